@@ -1,0 +1,3 @@
+//! The parts of the `iron` binary.
+
+pub mod simulator;
