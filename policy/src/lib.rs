@@ -17,6 +17,7 @@
 pub mod breaker;
 pub mod budget;
 pub mod json;
+pub mod outline;
 pub mod price;
 pub mod redact;
 pub mod types;

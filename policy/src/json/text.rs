@@ -16,6 +16,11 @@ impl<'a> Text<'a> {
         Self { raw, at, escaped }
     }
 
+    /// A string without escapes that stands at byte `at`.
+    pub const fn plain(raw: &'a str, at: usize) -> Self {
+        Self::new(raw, at, false)
+    }
+
     /// The characters as they stand in the document, escapes and all.
     pub const fn raw(&self) -> &'a str {
         self.raw
