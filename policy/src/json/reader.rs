@@ -88,13 +88,7 @@ impl<'a> Reader<'a> {
 
     /// Starts at the first character of text that is known to be UTF-8.
     pub const fn over(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            kinds: 0,
-            depth: 0,
-            expect: Expect::Value,
-        }
+        Self { text, at: 0, kinds: 0, depth: 0, expect: Expect::Value }
     }
 
     /// Where the next unread byte is.
@@ -124,11 +118,7 @@ impl<'a> Reader<'a> {
                 (b',', object) => {
                     self.at += 1;
                     self.white();
-                    if object {
-                        self.key().map(Some)
-                    } else {
-                        self.value().map(Some)
-                    }
+                    if object { self.key().map(Some) } else { self.value().map(Some) }
                 }
                 (b'}', true) | (b']', false) => self.close().map(Some),
                 _ => Err(JsonError::Syntax(self.at)),
@@ -159,19 +149,11 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self) -> Result<u8, JsonError> {
-        self.text
-            .as_bytes()
-            .get(self.at)
-            .copied()
-            .ok_or(JsonError::Early)
+        self.text.as_bytes().get(self.at).copied().ok_or(JsonError::Early)
     }
 
     fn after_value(&mut self) {
-        self.expect = if self.depth == 0 {
-            Expect::End
-        } else {
-            Expect::Next
-        };
+        self.expect = if self.depth == 0 { Expect::End } else { Expect::Next };
     }
 
     fn open(&mut self, object: bool) -> Result<(), JsonError> {
@@ -181,11 +163,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         self.depth += 1;
         self.kinds = (self.kinds << 1) | u128::from(object);
-        self.expect = if object {
-            Expect::FirstKey
-        } else {
-            Expect::FirstItem
-        };
+        self.expect = if object { Expect::FirstKey } else { Expect::FirstItem };
         Ok(())
     }
 
@@ -195,11 +173,7 @@ impl<'a> Reader<'a> {
         self.depth -= 1;
         self.kinds >>= 1;
         self.after_value();
-        Ok(if object {
-            Event::EndObject
-        } else {
-            Event::EndArray
-        })
+        Ok(if object { Event::EndObject } else { Event::EndArray })
     }
 
     fn key(&mut self) -> Result<Event<'a>, JsonError> {
@@ -255,11 +229,7 @@ impl<'a> Reader<'a> {
         while matches!(bytes.get(self.at), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at > start {
-            Ok(())
-        } else {
-            self.peek().and(Err(JsonError::Syntax(self.at)))
-        }
+        if self.at > start { Ok(()) } else { self.peek().and(Err(JsonError::Syntax(self.at))) }
     }
 
     fn number(&mut self) -> Result<&'a str, JsonError> {
@@ -334,11 +304,7 @@ fn check_escape(bytes: &[u8], slash: usize) -> Result<usize, JsonError> {
             0xD800..=0xDBFF => {
                 let low = bytes.get(slash + 6..slash + 8) == Some(b"\\u")
                     && matches!(hex4(bytes, slash + 8)?, 0xDC00..=0xDFFF);
-                if low {
-                    Ok(slash + 12)
-                } else {
-                    Err(JsonError::Surrogate(slash))
-                }
+                if low { Ok(slash + 12) } else { Err(JsonError::Surrogate(slash)) }
             }
             _ => Ok(slash + 6),
         },
@@ -349,9 +315,7 @@ fn check_escape(bytes: &[u8], slash: usize) -> Result<usize, JsonError> {
 fn hex4(bytes: &[u8], at: usize) -> Result<u32, JsonError> {
     let digits = bytes.get(at..at + 4).ok_or(JsonError::Early)?;
     digits.iter().try_fold(0, |unit, byte| {
-        let digit = char::from(*byte)
-            .to_digit(16)
-            .ok_or(JsonError::Syntax(at))?;
+        let digit = char::from(*byte).to_digit(16).ok_or(JsonError::Syntax(at))?;
         Ok(unit * 16 + digit)
     })
 }
@@ -377,9 +341,7 @@ mod tests {
         let text = r#" {"a" : ["x\n", -1.5e3, true, null, {}, []]} "#;
         let events = read(text).unwrap();
         assert_eq!(events.len(), 13);
-        let Event::String(value) = events[3] else {
-            panic!("{events:?}")
-        };
+        let Event::String(value) = events[3] else { panic!("{events:?}") };
         assert_eq!(&text[value.range()], "x\\n");
         assert_eq!(value.decode(), "x\n");
         assert_eq!(events[4], Event::Number("-1.5e3"));
@@ -430,10 +392,7 @@ mod tests {
             assert_eq!(read(text), Err(error), "{text:?}");
         }
         assert_eq!(read(&"[".repeat(10_000)), Err(Depth));
-        assert_eq!(
-            Reader::new(b"\"\xff\"").map(|_| ()),
-            Err(JsonError::Utf8(1))
-        );
+        assert_eq!(Reader::new(b"\"\xff\"").map(|_| ()), Err(JsonError::Utf8(1)));
         assert_eq!(read(&format!("1{}", "0".repeat(400))), Err(Range(0)));
     }
 
@@ -441,9 +400,7 @@ mod tests {
     fn offsets_into_the_decoded_text_map_to_the_document() {
         let text = r#""a\u00e9\ud83d\ude00b\n""#;
         let mut reader = Reader::over(text);
-        let Ok(Some(Event::String(value))) = reader.next() else {
-            panic!()
-        };
+        let Ok(Some(Event::String(value))) = reader.next() else { panic!() };
         assert_eq!(value.decode(), "aé😀b\n");
         assert_eq!(value.locate([0, 1, 3, 7, 8, 9]), [1, 2, 8, 20, 21, 23]);
     }

@@ -92,11 +92,7 @@ impl<'a> Text<'a> {
 
     /// True where the literal decodes to exactly `name`.
     pub fn is(&self, name: &str) -> bool {
-        if self.escaped {
-            self.decode() == name
-        } else {
-            self.raw == name
-        }
+        if self.escaped { self.decode() == name } else { self.raw == name }
     }
 }
 
@@ -104,9 +100,7 @@ impl<'a> Text<'a> {
 fn decode_escape(text: &str) -> (char, usize) {
     let bytes = text.as_bytes();
     let unit = |at: usize| {
-        text.get(at..at + 4)
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .unwrap_or(0)
+        text.get(at..at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0)
     };
     match bytes.get(1) {
         Some(b'u') => {
@@ -114,15 +108,9 @@ fn decode_escape(text: &str) -> (char, usize) {
             if (0xD800..0xDC00).contains(&first) {
                 let joined =
                     0x10000 + ((first - 0xD800) << 10) + (unit(8).wrapping_sub(0xDC00) & 0x3FF);
-                (
-                    char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER),
-                    12,
-                )
+                (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
             } else {
-                (
-                    char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
-                    6,
-                )
+                (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
             }
         }
         Some(b'n') => ('\n', 2),
@@ -138,9 +126,7 @@ fn decode_escape(text: &str) -> (char, usize) {
 /// Appends `text` as the inside of a JSON string literal.
 pub fn escape_into(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
     {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {

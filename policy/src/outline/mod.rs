@@ -86,6 +86,7 @@ impl Endpoint {
 
 /// What a body asks for. Borrows from the body.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the body")]
 pub struct Outline<'a> {
     /// The model's name as the caller wrote it.
     pub model: Text<'a>,
@@ -180,12 +181,7 @@ impl<'a> Outline<'a> {
 
     /// The edit that makes the provider report usage at the stream's end; none where it will.
     pub fn ask_for_usage(&self) -> Option<Edit> {
-        let edit = |range: Range<usize>, with: &str| {
-            Some(Edit {
-                range,
-                with: with.to_owned(),
-            })
-        };
+        let edit = |range: Range<usize>, with: &str| Some(Edit { range, with: with.to_owned() });
         match &self.usage_option {
             UsageOption::On => None,
             UsageOption::Off(range) => edit(range.clone(), "true"),
@@ -202,16 +198,9 @@ impl<'a> Outline<'a> {
     pub fn limit_output(&self, endpoint: Endpoint, limit: u64) -> Vec<Edit> {
         if self.max_output_at.is_empty() {
             let member = |field| self.insert(format!("\"{field}\":{limit}"));
-            return endpoint
-                .output_limit_field()
-                .map(member)
-                .into_iter()
-                .collect();
+            return endpoint.output_limit_field().map(member).into_iter().collect();
         }
-        let lower = |range: &Range<usize>| Edit {
-            range: range.clone(),
-            with: limit.to_string(),
-        };
+        let lower = |range: &Range<usize>| Edit { range: range.clone(), with: limit.to_string() };
         self.max_output_at.iter().map(lower).collect()
     }
 
@@ -219,10 +208,7 @@ impl<'a> Outline<'a> {
         if !self.empty {
             member.push(',');
         }
-        Edit {
-            range: self.head..self.head,
-            with: member,
-        }
+        Edit { range: self.head..self.head, with: member }
     }
 }
 
@@ -254,16 +240,10 @@ mod tests {
         .unwrap();
         assert_eq!(outline.model.raw(), "gpt-4o");
         assert!(outline.stream);
-        assert_eq!(
-            (outline.max_output, outline.choices, outline.messages),
-            (Some(20), 3, 4)
-        );
+        assert_eq!((outline.max_output, outline.choices, outline.messages), (Some(20), 3, 4));
         assert_eq!(outline.images, [Some("low")]);
         assert_eq!(outline.media_bytes, 26);
-        assert_eq!(
-            texts(&outline),
-            ["be brief", "look", r#"{\"to\":\"a@b.co\"}"#, "done"]
-        );
+        assert_eq!(texts(&outline), ["be brief", "look", r#"{\"to\":\"a@b.co\"}"#, "done"]);
         assert_eq!(outline.spans[2].kind, SpanKind::Json);
     }
 
@@ -294,16 +274,9 @@ mod tests {
                 "a title"
             ]
         );
+        assert_eq!((outline.tools, outline.hosted_tools, outline.max_tool_calls), (1, 1, Some(3)));
         assert_eq!(
-            (outline.tools, outline.hosted_tools, outline.max_tool_calls),
-            (1, 1, Some(3))
-        );
-        assert_eq!(
-            (
-                outline.images.len(),
-                outline.media_bytes,
-                outline.hidden_input
-            ),
+            (outline.images.len(), outline.media_bytes, outline.hidden_input),
             (1, 4, false)
         );
     }
@@ -322,26 +295,16 @@ mod tests {
             assert!(outline.hidden_input, "{body}");
         }
         let plain = r#"{"model":"m","input":"hi","previous_response_id":null}"#;
-        assert!(
-            !Outline::read(plain.as_bytes(), Endpoint::Responses)
-                .unwrap()
-                .hidden_input
-        );
+        assert!(!Outline::read(plain.as_bytes(), Endpoint::Responses).unwrap().hidden_input);
     }
 
     #[test]
     fn every_prompt_of_a_list_is_answered() {
-        let choices = |body: &str| {
-            Outline::read(body.as_bytes(), Endpoint::Completions)
-                .unwrap()
-                .choices
-        };
+        let choices =
+            |body: &str| Outline::read(body.as_bytes(), Endpoint::Completions).unwrap().choices;
         assert_eq!(choices(r#"{"model":"m","prompt":["a","b"],"n":2}"#), 4);
         assert_eq!(choices(r#"{"model":"m","prompt":[1,2,3]}"#), 1);
-        assert_eq!(
-            choices(r#"{"model":"m","prompt":[[1,2],[3]],"best_of":5}"#),
-            10
-        );
+        assert_eq!(choices(r#"{"model":"m","prompt":[[1,2],[3]],"best_of":5}"#), 10);
         assert_eq!(choices(r#"{"model":"m","prompt":"a"}"#), 1);
     }
 
@@ -350,14 +313,8 @@ mod tests {
         use BadBody::{Duplicate, NoModel, NotAnObject};
         for (body, error) in [
             (r#"{"model":"a","model":"b"}"#, Duplicate("model")),
-            (
-                r#"{"model":"a","max_tokens":1,"max_tokens":2}"#,
-                Duplicate("max_tokens"),
-            ),
-            (
-                r#"{"model":"a","stream":true,"str\u0065am":false}"#,
-                Duplicate("stream"),
-            ),
+            (r#"{"model":"a","max_tokens":1,"max_tokens":2}"#, Duplicate("max_tokens")),
+            (r#"{"model":"a","stream":true,"str\u0065am":false}"#, Duplicate("stream")),
             (r#"{"messages":[]}"#, NoModel),
             ("[]", NotAnObject),
             (r#""text""#, NotAnObject),
@@ -384,10 +341,7 @@ mod tests {
     #[test]
     fn usage_is_asked_for_wherever_the_option_stands() {
         for (body, asked) in [
-            (
-                r#"{"model":"m"}"#,
-                r#"{"stream_options":{"include_usage":true},"model":"m"}"#,
-            ),
+            (r#"{"model":"m"}"#, r#"{"stream_options":{"include_usage":true},"model":"m"}"#),
             (
                 r#"{"model":"m","stream_options":{}}"#,
                 r#"{"model":"m","stream_options":{"include_usage":true}}"#,
@@ -430,10 +384,7 @@ mod tests {
             r#"{"max_output_tokens":7,"model":"m"}"#
         );
         assert_eq!(
-            limited(
-                r#"{"model":"m","max_tokens":null}"#,
-                Endpoint::ChatCompletions
-            ),
+            limited(r#"{"model":"m","max_tokens":null}"#, Endpoint::ChatCompletions),
             r#"{"model":"m","max_tokens":7}"#
         );
     }

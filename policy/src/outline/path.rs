@@ -14,10 +14,7 @@ pub fn path_at(body: &[u8], offset: usize) -> String {
     // One entry per open container: its key or the index of its current item.
     let mut steps: Vec<Step> = Vec::new();
     loop {
-        let event = match reader.next() {
-            Ok(Some(event)) => event,
-            Ok(None) | Err(_) => return String::new(),
-        };
+        let Ok(Some(event)) = reader.next() else { return String::new() };
         if let Event::Key(name) = event {
             if let Some(Step::Member(key)) = steps.last_mut() {
                 *key = name.decode().into_owned();
@@ -55,11 +52,7 @@ fn written(steps: &[Step]) -> String {
                     path.push('.');
                 }
                 // A key is the caller's own text: keep it short and on one line.
-                path.extend(
-                    key.chars()
-                        .take(40)
-                        .map(|c| if c.is_control() { '?' } else { c }),
-                );
+                path.extend(key.chars().take(40).map(|c| if c.is_control() { '?' } else { c }));
             }
             Step::Item(begun) => {
                 let _ = write!(path, "[{}]", begun.saturating_sub(1));

@@ -99,16 +99,7 @@ struct Walk<'a> {
 
 impl<'a> Frame<'a> {
     const fn new(region: Region, array: bool, key: &'a str) -> Self {
-        Self {
-            region,
-            array,
-            key,
-            next: "",
-            kind: "",
-            detail: None,
-            data: None,
-            media: 0,
-        }
+        Self { region, array, key, next: "", kind: "", detail: None, data: None, media: 0 }
     }
 
     /// The key that a value in this container stands under.
@@ -133,7 +124,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Event::BeginObject | Event::BeginArray => {
-                self.open(*event == Event::BeginArray, reader)?
+                self.open(*event == Event::BeginArray, reader)?;
             }
             Event::EndObject | Event::EndArray => self.close(),
             Event::String(text) => self.string(*text)?,
@@ -167,11 +158,8 @@ impl<'a> Walk<'a> {
         };
         let key = parent.value_key();
         // A list's items are what the list is; only a member's key opens another region.
-        let region = if parent.array {
-            parent.region
-        } else {
-            parent.region.below(key, depth == 1)
-        };
+        let region =
+            if parent.array { parent.region } else { parent.region.below(key, depth == 1) };
         if depth == 1 {
             wrong_container(key, array)?;
             match key {
@@ -203,10 +191,8 @@ impl<'a> Walk<'a> {
         if frame.region == Region::Api && !frame.array {
             self.block(&mut frame, depth);
         }
-        let in_tools = self
-            .stack
-            .last()
-            .is_some_and(|parent| parent.array && parent.key == "tools");
+        let in_tools =
+            self.stack.last().is_some_and(|parent| parent.array && parent.key == "tools");
         if depth == 2 && in_tools && !matches!(frame.kind, "" | "function" | "custom") {
             self.out.hosted_tools += 1;
             self.out.tools -= 1;
@@ -246,11 +232,7 @@ impl<'a> Walk<'a> {
                 if let Some(text) = frame.data.take() {
                     frame.media = frame.media.saturating_sub(text.raw().len() as u64);
                     self.in_order = false;
-                    self.out.spans.push(Span {
-                        text,
-                        key: Some("data"),
-                        kind: kind_of(&text),
-                    });
+                    self.out.spans.push(Span { text, key: Some("data"), kind: kind_of(&text) });
                 }
             }
             _ => {}
@@ -292,11 +274,7 @@ impl<'a> Walk<'a> {
             }
         }
         if frame.region.is_text(key) {
-            self.out.spans.push(Span {
-                text,
-                key: Some(key),
-                kind: kind_of(&text),
-            });
+            self.out.spans.push(Span { text, key: Some(key), kind: kind_of(&text) });
         }
         Ok(())
     }
@@ -324,55 +302,33 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         match (key, kind) {
-            (
-                "model" | "service_tier" | "tools" | "n" | "best_of" | "max_tool_calls",
-                Scalar::Null,
-            ) => Ok(()),
-            ("model" | "service_tier", _) => Err(BadBody::Field {
-                field: known(key),
-                wanted: "a string",
-            }),
-            ("stream", Scalar::True) => {
-                self.out.stream = true;
-                Ok(())
-            }
-            ("stream", Scalar::False | Scalar::Null) => Ok(()),
-            ("stream", Scalar::Number) => Err(BadBody::Field {
-                field: "stream",
-                wanted: "true or false",
-            }),
-            ("stream_options", Scalar::Null) => {
-                self.out.usage_option = UsageOption::Null(range);
-                Ok(())
-            }
-            ("stream_options", _) => Err(BadBody::Field {
-                field: "stream_options",
-                wanted: "an object",
-            }),
+            ("stream", Scalar::True) => self.out.stream = true,
+            ("stream", Scalar::False) => {}
+            ("stream_options", Scalar::Null) => self.out.usage_option = UsageOption::Null(range),
             ("max_tokens" | "max_completion_tokens" | "max_output_tokens", _) => {
                 self.out.max_output_at.push(range);
                 if kind != Scalar::Null {
                     let limit = natural(known(key), value)?;
                     self.out.max_output = Some(self.out.max_output.unwrap_or(0).max(limit));
                 }
-                Ok(())
             }
-            ("n", _) => natural("n", value).map(|n| self.n = n),
-            ("best_of", _) => natural("best_of", value).map(|n| self.best_of = n),
+            (_, Scalar::Null) => {}
+            ("model" | "service_tier", _) => {
+                return Err(BadBody::Field { field: known(key), wanted: "a string" });
+            }
+            ("n", _) => self.n = natural("n", value)?,
+            ("best_of", _) => self.best_of = natural("best_of", value)?,
             ("max_tool_calls", _) => {
-                natural("max_tool_calls", value).map(|n| self.out.max_tool_calls = Some(n))
+                self.out.max_tool_calls = Some(natural("max_tool_calls", value)?);
             }
-            _ => Ok(()),
+            _ => wrong_string(key)?,
         }
+        Ok(())
     }
 
     fn end(mut self) -> Result<Outline<'a>, BadBody> {
         self.out.model = self.model.ok_or(BadBody::NoModel)?;
-        let prompts = if self.endpoint == Endpoint::Completions {
-            self.prompts.max(1)
-        } else {
-            1
-        };
+        let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);
         if !self.in_order {
             self.out.spans.sort_by_key(|span| span.text.start());
@@ -392,18 +348,11 @@ enum Scalar {
 /// A string that looks like a JSON container is one, as in a tool call's arguments.
 fn kind_of(text: &Text<'_>) -> SpanKind {
     let json = text.raw().trim_start().starts_with(['{', '[']);
-    if json {
-        SpanKind::Json
-    } else {
-        SpanKind::Plain
-    }
+    if json { SpanKind::Json } else { SpanKind::Plain }
 }
 
 fn known(key: &str) -> &'static str {
-    ONCE.iter()
-        .find(|field| **field == key)
-        .copied()
-        .unwrap_or("model")
+    ONCE.iter().find(|field| **field == key).copied().unwrap_or("model")
 }
 
 /// A count as JSON writes it: providers refuse signs, fractions and exponents here, so we do.
@@ -413,32 +362,23 @@ fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
         .parse()
         .ok()
         .filter(|_| digits)
-        .ok_or(BadBody::Field {
-            field,
-            wanted: "a whole number that is not negative",
-        })
+        .ok_or(BadBody::Field { field, wanted: "a whole number that is not negative" })
 }
 
 fn wrong_container(key: &str, array: bool) -> Result<(), BadBody> {
     match key {
         "stream_options" if !array => Ok(()),
         "tools" if array => Ok(()),
-        "stream_options" => Err(BadBody::Field {
-            field: "stream_options",
-            wanted: "an object",
-        }),
-        "tools" => Err(BadBody::Field {
-            field: "tools",
-            wanted: "a list",
-        }),
-        _ if ONCE.contains(&key) => Err(BadBody::Field {
-            field: known(key),
-            wanted: "a single value",
-        }),
+        "stream_options" => Err(BadBody::Field { field: "stream_options", wanted: "an object" }),
+        "tools" => Err(BadBody::Field { field: "tools", wanted: "a list" }),
+        _ if ONCE.contains(&key) => {
+            Err(BadBody::Field { field: known(key), wanted: "a single value" })
+        }
         _ => Ok(()),
     }
 }
 
+/// Refuses a string, or another single value, where a field wants something else.
 fn wrong_string(key: &str) -> Result<(), BadBody> {
     let wanted = match key {
         "stream" => "true or false",
@@ -452,8 +392,5 @@ fn wrong_string(key: &str) -> Result<(), BadBody> {
         | "max_tool_calls" => "a whole number that is not negative",
         _ => return Ok(()),
     };
-    Err(BadBody::Field {
-        field: known(key),
-        wanted,
-    })
+    Err(BadBody::Field { field: known(key), wanted })
 }

@@ -203,13 +203,7 @@ mod tests {
         for id in [0, 1, CallId::first_at(1_795_000_000_000).0, i64::MAX] {
             assert_eq!(CallId(id).to_string().parse(), Ok(CallId(id)));
         }
-        for text in [
-            "",
-            "call_",
-            "call_000000000000u",
-            "0000000000000",
-            "call_zzzzzzzzzzzzz",
-        ] {
+        for text in ["", "call_", "call_000000000000u", "0000000000000", "call_zzzzzzzzzzzzz"] {
             assert!(text.parse::<CallId>().is_err(), "{text}");
         }
     }

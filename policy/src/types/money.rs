@@ -132,9 +132,8 @@ impl FromStr for NanoUsd {
             (rest, 9)
         } else if let Some(rest) = lower.strip_suffix("usd") {
             (rest, 9)
-        } else if let Some(rest) = lower
-            .strip_suffix("cents")
-            .or_else(|| lower.strip_suffix("cent"))
+        } else if let Some(rest) =
+            lower.strip_suffix("cents").or_else(|| lower.strip_suffix("cent"))
         {
             (rest, 7)
         } else {
@@ -173,19 +172,10 @@ mod tests {
             assert_eq!(text.parse(), Ok(NanoUsd(nano)), "{text}");
         }
         for text in ["", "USD", "-1 USD", "5 EUR", "1e3", "1.2.3", "five"] {
-            assert!(
-                matches!(text.parse::<NanoUsd>(), Err(MoneyError::Shape(_))),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<NanoUsd>(), Err(MoneyError::Shape(_))), "{text}");
         }
-        assert!(matches!(
-            "0.0000000001".parse::<NanoUsd>(),
-            Err(MoneyError::Range(_))
-        ));
-        assert!(matches!(
-            "99999999999".parse::<NanoUsd>(),
-            Err(MoneyError::Range(_))
-        ));
+        assert!(matches!("0.0000000001".parse::<NanoUsd>(), Err(MoneyError::Range(_))));
+        assert!(matches!("99999999999".parse::<NanoUsd>(), Err(MoneyError::Range(_))));
     }
 
     #[test]

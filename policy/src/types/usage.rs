@@ -104,10 +104,7 @@ impl Usage {
 
     /// All tokens the provider read, cached ones included. Decides long-context tiers.
     pub fn input_tokens(&self) -> u64 {
-        self.iter()
-            .filter(|(class, _)| class.is_input())
-            .map(|(_, units)| units)
-            .sum()
+        self.iter().filter(|(class, _)| class.is_input()).map(|(_, units)| units).sum()
     }
 
     /// All tokens the provider made, reasoning included.
