@@ -1,3 +1,12 @@
-//! The parts of the `iron` binary.
+//! The `iron` binary: the one place that puts the crates together.
+//!
+//! `main.rs` reads the command line; [`commands`] holds one module a command; [`house`] builds a
+//! proxy from its parts; [`simulator`] is the provider that answers when there is no key.
 
+pub mod args;
+pub mod commands;
+pub mod files;
+pub mod house;
+pub mod local_http;
+pub mod reload;
 pub mod simulator;

@@ -16,6 +16,7 @@
 
 pub mod breaker;
 pub mod budget;
+pub mod config;
 pub mod json;
 pub mod outline;
 pub mod price;

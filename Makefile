@@ -1,0 +1,54 @@
+# Everything a newcomer needs is `make run` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := bash
+# One heavy thing at a time: the builds use every core themselves.
+.NOTPARALLEL:
+
+export CARGO_TERM_COLOR ?= auto
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help run demo build test lint fmt bench doc prices clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Start the proxy; a simulated provider answers when no provider key is set
+	@cargo run --quiet --release -p iron_cli --bin iron -- up --simulate=auto
+
+demo: ## Tell the whole story on a simulated provider
+	@cargo run --quiet --release -p iron_cli --bin iron -- demo
+
+build: ## Build the release binary
+	cargo build --release -p iron_cli --bin iron
+
+test: ## Run every test; installs what they need
+	tests/tools/prepare.sh
+	cargo build --locked -p iron_cli --bin iron
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked --workspace
+else
+	cargo test --locked --workspace
+endif
+
+lint: ## Check formatting, clippy, licences and sources
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --log-level error check licenses bans sources; \
+	else echo 'lint: cargo-deny is not installed, licences were not checked (cargo install cargo-deny)'; fi
+
+fmt: ## Format the code
+	cargo fmt --all
+
+bench: ## Compare direct, nginx and Iron Cage in one run (needs wrk and nginx; see docs/benchmarks.md)
+	tests/bench/run.sh
+
+doc: ## Build the crates' documentation
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+prices: ## Convert the vendored price list anew from its sources
+	policy/prices/update.sh
+
+clean: ## Remove what was built
+	cargo clean

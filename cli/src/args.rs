@@ -1,0 +1,180 @@
+//! The command line, as clap reads it. What the words mean is in [`crate::commands`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A guard between AI agents and LLM providers: exact budgets, redaction, circuit breaking.
+#[derive(Debug, Parser)]
+#[command(name = "iron", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Iron {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  iron up --simulate            start with a simulated provider, no key needed
+  iron demo                     the whole story in one minute, no key needed
+  iron usage --by model         what was spent, by model
+  iron logs --follow            calls as they end";
+
+/// The files that every command may name.
+#[derive(Debug, Clone, Args)]
+pub struct Files {
+    /// The configuration; default: ./iron.toml, then iron-cage/iron.toml in the user's folder.
+    #[arg(long, env = "IRON_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The state; default: that of the proxy that runs, else iron_state.db in the user's folder.
+    #[arg(long, env = "IRON_STATE", value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// When providers are simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Simulate {
+    /// Never.
+    Never,
+    /// When the environment holds no key of any configured upstream.
+    Auto,
+    /// Always.
+    Always,
+}
+
+/// What `iron usage` breaks the total down by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The calling agent.
+    Agent,
+    /// The model, as the caller wrote it.
+    Model,
+    /// The upstream.
+    Upstream,
+    /// The day, in the configured time zone.
+    Day,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy in the foreground
+    Up {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// Let a simulated provider answer instead of the real ones
+        #[arg(long, value_enum, default_value = "never", default_missing_value = "always", num_args = 0..=1, require_equals = true)]
+        simulate: Simulate,
+        /// Listen here instead of where the configuration says
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
+    },
+    /// Tell the whole story on a simulated provider; no key, no file, nothing left behind
+    Demo,
+    /// Show what was spent
+    Usage {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+        /// From this day on (YYYY-MM-DD, in the configured time zone)
+        #[arg(long, value_name = "DAY")]
+        since: Option<String>,
+        /// Up to and including this day
+        #[arg(long, value_name = "DAY")]
+        until: Option<String>,
+        /// Only this agent's calls
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+        /// The breakdown to show as a table
+        #[arg(long, value_enum, default_value = "agent")]
+        by: By,
+        /// Correct or show more
+        #[command(subcommand)]
+        command: Option<UsageCommand>,
+    },
+    /// Show calls
+    Logs {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show them (json: one object a line)
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+        /// Wait for more
+        #[arg(long, short)]
+        follow: bool,
+        /// How many of the latest to begin with
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: usize,
+        /// Only this agent's calls
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+    },
+    /// Show whether the proxy runs, its upstreams and what is left of each budget
+    Status {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Look at the policy
+    Policy {
+        /// What to look at.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+}
+
+/// `iron usage ...`
+#[derive(Debug, Subcommand)]
+pub enum UsageCommand {
+    /// Replace the estimate of one call by what the provider really billed; once, for good
+    Correct {
+        /// The call, as `iron logs` shows it
+        call: String,
+        /// What the provider billed, as in `0.12 USD`
+        amount: String,
+        /// Why, for the record
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `iron policy ...`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check a configuration and print what it comes to
+    Check {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Look up prices
+    Prices {
+        /// Part of a model's name; all where absent
+        query: Option<String>,
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show them
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+}

@@ -1,0 +1,77 @@
+//! One module a command.
+
+mod correct;
+mod demo;
+mod logs;
+mod policy;
+mod status;
+mod up;
+mod usage;
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
+
+use crate::args::{Command, Iron, PolicyCommand, UsageCommand};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong; nothing was started.
+    Config(anyhow::Error),
+    /// The words of the command make no sense.
+    Usage(anyhow::Error),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Prints a failure with what led to it.
+pub fn tell(failure: &Failure) {
+    let (Failure::Config(error) | Failure::Usage(error) | Failure::Other(error)) = failure;
+    let mut err = std::io::stderr().lock();
+    let label = if err.is_terminal() { "\x1b[31merror:\x1b[0m" } else { "error:" };
+    let _ = writeln!(err, "{label} {error:#}");
+}
+
+/// Runs one command to its end.
+pub fn run(iron: Iron) -> Result<(), Failure> {
+    match iron.command {
+        Command::Up { files, simulate, listen } => {
+            runtime()?.block_on(up::up(&files, simulate, listen))
+        }
+        Command::Demo => runtime()?.block_on(demo::demo()),
+        Command::Usage { files, output, since, until, agent, by, command } => match command {
+            Some(UsageCommand::Correct { call, amount, reason }) => {
+                runtime()?.block_on(correct::correct(&files, &call, &amount, &reason))
+            }
+            None => {
+                let range = usage::Range { since, until, agent };
+                runtime()?.block_on(usage::usage(&files, output, &range, by))
+            }
+        },
+        Command::Logs { files, output, follow, lines, agent } => {
+            runtime()?.block_on(logs::logs(&files, output, follow, lines, agent.as_deref()))
+        }
+        Command::Status { files, output } => runtime()?.block_on(status::status(&files, output)),
+        Command::Policy { command } => match command {
+            PolicyCommand::Check { files, output } => policy::check(&files, output),
+            PolicyCommand::Prices { query, files, output } => {
+                policy::prices(query.as_deref(), &files, output)
+            }
+        },
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    Ok(runtime)
+}

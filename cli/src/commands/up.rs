@@ -1,0 +1,109 @@
+//! `iron up`: the proxy in the foreground.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use iron_policy::config::Policy;
+
+use super::Failure;
+use crate::args::{Files, Simulate};
+use crate::files::{self, Config};
+use crate::house::{Maker, House};
+use crate::reload;
+use crate::simulator::Simulator;
+
+/// Runs the proxy until it is told to stop.
+pub(super) async fn up(
+    files: &Files,
+    simulate: Simulate,
+    listen: Option<SocketAddr>,
+) -> Result<(), Failure> {
+    log_to_stderr();
+    let mut config = Config::read(files)?;
+    if let Some(listen) = listen {
+        config.policy.proxy.listen = listen;
+    }
+    let simulator = match simulated(simulate, &config.policy) {
+        false => None,
+        true => Some(
+            Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0)))
+                .await
+                .context("the simulated provider did not start")?,
+        ),
+    };
+    let state = files::state_to_run(files, simulator.is_some())?;
+    let maker = Maker::new(simulator.as_ref().map(Simulator::url))?;
+    let house = House::start(&config.policy, &state, &maker).await?;
+    let address = house.server.address().context("the port is gone")?;
+    greet(&config, address, &state, simulator.is_some());
+    if let Some(path) = config.path.clone() {
+        tokio::spawn(reload::watch(path, Arc::clone(&house.shared), maker, listen));
+    }
+    house.server.run(stop_signal()).await;
+    house.shared.ledger.close().await;
+    Ok(())
+}
+
+fn simulated(simulate: Simulate, policy: &Policy) -> bool {
+    let has_key = |variable: &String| std::env::var(variable).is_ok_and(|key| !key.is_empty());
+    match simulate {
+        Simulate::Always => true,
+        Simulate::Never => false,
+        Simulate::Auto => {
+            !policy.upstreams.iter().filter_map(|up| up.api_key_env.as_ref()).any(has_key)
+        }
+    }
+}
+
+/// The lines that a user needs, and a command that works at once.
+#[expect(clippy::print_stdout, reason = "the greeting is this command's output")]
+fn greet(config: &Config, address: SocketAddr, state: &Path, simulated: bool) {
+    let base = format!("http://{address}");
+    println!("Iron Cage {} listens for agents at {base}", env!("CARGO_PKG_VERSION"));
+    println!("  base URLs   OpenAI {base}/v1 · Anthropic {base} · by name {base}/UPSTREAM/v1");
+    println!("  agents      export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base}");
+    let from = config.path.as_ref().map_or_else(
+        || "the defaults (no iron.toml found)".to_owned(),
+        |path| path.display().to_string(),
+    );
+    println!("  state       {} · configuration: {from}", state.display());
+    if simulated {
+        println!("\nNo provider is called: a simulated one answers, and its money is not real.");
+    }
+    let key = if simulated { "" } else { " -H \"authorization: Bearer $OPENAI_API_KEY\"" };
+    println!(
+        "\nTry it:\n  curl {base}/v1/chat/completions{key} -H 'content-type: application/json' \\\n    \
+         -d '{{\"model\":\"gpt-4o-mini\",\"max_tokens\":100,\"messages\":[{{\"role\":\"user\",\"content\":\"Write to ada@example.org\"}}]}}'"
+    );
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("IRON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call finds a logger in place: as good.
+    let _ = if std::env::var("IRON_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        builder.json().try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
+}
+
+/// Ready at the first Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

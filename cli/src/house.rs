@@ -1,0 +1,108 @@
+//! Puts the crates together: a proxy with its ledger, its policy and its port.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use iron_policy::config::Policy;
+use iron_proxy::live::Live;
+use iron_proxy::server::Server;
+use iron_proxy::sessions::Sessions;
+use iron_proxy::shared::Shared;
+use iron_proxy::state::Ledger;
+use iron_proxy::upstream::Tls;
+
+use crate::commands::Failure;
+
+/// A proxy that has its port and its ledger.
+pub struct House {
+    /// The agents' port, bound and not yet served.
+    pub server: Server,
+    /// What all calls share.
+    pub shared: Arc<Shared>,
+}
+
+impl House {
+/// Opens the ledger, builds the policy's parts, takes the port.
+pub async fn start(policy: &Policy, state: &Path, maker: &Maker) -> Result<Self, Failure> {
+    let live = maker.live(policy.clone(), None)?;
+    let (ledger, recovery) = Ledger::open(state, &policy.into()).map_err(anyhow::Error::from)?;
+    if recovery.recovered > 0 {
+        tracing::warn!(
+            calls = recovery.recovered,
+            "calls were open when the proxy last stopped: charged whole, marked as estimated"
+        );
+    }
+    let shared = Shared::new(live, ledger, recovery.last);
+    let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
+        format!(
+            "cannot listen on {}: is another proxy running? Choose another port with --listen",
+            policy.proxy.listen
+        )
+    })?;
+    Ok(Self { server, shared })
+}
+}
+
+/// Makes live policies: what they need besides their text.
+#[derive(Clone)]
+pub struct Maker {
+    tls: Tls,
+    sessions: Arc<Sessions>,
+    keys: Keys,
+    /// Where every upstream is sent instead, with a key that means nothing.
+    simulated: Option<String>,
+}
+
+impl Maker {
+    /// With provider keys from the environment. `simulated` is where every upstream is sent
+    /// instead of its own address, with a key that means nothing.
+    pub fn new(simulated: Option<String>) -> Result<Self, Failure> {
+        Ok(Self { simulated, keys: Keys::Environment, ..Self::with_keys(HashMap::new())? })
+    }
+
+    /// With these provider keys, by the name of the variable that would hold them.
+    pub fn with_keys(keys: HashMap<String, String>) -> Result<Self, Failure> {
+        Ok(Self {
+            tls: Tls::system().context("TLS cannot be set up")?,
+            sessions: Arc::new(Sessions::new().map_err(anyhow::Error::from)?),
+            keys: Keys::Given(keys),
+            simulated: None,
+        })
+    }
+
+    fn key(&self, variable: &str) -> Option<String> {
+        match (&self.simulated, &self.keys) {
+            (Some(_), _) => Some("simulated".to_owned()),
+            (None, Keys::Environment) => std::env::var(variable).ok(),
+            (None, Keys::Given(keys)) => keys.get(variable).cloned(),
+        }
+    }
+
+    /// A policy at work; what did not change is taken over from the one before.
+    pub fn live(&self, mut policy: Policy, before: Option<&Live>) -> Result<Live, Failure> {
+        if let Some(url) = &self.simulated {
+            for upstream in &mut policy.upstreams {
+                let upstream = Arc::make_mut(upstream);
+                upstream.base_url.clone_from(url);
+                upstream.api_key_env = Some("SIMULATED".to_owned());
+            }
+        }
+        Live::build(policy, |variable| self.key(variable), &self.tls, Arc::clone(&self.sessions), before)
+            .map_err(|error| Failure::Config(anyhow!("{error}")))
+    }
+}
+
+/// Where provider keys come from.
+#[derive(Clone)]
+enum Keys {
+    Environment,
+    Given(HashMap<String, String>),
+}
+
+impl std::fmt::Debug for Maker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Maker").field("simulated", &self.simulated).finish_non_exhaustive()
+    }
+}

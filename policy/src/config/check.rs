@@ -1,0 +1,168 @@
+//! From the file's words to a policy that holds together.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::raw::{self, File};
+use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, Upstream};
+use crate::breaker;
+use crate::redact::Modes;
+use crate::types::{Dialect, Name, NameError};
+
+/// First path segments that mean something else than an upstream.
+const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
+
+pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
+    let time_zone = match file.time_zone.as_deref() {
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            wrong(format!("time_zone `{name}` is not known: write an IANA name such as `Europe/Paris`"))
+        })?,
+    };
+    let upstreams = upstreams(file.upstream, &file.breaker)?;
+    let routes = file
+        .route
+        .into_iter()
+        .map(|route| {
+            let known = upstreams.iter().any(|upstream| upstream.name == route.upstream);
+            known.then_some(Route { model: route.model, upstream: route.upstream.clone() }).ok_or_else(
+                || wrong(format!("[[route]] names the upstream `{}`, which no [[upstream]] defines", route.upstream)),
+            )
+        })
+        .collect::<Result<_, _>>()?;
+    if file.redact.remember == 0 {
+        return Err(wrong("redact.remember must be at least 1"));
+    }
+    Ok(Policy {
+        proxy: proxy(file.proxy)?,
+        panel_listen: file.panel.listen,
+        upstreams,
+        routes,
+        budgets: file.budget,
+        time_zone,
+        reserve: Reserve {
+            clamp: file.reserve.clamp,
+            default_max_output: file.reserve.default_max_output,
+            tool_calls: file.reserve.tool_calls,
+        },
+        redact: Redact {
+            modes: Modes::new(file.redact.mode, file.redact.kinds),
+            remember: file.redact.remember,
+        },
+        limits: file.limits,
+        agents: agents(file.agent)?,
+        prices: file.price,
+    })
+}
+
+fn wrong(message: impl Into<String>) -> ConfigError {
+    ConfigError { line: None, message: message.into() }
+}
+
+fn proxy(raw: raw::Proxy) -> Result<Proxy, ConfigError> {
+    if ![402, 429].contains(&raw.budget_status) {
+        return Err(wrong("proxy.budget_status must be 402 or 429"));
+    }
+    let max_body = raw
+        .max_body_mib
+        .checked_mul(1 << 20)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| wrong("proxy.max_body_mib must be at least 1"))?;
+    Ok(Proxy {
+        listen: raw.listen,
+        passthrough: raw.passthrough,
+        max_body,
+        read_timeout: raw.read_timeout,
+        drain: raw.drain,
+        durability: raw.durability,
+        budget_status: raw.budget_status,
+        on_abort: raw.on_abort,
+    })
+}
+
+fn agents(raw: Vec<raw::Agent>) -> Result<Vec<Agent>, ConfigError> {
+    let mut names = HashSet::new();
+    raw.into_iter()
+        .map(|agent| {
+            if !names.insert(agent.name.clone()) {
+                return Err(wrong(format!("two [[agent]] entries are named `{}`", agent.name)));
+            }
+            Ok(Agent { name: agent.name, project: agent.project, limits: agent.limits })
+        })
+        .collect()
+}
+
+fn upstreams(
+    mut raw: Vec<raw::Upstream>,
+    common: &breaker::Settings,
+) -> Result<Vec<Arc<Upstream>>, ConfigError> {
+    if raw.is_empty() {
+        raw = builtin().map_err(|error| wrong(error.to_string()))?;
+    }
+    let mut names = HashSet::new();
+    raw.into_iter()
+        .map(|upstream| {
+            let name = &upstream.name;
+            if RESERVED.contains(&name.as_str()) {
+                return Err(wrong(format!("the upstream name `{name}` is reserved: choose another")));
+            }
+            if !names.insert(name.clone()) {
+                return Err(wrong(format!("two upstreams are named `{name}`: names must differ")));
+            }
+            let base_url = base_url(name, &upstream.base_url)?;
+            Ok(Arc::new(Upstream {
+                dialect: upstream.dialect,
+                base_url,
+                api_key_env: upstream.api_key_env,
+                vendor: upstream.vendor,
+                connect_timeout: upstream.connect_timeout,
+                answer_timeout: upstream.answer_timeout,
+                idle_timeout: upstream.idle_timeout,
+                include_usage: upstream.include_usage,
+                breaker: upstream.breaker.unwrap_or_else(|| common.clone()),
+                limits: upstream.limits,
+                name: upstream.name,
+            }))
+        })
+        .collect()
+}
+
+/// OpenAI and Anthropic, for a file that names no upstream.
+fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
+    Ok(vec![
+        raw::Upstream::builtin(
+            "openai".parse::<Name>()?,
+            Dialect::OpenAi,
+            "https://api.openai.com",
+            "OPENAI_API_KEY",
+        ),
+        raw::Upstream::builtin(
+            "anthropic".parse::<Name>()?,
+            Dialect::Anthropic,
+            "https://api.anthropic.com",
+            "ANTHROPIC_API_KEY",
+        ),
+    ])
+}
+
+/// Checks `scheme://host[:port][/path]` and takes a trailing slash off.
+fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
+    let error = |what: &str| wrong(format!("the base_url of upstream `{name}` {what}"));
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+        .ok_or_else(|| error("must start with https:// or http://"))?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err(error("names no host"));
+    }
+    if authority.contains('@') {
+        return Err(error("must not hold credentials: put the key into api_key_env's variable"));
+    }
+    if url.contains(['?', '#']) || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(error("must be a plain address without a query"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,283 @@
+//! `iron.toml`: what the operator wrote, checked into a [`Policy`] that cannot be wrong.
+//!
+//! Two steps: [`raw`] mirrors the file and refuses unknown keys; [`check`](check::check) turns it into
+//! values that hold together (names resolve, limits are positive, no two upstreams share a name).
+//! Reading the file and the environment is the caller's business: this module sees only text.
+
+mod check;
+mod raw;
+mod suggest;
+mod text;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+pub(crate) use text::{amount, duration};
+
+use crate::breaker;
+use crate::budget::{Budget, Glob};
+use crate::price::PriceOverride;
+use crate::redact::Modes;
+use crate::types::{Dialect, Name};
+
+/// Everything that decides about calls. Replaced whole when the file changes.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Where agents connect, and how calls are handled.
+    pub proxy: Proxy,
+    /// Where the control panel listens.
+    pub panel_listen: SocketAddr,
+    /// The upstreams, in the order of the file. At least one.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Models that go to another upstream than their path says.
+    pub routes: Vec<Route>,
+    /// The budgets.
+    pub budgets: Vec<Budget>,
+    /// The zone in which days, weeks and months begin.
+    pub time_zone: TimeZone,
+    /// How reservations are made.
+    pub reserve: Reserve,
+    /// What happens to findings.
+    pub redact: Redact,
+    /// Limits of every agent that has none of its own.
+    pub limits: Limits,
+    /// Agents that the operator named.
+    pub agents: Vec<Agent>,
+    /// Prices that come before the built-in list.
+    pub prices: Vec<PriceOverride>,
+}
+
+/// `[proxy]`
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// The agents' port.
+    pub listen: SocketAddr,
+    /// Whether a caller's own provider key may be used.
+    pub passthrough: bool,
+    /// The largest request body in bytes; a larger one is a 413.
+    pub max_body: usize,
+    /// How long a caller may take to send its head, and each part of its body.
+    pub read_timeout: Duration,
+    /// How long open calls may go on after a request to stop.
+    pub drain: Duration,
+    /// What a committed reservation survives.
+    pub durability: Durability,
+    /// The status of a refusal for money: 402, or 429 for clients that cannot take it.
+    pub budget_status: u16,
+    /// What happens upstream when the client goes away during a stream.
+    pub on_abort: OnAbort,
+}
+
+/// What a committed reservation survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The death of the process, `kill -9` included.
+    #[default]
+    Process,
+    /// The loss of power: every commit waits for the disk.
+    Power,
+}
+
+/// What happens upstream when the client goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAbort {
+    /// The upstream call is cancelled. Without usage the whole reservation is charged.
+    #[default]
+    Cancel,
+    /// The answer is read to its end, within limits, because its end names the usage.
+    Drain,
+}
+
+/// `[[upstream]]`: one endpoint of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name, also its path prefix: `/NAME/v1/...`.
+    pub name: Name,
+    /// The API it speaks.
+    pub dialect: Dialect,
+    /// Scheme, host, port and path prefix, without a trailing slash.
+    pub base_url: String,
+    /// The environment variable that holds its key.
+    pub api_key_env: Option<String>,
+    /// The vendor whose prices apply, where the name does not say.
+    pub vendor: Option<String>,
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// How long the head of an answer may take.
+    pub answer_timeout: Duration,
+    /// How long an answer may be silent after its head.
+    pub idle_timeout: Duration,
+    /// Whether it understands `stream_options.include_usage`.
+    pub include_usage: bool,
+    /// When calls to it are stopped.
+    pub breaker: breaker::Settings,
+    /// Limits over all agents together.
+    pub limits: Limits,
+}
+
+/// `[[route]]`: a model that goes to a certain upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// A glob over model names.
+    pub model: Glob,
+    /// Where calls for it go.
+    pub upstream: Name,
+}
+
+/// `[reserve]`: how reservations are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    /// Whether an output limit is lowered to what the budget still buys.
+    pub clamp: bool,
+    /// The output limit written into a call that has none.
+    pub default_max_output: Option<u64>,
+    /// Calls of billed tools assumed where the caller sets no limit.
+    pub tool_calls: u64,
+}
+
+/// `[redact]`
+#[derive(Debug, Clone)]
+pub struct Redact {
+    /// The mode of each kind of finding.
+    pub modes: Modes,
+    /// Values remembered per session, to be restored in answers.
+    pub remember: usize,
+}
+
+/// Limits on a rate; none where absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls in a minute.
+    pub requests_per_minute: Option<std::num::NonZeroU32>,
+    /// Tokens in a minute, as estimated before a call.
+    pub tokens_per_minute: Option<std::num::NonZeroU32>,
+    /// Calls at the same time.
+    pub parallel: Option<std::num::NonZeroU32>,
+}
+
+/// `[[agent]]`: what the operator says about one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// The agent's name.
+    pub name: Name,
+    /// The project it works for.
+    pub project: Option<Name>,
+    /// Its own limits, instead of the common ones.
+    pub limits: Option<Limits>,
+}
+
+/// Why a configuration is refused: the line where known, what is wrong, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct ConfigError {
+    /// The line of the file, from 1.
+    pub line: Option<usize>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Policy {
+    /// Reads the text of an `iron.toml`. An empty text is a valid one: the defaults.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        check::check(raw::parse(text)?)
+    }
+
+    /// The upstream of this name.
+    pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|upstream| upstream.name.as_str() == name)
+    }
+
+    /// The upstream for paths without a prefix: the first of the dialect.
+    pub fn default_upstream(&self, dialect: Dialect) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|upstream| upstream.dialect == dialect)
+    }
+
+    /// What the operator said about an agent.
+    pub fn agent(&self, name: &Name) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.name == *name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::NanoUsd;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let policy = Policy::parse("").unwrap();
+        assert_eq!(policy.proxy.listen, "127.0.0.1:4141".parse().unwrap());
+        let names: Vec<_> = policy.upstreams.iter().map(|u| u.name.as_str()).collect();
+        assert_eq!(names, ["openai", "anthropic"]);
+        assert!(policy.proxy.passthrough);
+    }
+
+    #[test]
+    fn the_documented_shape_is_read() {
+        let policy = Policy::parse(
+            r#"
+            [proxy]
+            listen = "127.0.0.1:4141"
+            passthrough = true
+            [panel]
+            listen = "127.0.0.1:8080"
+            [[upstream]]
+            name = "openai"
+            dialect = "openai"
+            base_url = "https://api.openai.com"
+            api_key_env = "OPENAI_API_KEY"
+            [[budget]]
+            scope = "organisation"
+            window = "day"
+            limit = "5 USD"
+            [redact]
+            mode = "reversible"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(policy.upstreams.len(), 1);
+        assert_eq!(policy.upstreams[0].api_key_env.as_deref(), Some("OPENAI_API_KEY"));
+        assert_eq!(policy.budgets[0].limit, NanoUsd::usd(5));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line_and_the_right_word() {
+        for (text, line, said) in [
+            ("[proxy]\nlisten = \"127.0.0.1:1\"\npasstrough = true\n", 3, "did you mean `passthrough`?"),
+            ("[proxi]\n", 1, "did you mean `proxy`?"),
+            ("[proxy]\nlisten = 4141\n", 2, "expected"),
+            ("[[budget]]\nscope = \"organization\"\nwindow = \"day\"\nlimit = \"5 USD\"\n", 2, "organisation"),
+            ("[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"5 EUR\"\n", 4, "EUR"),
+        ] {
+            let error = Policy::parse(text).unwrap_err();
+            assert_eq!(error.line, Some(line), "{error}");
+            assert!(error.message.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_hold_together_are_refused() {
+        let upstream = |name: &str, url: &str| {
+            format!("[[upstream]]\nname = \"{name}\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n")
+        };
+        for (text, said) in [
+            (upstream("a", "https://x") + &upstream("a", "https://y"), "two upstreams"),
+            (upstream("a", "ftp://x"), "http://"),
+            (upstream("a", "https://"), "host"),
+            (upstream("a", "https://user:pw@host"), "credentials"),
+            (upstream("agent", "https://x"), "reserved"),
+            ("[[route]]\nmodel = \"m\"\nupstream = \"nowhere\"\n".to_owned(), "nowhere"),
+            ("time_zone = \"Mars/Olympus\"\n".to_owned(), "Mars/Olympus"),
+            ("[proxy]\nbudget_status = 200\n".to_owned(), "402 or 429"),
+        ] {
+            let error = Policy::parse(&text).unwrap_err();
+            assert!(error.message.contains(said), "{text}: {error}");
+        }
+    }
+}

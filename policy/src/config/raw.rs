@@ -1,0 +1,181 @@
+//! The file as it is written. Every key is known here; what it means is decided in `check`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::text::duration;
+use super::{ConfigError, Durability, Limits, OnAbort, suggest};
+use crate::breaker;
+use crate::budget::{Budget, Glob};
+use crate::price::PriceOverride;
+use crate::redact::{Kind, Mode};
+use crate::types::{Dialect, Name};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) time_zone: Option<String>,
+    pub(super) proxy: Proxy,
+    pub(super) panel: Panel,
+    pub(super) upstream: Vec<Upstream>,
+    pub(super) route: Vec<Route>,
+    pub(super) budget: Vec<Budget>,
+    pub(super) reserve: Reserve,
+    pub(super) redact: Redact,
+    pub(super) breaker: breaker::Settings,
+    pub(super) limits: Limits,
+    pub(super) agent: Vec<Agent>,
+    pub(super) price: Vec<PriceOverride>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Proxy {
+    pub(super) listen: SocketAddr,
+    pub(super) passthrough: bool,
+    pub(super) max_body_mib: usize,
+    #[serde(deserialize_with = "duration")]
+    pub(super) read_timeout: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub(super) drain: Duration,
+    pub(super) durability: Durability,
+    pub(super) budget_status: u16,
+    pub(super) on_abort: OnAbort,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4141)),
+            passthrough: true,
+            max_body_mib: 64,
+            read_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            durability: Durability::default(),
+            budget_status: 402,
+            on_abort: OnAbort::default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Panel {
+    pub(super) listen: SocketAddr,
+}
+
+impl Default for Panel {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub(super) name: Name,
+    pub(super) dialect: Dialect,
+    pub(super) base_url: String,
+    pub(super) api_key_env: Option<String>,
+    pub(super) vendor: Option<String>,
+    #[serde(default = "connect_timeout", deserialize_with = "duration")]
+    pub(super) connect_timeout: Duration,
+    #[serde(default = "answer_timeout", deserialize_with = "duration")]
+    pub(super) answer_timeout: Duration,
+    #[serde(default = "idle_timeout", deserialize_with = "duration")]
+    pub(super) idle_timeout: Duration,
+    #[serde(default = "yes")]
+    pub(super) include_usage: bool,
+    pub(super) breaker: Option<breaker::Settings>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+const fn connect_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+/// The official SDKs wait ten minutes; waiting less would break calls that work without us.
+const fn answer_timeout() -> Duration {
+    Duration::from_secs(600)
+}
+
+const fn idle_timeout() -> Duration {
+    Duration::from_secs(300)
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Upstream {
+    /// An upstream that needs no mention in the file.
+    pub(super) fn builtin(name: Name, dialect: Dialect, base_url: &str, key: &str) -> Self {
+        Self {
+            name,
+            dialect,
+            base_url: base_url.to_owned(),
+            api_key_env: Some(key.to_owned()),
+            vendor: None,
+            connect_timeout: connect_timeout(),
+            answer_timeout: answer_timeout(),
+            idle_timeout: idle_timeout(),
+            include_usage: true,
+            breaker: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) model: Glob,
+    pub(super) upstream: Name,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Reserve {
+    pub(super) clamp: bool,
+    pub(super) default_max_output: Option<u64>,
+    pub(super) tool_calls: u64,
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self { clamp: false, default_max_output: None, tool_calls: 8 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Redact {
+    pub(super) mode: Mode,
+    pub(super) kinds: std::collections::BTreeMap<Kind, Mode>,
+    pub(super) remember: usize,
+}
+
+impl Default for Redact {
+    fn default() -> Self {
+        Self { mode: Mode::Reversible, kinds: std::collections::BTreeMap::new(), remember: 10_000 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agent {
+    pub(super) name: Name,
+    pub(super) project: Option<Name>,
+    pub(super) limits: Option<Limits>,
+}
+
+/// Reads the text; an unknown key is answered with the nearest known one.
+pub(super) fn parse(text: &str) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError {
+        line: error.span().map(|span| 1 + text[..span.start].matches('\n').count()),
+        message: suggest::with_suggestion(error.message()),
+    })
+}

@@ -1,0 +1,187 @@
+//! Which operation of which provider's API a path means.
+//!
+//! The one place that reads paths: what is authenticated, priced and dispatched is the same
+//! [`Address`]. Paths that two readers could take differently are refused.
+
+use http::Method;
+use iron_policy::outline::Endpoint;
+use iron_policy::types::{Dialect, Name};
+
+/// What a path asks for, once its prefixes are taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// An operation with a body that is understood and priced.
+    Known(Endpoint),
+    /// One that is known to cost nothing and to carry no text.
+    Free,
+    /// Anything else: it may cost money that nobody would count.
+    Unpriced,
+}
+
+/// A request's path, taken apart: `/agent/NAME/UPSTREAM/v1/...`, each prefix optional.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// The agent's name, where the path gives it.
+    pub agent: Option<Name>,
+    /// The first segment that is neither `agent` nor a version: an upstream's name.
+    pub upstream: Option<&'a str>,
+    /// What is left, with its leading slash.
+    pub path: &'a str,
+}
+
+/// A path that is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPath {
+    /// Dots, empty segments or escapes that servers resolve differently.
+    #[error("the path holds an empty segment, a dot segment or an escape that servers read differently")]
+    Ambiguous,
+    /// `/agent/` without a proper name.
+    #[error("after /agent/ comes the agent's name: 1 to 64 letters, digits, `.`, `_` or `-`")]
+    Agent,
+}
+
+impl<'a> Address<'a> {
+    /// Takes a path apart. `is_upstream` says which names are upstreams.
+    pub fn parse(path: &'a str, is_upstream: impl Fn(&str) -> bool) -> Result<Self, BadPath> {
+        if is_ambiguous(path) {
+            return Err(BadPath::Ambiguous);
+        }
+        let mut rest = path;
+        let mut agent = None;
+        if let Some(tail) = rest.strip_prefix("/agent/") {
+            let (name, _) = tail.split_once('/').ok_or(BadPath::Agent)?;
+            agent = Some(name.parse().map_err(|_| BadPath::Agent)?);
+            rest = &tail[name.len()..];
+        }
+        let first = rest[1..].split('/').next().unwrap_or_default();
+        let upstream = is_upstream(first).then_some(first);
+        if let Some(name) = upstream {
+            rest = &rest[1 + name.len()..];
+        }
+        Ok(Self { agent, upstream, path: if rest.is_empty() { "/" } else { rest } })
+    }
+
+    /// The path without its version: `/chat/completions`.
+    pub fn operation_path(&self) -> &'a str {
+        match self.path.strip_prefix("/v1") {
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => self.path,
+        }
+    }
+}
+
+/// One slash between segments, no dot segments, no escaped dots, slashes back or NUL.
+fn is_ambiguous(path: &str) -> bool {
+    let escaped = |code: &str| {
+        path.as_bytes().windows(3).any(|window| window.eq_ignore_ascii_case(code.as_bytes()))
+    };
+    !path.starts_with('/')
+        || path.contains("//")
+        || path.contains('\\')
+        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+        || (path.contains('%') && (escaped("%2e") || escaped("%00") || escaped("%5c")))
+}
+
+/// The dialect of a path without an upstream's name: told by the path, else by the headers.
+pub fn dialect_of(path: &str, headers: &http::HeaderMap) -> Dialect {
+    let anthropic = path.starts_with("/messages")
+        || headers.contains_key("anthropic-version")
+        || (headers.contains_key("x-api-key") && !headers.contains_key("authorization"));
+    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+/// What a method on a path (without its version) of a dialect means.
+pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
+    if method == Method::POST {
+        return match (dialect, path) {
+            (Dialect::OpenAi, "/chat/completions") => Operation::Known(Endpoint::ChatCompletions),
+            (Dialect::OpenAi, "/completions") => Operation::Known(Endpoint::Completions),
+            (Dialect::OpenAi, "/responses") => Operation::Known(Endpoint::Responses),
+            (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
+            (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
+            (Dialect::Anthropic, "/messages/count_tokens") => {
+                Operation::Known(Endpoint::CountTokens)
+            }
+            _ => Operation::Unpriced,
+        };
+    }
+    let family = path[1..].split('/').next().unwrap_or_default();
+    let read = method == Method::GET || method == Method::HEAD;
+    let free = match family {
+        "models" | "chat" | "responses" | "conversations" | "messages" | "files" | "batches" => {
+            read || method == Method::DELETE
+        }
+        _ => false,
+    };
+    if free { Operation::Free } else { Operation::Unpriced }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(path: &str) -> Result<Address<'_>, BadPath> {
+        Address::parse(path, |name| matches!(name, "openai" | "groq"))
+    }
+
+    #[test]
+    fn prefixes_come_off_in_their_order() {
+        for (path, agent, upstream, rest) in [
+            ("/v1/models", None, None, "/v1/models"),
+            ("/openai/v1/models", None, Some("openai"), "/v1/models"),
+            ("/agent/nightly/v1/messages", Some("nightly"), None, "/v1/messages"),
+            ("/agent/n/groq/chat/completions", Some("n"), Some("groq"), "/chat/completions"),
+            ("/openai", None, Some("openai"), "/"),
+        ] {
+            let address = parse(path).unwrap();
+            let name = address.agent.as_ref().map(Name::as_str);
+            assert_eq!((name, address.upstream, address.path), (agent, upstream, rest), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_servers_read_differently_is_refused() {
+        for path in [
+            "//v1/models",
+            "/v1//models",
+            "/v1/../admin",
+            "/v1/./models",
+            "/v1/%2e%2e/admin",
+            "/v1/%2E./x",
+            "/v1/a%00b",
+            "/v1\\models",
+            "*",
+        ] {
+            assert_eq!(parse(path), Err(BadPath::Ambiguous), "{path}");
+        }
+        assert_eq!(parse("/agent/x"), Err(BadPath::Agent));
+        assert_eq!(parse("/agent/a b/v1"), Err(BadPath::Agent));
+        assert!(parse("/v1/models/meta%2Fllama").is_ok());
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_free_is_free() {
+        let openai = |method, path| operation(Dialect::OpenAi, &method, path);
+        assert_eq!(
+            openai(Method::POST, "/chat/completions"),
+            Operation::Known(Endpoint::ChatCompletions)
+        );
+        assert_eq!(openai(Method::GET, "/models"), Operation::Free);
+        assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
+        assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);
+        assert_eq!(openai(Method::POST, "/messages"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/realtime"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/"), Operation::Unpriced);
+    }
+
+    #[test]
+    fn the_dialect_is_told_by_path_then_by_headers() {
+        let mut headers = http::HeaderMap::new();
+        assert_eq!(dialect_of("/models", &headers), Dialect::OpenAi);
+        assert_eq!(dialect_of("/messages", &headers), Dialect::Anthropic);
+        headers.insert("x-api-key", http::HeaderValue::from_static("k"));
+        assert_eq!(dialect_of("/models", &headers), Dialect::Anthropic);
+        headers.insert("authorization", http::HeaderValue::from_static("Bearer k"));
+        assert_eq!(dialect_of("/models", &headers), Dialect::OpenAi);
+    }
+}

@@ -1,0 +1,121 @@
+//! Counters for Prometheus, one handle per time series so that counting is one atomic addition.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Counter, Histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use iron_policy::types::{NanoUsd, Outcome, TokenClass, Usage};
+
+/// The proxy's own recorder: nothing global, so that two proxies in one process do not mix.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    series: Mutex<HashMap<SeriesKey, Series>>,
+}
+
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct SeriesKey {
+    upstream: String,
+    outcome: Outcome,
+    reason: &'static str,
+}
+
+#[derive(Clone)]
+struct Series {
+    calls: Counter,
+    seconds: Histogram,
+    spent: Counter,
+    input: Counter,
+    output: Counter,
+    tool_calls: Counter,
+}
+
+/// Upper bounds in seconds: from an answer out of a cache to a long generation.
+const SECONDS: [f64; 12] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A recorder with nothing counted yet.
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&SECONDS)
+            .unwrap_or_default()
+            .build_recorder();
+        let handle = recorder.handle();
+        Self { recorder, handle, series: Mutex::default() }
+    }
+
+    /// Counts a call that ended. `upstream` is empty where none was chosen.
+    pub fn ended(&self, call: &Ended<'_>) {
+        let key = SeriesKey {
+            upstream: call.upstream.to_owned(),
+            outcome: call.outcome,
+            reason: call.reason,
+        };
+        let series = {
+            let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+            series.entry(key).or_insert_with_key(|key| self.register(key)).clone()
+        };
+        series.calls.increment(1);
+        series.seconds.record(call.seconds);
+        series.spent.increment(call.spent.0.max(0) as u64);
+        if let Some(usage) = call.usage {
+            series.input.increment(usage.input_tokens());
+            series.output.increment(usage.output_tokens());
+            series.tool_calls.increment(usage.of(TokenClass::ToolCall));
+        }
+    }
+
+    fn register(&self, key: &SeriesKey) -> Series {
+        let labels = [
+            ("upstream", key.upstream.clone()),
+            ("outcome", key.outcome.name().to_owned()),
+            ("reason", key.reason.to_owned()),
+        ];
+        metrics::with_local_recorder(&self.recorder, || Series {
+            calls: metrics::counter!("iron_calls_total", &labels),
+            seconds: metrics::histogram!("iron_call_seconds", &labels),
+            spent: metrics::counter!("iron_spent_nano_usd_total", &labels),
+            input: metrics::counter!("iron_input_tokens_total", &labels),
+            output: metrics::counter!("iron_output_tokens_total", &labels),
+            tool_calls: metrics::counter!("iron_billed_tool_calls_total", &labels),
+        })
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+/// What is counted of a call.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// The upstream's name.
+    pub upstream: &'a str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in a few words of a closed set.
+    pub reason: &'static str,
+    /// From the request's head to the end.
+    pub seconds: f64,
+    /// What was charged.
+    pub spent: NanoUsd,
+    /// What was used, where the provider said so.
+    pub usage: Option<&'a Usage>,
+}

@@ -1,0 +1,86 @@
+//! Steps 7 and 8: the breaker's permit, and the only function that may dial.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use iron_policy::breaker::Signal;
+use iron_policy::outline::Endpoint;
+use iron_policy::redact::Vault;
+
+use super::reserve::Reserved;
+use super::{Halt, Stopped, Ticket};
+use crate::upstream::{Upstream, UpstreamPermit};
+
+/// A call that may go out now.
+#[derive(Debug)]
+pub(super) struct Permitted {
+    reserved: Reserved,
+    permit: UpstreamPermit,
+}
+
+/// A call that went out, and the head of what came back.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) ticket: Ticket,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) permit: UpstreamPermit,
+    pub(super) answer: Response<Incoming>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) stream: bool,
+    pub(super) vault: Arc<Vault>,
+    pub(super) hide_usage: bool,
+}
+
+/// Asks the upstream's breaker.
+pub(super) fn permit(mut reserved: Reserved) -> Result<Permitted, Box<Halt>> {
+    match reserved.call.upstream.permit() {
+        Ok(permit) => {
+            reserved.call.ticket.mark("breaker");
+            Ok(Permitted { reserved, permit })
+        }
+        Err(refused) => {
+            let why = Stopped::CircuitOpen {
+                upstream: reserved.call.upstream.name().to_owned(),
+                wait: Duration::from_millis(refused.retry_after_ms),
+            };
+            Err(reserved.call.ticket.halt(why))
+        }
+    }
+}
+
+/// Sends the call and waits for the answer's head.
+pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>> {
+    let Permitted { reserved, permit } = permitted;
+    let Reserved { call, body, endpoint, stream, vault, hide_usage } = reserved;
+    let mut ticket = call.ticket;
+    let upstream = call.upstream;
+    let failed = |error| Stopped::Upstream { upstream: upstream.name().to_owned(), error };
+    let address = match upstream.address(&call.path, call.query.as_deref()) {
+        Ok(address) => address,
+        Err(error) => return Err(ticket.halt(failed(error))),
+    };
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = call.method;
+    *request.uri_mut() = address;
+    *request.headers_mut() = call.headers;
+
+    // From here on the provider may have seen the call: whatever stops it now is charged, unless
+    // it is known that no byte left.
+    ticket.sent();
+    match upstream.send(request).await {
+        Ok(answer) => {
+            ticket.mark("upstream");
+            Ok(Answered { ticket, upstream, permit, answer, endpoint, stream, vault, hide_usage })
+        }
+        Err(error) => {
+            if !error.sent() {
+                ticket.not_sent();
+            }
+            permit.report(Signal::Failure);
+            Err(ticket.halt(failed(error)))
+        }
+    }
+}

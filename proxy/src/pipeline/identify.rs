@@ -1,0 +1,180 @@
+//! Step 2: who calls, for what, with which key.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use iron_policy::types::{Dialect, Name};
+
+use super::{Halt, Stopped, Ticket};
+use crate::dialect::{self, Address, Operation};
+use crate::live::Live;
+use crate::sessions::SessionName;
+use crate::upstream::{Upstream, strip_credentials, strip_hop_headers};
+
+/// A call whose agent, operation and upstream are known.
+#[derive(Debug)]
+pub(super) struct Identified {
+    pub(super) ticket: Ticket,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) operation: Operation,
+    pub(super) method: Method,
+    /// The path to send, and the query.
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    /// Headers to send: ours, hop-by-hop ones and, where replaced, credentials are off.
+    pub(super) headers: HeaderMap,
+    pub(super) session: SessionName,
+    /// True where the caller's own credential goes to the upstream that the caller addressed.
+    pub(super) carries_key: bool,
+}
+
+impl Identified {
+    pub(super) fn dialect(&self) -> Dialect {
+        self.upstream.config.dialect
+    }
+}
+
+/// Finds out who calls and where the call belongs.
+pub(super) fn identify(
+    live: &Arc<Live>,
+    mut ticket: Ticket,
+    head: Parts,
+) -> Result<Identified, Box<Halt>> {
+    match read(live, &mut ticket, head) {
+        Ok(read) => {
+            ticket.mark("identify");
+            Ok(Identified {
+                ticket,
+                upstream: read.upstream,
+                operation: read.operation,
+                method: read.method,
+                path: read.path,
+                query: read.query,
+                headers: read.headers,
+                session: read.session,
+                carries_key: read.carries_key,
+            })
+        }
+        Err(why) => Err(ticket.halt(why)),
+    }
+}
+
+struct Read {
+    upstream: Arc<Upstream>,
+    operation: Operation,
+    method: Method,
+    path: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    session: SessionName,
+    carries_key: bool,
+}
+
+fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Read, Stopped> {
+    let address =
+        Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
+    let mut headers = head.headers;
+    let agent = match address.agent.clone() {
+        Some(agent) => agent,
+        None => named(&headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone()),
+    };
+    let known = live.policy.agent(&agent);
+    let project = match known.and_then(|agent| agent.project.clone()) {
+        Some(project) => Some(project),
+        None => named(&headers, "x-iron-project")?,
+    };
+    let session = SessionName { agent: agent.clone(), run: named(&headers, "x-iron-session")? };
+    ticket.caller(agent, project);
+
+    let path = address.operation_path();
+    let upstream = match address.upstream.and_then(|name| live.upstream(name)) {
+        Some(upstream) => upstream,
+        None => {
+            let dialect = dialect::dialect_of(path, &headers);
+            live.default_upstream(dialect)
+                .ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
+        }
+    };
+    ticket.upstream(&upstream);
+    if headers.contains_key(header::UPGRADE) {
+        return Err(Stopped::WebSocket);
+    }
+    let operation = dialect::operation(upstream.config.dialect, &head.method, path);
+    ticket.operation(operation);
+    if operation == Operation::Unpriced {
+        return Err(Stopped::UnpricedEndpoint {
+            method: head.method.to_string(),
+            path: address.path.chars().take(80).collect(),
+        });
+    }
+    let carries_key = key(live, &upstream, &mut headers)?;
+    strip_hop_headers(&mut headers);
+    strip_own_headers(&mut headers);
+    Ok(Read {
+        operation,
+        method: head.method,
+        path: address.path.to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        headers,
+        session,
+        carries_key,
+        upstream,
+    })
+}
+
+/// Puts the operator's key in, or lets the caller's own through where that is allowed.
+fn key(live: &Live, upstream: &Upstream, headers: &mut HeaderMap) -> Result<bool, Stopped> {
+    if let Some(key) = upstream.key() {
+        key.replace(headers);
+        return Ok(false);
+    }
+    let carried = headers.contains_key(header::AUTHORIZATION)
+        || headers.contains_key("x-api-key")
+        || headers.contains_key("api-key");
+    if live.policy.proxy.passthrough && (carried || upstream.config.api_key_env.is_none()) {
+        return Ok(carried);
+    }
+    strip_credentials(headers);
+    if upstream.config.api_key_env.is_none() {
+        // An upstream that needs no key, such as a model server on this machine.
+        return Ok(false);
+    }
+    Err(Stopped::NoKey {
+        upstream: upstream.name().to_owned(),
+        wanted: upstream.config.api_key_env.clone().unwrap_or_default(),
+        passthrough: if live.policy.proxy.passthrough {
+            ", or send a key of your own"
+        } else {
+            "; keys of callers are not passed on (proxy.passthrough = false)"
+        },
+    })
+}
+
+fn named(headers: &HeaderMap, name: &str) -> Result<Option<Name>, Stopped> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value.to_str().unwrap_or("(not ASCII)");
+    Ok(Some(text.parse()?))
+}
+
+/// What speaks to us, or of the caller's network, is not the provider's business.
+fn strip_own_headers(headers: &mut HeaderMap) {
+    let ours: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-iron-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    for name in [
+        "host",
+        "content-length",
+        "expect",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ] {
+        headers.remove(name);
+    }
+}

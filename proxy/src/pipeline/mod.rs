@@ -1,0 +1,88 @@
+//! A call's way through the proxy, one step after the other.
+//!
+//! Each step takes the type that the step before made, so that sending something that was not
+//! redacted or not reserved for does not compile:
+//!
+//! ```text
+//! Identified -> Admitted -> Decoded -> Redacted -> Reserved -> Permitted -> Answered
+//! ```
+//!
+//! Whatever happens in between — an error, a refusal, a client that goes away and takes this
+//! future with it — the [`Ticket`] that travels along ends the call's reservation exactly once.
+
+mod admit;
+mod decode;
+mod forward;
+mod identify;
+mod redact;
+mod relay;
+mod reserve;
+mod stopped;
+mod stream;
+mod ticket;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use stopped::Stopped;
+pub use stream::StreamBody;
+pub use ticket::{STEPS, Ticket};
+
+use crate::body::Body;
+use crate::live::Live;
+use crate::rescue::{self, Caller};
+use crate::shared::Shared;
+
+/// Answers one call of an agent.
+pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let live = shared.live();
+    let ticket = Ticket::open(shared);
+    let id = ticket.id();
+    let dialect = crate::dialect::dialect_of(request.uri().path(), request.headers());
+    let mut caller = Caller::of(dialect, request.headers());
+    let mut response = match pass(&live, ticket, request, &mut caller).await {
+        Ok(response) => response,
+        Err(halt) => halt.answer(&live, caller),
+    };
+    rescue::mark(&mut response, id);
+    response
+}
+
+async fn pass(
+    live: &Arc<Live>,
+    ticket: Ticket,
+    request: Request<Incoming>,
+    caller: &mut Caller,
+) -> Result<Response<Body>, Box<Halt>> {
+    let (head, body) = request.into_parts();
+    let identified = identify::identify(live, ticket, head)?;
+    caller.dialect = identified.dialect();
+    let admitted = admit::admit(live, identified)?;
+    let decoded = decode::decode(live, admitted, body).await?;
+    let redacted = redact::redact(live, decoded)?;
+    let reserved = reserve::reserve(live, redacted).await?;
+    let permitted = forward::permit(reserved)?;
+    let answered = forward::forward(permitted).await?;
+    relay::relay(live, answered).await
+}
+
+/// A call that goes no further, and why.
+#[derive(Debug)]
+pub struct Halt {
+    ticket: Ticket,
+    why: Stopped,
+}
+
+impl Halt {
+    /// Ends the call in the ledger and the records, and tells the caller.
+    fn answer(self: Box<Self>, live: &Live, caller: Caller) -> Response<Body> {
+        let Self { ticket, why } = *self;
+        let refusal = rescue::refusal(&why, live.policy.proxy.budget_status);
+        tracing::info!(call = %ticket.id(), reason = why.reason(), "{}", why.for_operator());
+        let id = ticket.id();
+        ticket.stop(&why, refusal.status);
+        refusal.into_response(caller, id)
+    }
+}

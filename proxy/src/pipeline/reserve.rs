@@ -1,0 +1,215 @@
+//! Step 6: the most that the call can cost, held in every budget it touches, on disk.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iron_policy::budget::Subject;
+use iron_policy::outline::{Endpoint, Outline};
+use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
+use iron_policy::redact::{Edit, Vault, splice};
+use iron_policy::types::{Dialect, NanoUsd};
+
+use super::decode::Content;
+use super::identify::Identified;
+use super::redact::Redacted;
+use super::{Halt, Stopped};
+use crate::live::Live;
+use crate::state::ReserveError;
+
+/// A call that is paid for: what leaves now is covered by a committed reservation.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    pub(super) call: Identified,
+    /// The bytes to send.
+    pub(super) body: Bytes,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) stream: bool,
+    pub(super) vault: Arc<Vault>,
+    /// True where the caller did not ask for the usage event that will come.
+    pub(super) hide_usage: bool,
+}
+
+/// What providers put around a conversation, in tokens: well above what any documents.
+const CALL_OVERHEAD: u64 = 64;
+/// What a provider adds to explain tools to the model. Anthropic documents up to 804 tokens for
+/// its system prompt and up to 735 for one of its own tools (docs, "Tool use", pricing).
+const TOOLS_OVERHEAD: u64 = 1_024;
+
+/// Reserves, or refuses with what is left.
+pub(super) async fn reserve(
+    live: &Arc<Live>,
+    redacted: Redacted,
+) -> Result<Reserved, Box<Halt>> {
+    let Redacted { mut call, content, edits, vault } = redacted;
+    let Some(content) = content else {
+        let body = Bytes::new();
+        return Ok(Reserved {
+            call, body, endpoint: None, stream: false, vault, hide_usage: false,
+        });
+    };
+    let endpoint = content.endpoint;
+    let outline = content.parsed.borrow_dependent();
+    let (stream, hide_usage) = (outline.stream, asks_for_usage(&call, endpoint, outline));
+    let edits = match hold(live, &mut call, &content, edits, hide_usage).await {
+        Ok(edits) => edits,
+        Err(why) => return Err(call.ticket.halt(why)),
+    };
+    let body = outgoing(&mut call, content, &edits);
+    call.ticket.mark("reserve");
+    Ok(Reserved { call, body, endpoint: Some(endpoint), stream, vault, hide_usage })
+}
+
+fn asks_for_usage(call: &Identified, endpoint: Endpoint, outline: &Outline<'_>) -> bool {
+    outline.stream
+        && endpoint.usage_is_optional()
+        && call.upstream.config.include_usage
+        && !outline.wants_usage()
+}
+
+/// Adds the edits that money needs, and holds the bound of what results.
+async fn hold(
+    live: &Live,
+    call: &mut Identified,
+    content: &Content,
+    mut edits: Vec<Edit>,
+    ask_for_usage: bool,
+) -> Result<Vec<Edit>, Stopped> {
+    let endpoint = content.endpoint;
+    let outline = content.parsed.borrow_dependent();
+    if ask_for_usage {
+        edits.extend(outline.ask_for_usage());
+    }
+    let free = endpoint.is_free();
+    let mut max_output = outline.max_output;
+    if let (None, Some(limit), true) =
+        (max_output, live.policy.reserve.default_max_output, endpoint.has_output())
+    {
+        max_output = Some(limit);
+        edits.extend(outline.limit_output(endpoint, limit));
+    }
+    if free {
+        return Ok(sorted(edits));
+    }
+    let model = outline.model.decode();
+    let price = live.price(&call.upstream, &model);
+    let unpriced = |why: String| Stopped::UnpricedModel {
+        model: model.chars().take(80).collect(),
+        upstream: call.upstream.name().to_owned(),
+        why,
+    };
+    let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
+    let mut ask = ask(live, content, &edits, &price, &model, max_output);
+    let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
+    call.ticket.price(Arc::clone(&price));
+    loop {
+        match reserve_in_all(live, call, &model, amount).await {
+            Ok(()) => return Ok(sorted(edits)),
+            Err(ReserveError::Exhausted(exhausted)) => {
+                let clamped = (exhausted.clamp || live.policy.reserve.clamp)
+                    .then(|| price.affordable_output(&ask, exhausted.left))
+                    .flatten()
+                    .filter(|limit| *limit > 0 && ask.max_output.is_none_or(|now| *limit < now));
+                let Some(limit) = clamped else {
+                    return Err(Stopped::Exhausted(exhausted.told(amount)));
+                };
+                edits.retain(|edit| !outline.max_output_at.contains(&edit.range));
+                edits.extend(outline.limit_output(endpoint, limit));
+                ask.max_output = Some(limit);
+                amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
+            }
+            Err(error) => return Err(Stopped::Ledger(error)),
+        }
+    }
+}
+
+async fn reserve_in_all(
+    live: &Live,
+    call: &mut Identified,
+    model: &str,
+    amount: NanoUsd,
+) -> Result<(), ReserveError> {
+    let now = crate::shared::unix_ms();
+    let subject = Subject {
+        agent: call.session.agent.as_str(),
+        project: call.ticket.project(),
+        token: None,
+        model,
+    };
+    let accounts = live
+        .policy
+        .budgets
+        .iter()
+        .filter_map(|budget| budget.hold(&subject, now, &live.policy.time_zone))
+        .collect();
+    call.ticket.reserve(amount, accounts).await
+}
+
+/// What the call asks for at most, in the units that have prices.
+fn ask(
+    live: &Live,
+    content: &Content,
+    edits: &[Edit],
+    price: &ModelPrice,
+    model: &str,
+    max_output: Option<u64>,
+) -> Ask {
+    let outline = content.parsed.borrow_dependent();
+    let dialect = content.endpoint.dialect();
+    let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
+    let body = (content.parsed.borrow_owner().len() + added) as u64;
+    // A token is at least one byte of text, and what JSON adds around the text is more than what
+    // providers add around a message.
+    let mut input = body.saturating_sub(outline.media_bytes) + CALL_OVERHEAD;
+    if outline.tools + outline.hosted_tools > 0 {
+        input += TOOLS_OVERHEAD * (1 + outline.hosted_tools);
+    }
+    let tool_calls = (outline.hosted_tools > 0)
+        .then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
+    if outline.hidden_input || tool_calls.is_some() {
+        // What the provider adds is bounded by the context window, in each of its own turns.
+        let turns = 1 + tool_calls.unwrap_or_default();
+        input = input.max(price.context_window().saturating_mul(turns));
+    }
+    let images =
+        outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
+    Ask {
+        input_tokens: input,
+        image_tokens: images,
+        // Base64 takes four bytes for three; a byte of audio is never more than a token.
+        audio_tokens: outline.audio_bytes / 4 * 3,
+        max_output: if content.endpoint.has_output() {
+            max_output.map(|limit| if outline.predicted { limit + body } else { limit })
+        } else {
+            Some(0)
+        },
+        choices: outline.choices,
+        tool_calls,
+        tier: tier(dialect, outline.service_tier),
+    }
+}
+
+/// The tier that a request pins; anything else may be served at the dearest.
+fn tier(dialect: Dialect, wanted: Option<&str>) -> ServiceTier {
+    match (dialect, wanted) {
+        (Dialect::OpenAi, Some("flex")) => ServiceTier::Flex,
+        (Dialect::OpenAi, Some("default")) | (Dialect::Anthropic, Some("standard_only")) => {
+            ServiceTier::Standard
+        }
+        (Dialect::OpenAi, None) => ServiceTier::Standard,
+        _ => ServiceTier::Priority,
+    }
+}
+
+fn sorted(mut edits: Vec<Edit>) -> Vec<Edit> {
+    edits.sort_by_key(|edit| edit.range.start);
+    edits
+}
+
+/// The bytes to send: those that came where nothing changes.
+fn outgoing(call: &mut Identified, content: Content, edits: &[Edit]) -> Bytes {
+    if edits.is_empty() {
+        return content.encoded.unwrap_or_else(|| content.parsed.into_owner());
+    }
+    call.headers.remove(http::header::CONTENT_ENCODING);
+    splice(content.parsed.borrow_owner(), edits).into()
+}

@@ -1,0 +1,188 @@
+//! Every reason for which a call goes no further, free of HTTP.
+//!
+//! `Display` is what the caller reads: it names the limit, what is left and what to do. What only
+//! the operator may see is in [`Stopped::for_operator`].
+
+use std::time::Duration;
+
+use iron_policy::outline::BadBody;
+use iron_policy::types::{NameError, Outcome};
+
+use crate::dialect::BadPath;
+use crate::limits::Limited;
+use crate::state::ReserveError;
+use crate::upstream::CallError;
+
+/// Why a call goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The path is not one.
+    #[error("{0}")]
+    Path(#[from] BadPath),
+    /// A header that names the agent, its project or its run is no name.
+    #[error("{0}")]
+    Name(#[from] NameError),
+    /// No upstream speaks the dialect of the path.
+    #[error(
+        "no upstream speaks {dialect}: add an [[upstream]] with dialect = \"{dialect}\" to iron.toml"
+    )]
+    NoUpstream {
+        /// The dialect.
+        dialect: &'static str,
+    },
+    /// Neither the operator nor the caller gave a key.
+    #[error(
+        "no provider key for upstream `{upstream}`: set {wanted} where the proxy runs{passthrough}"
+    )]
+    NoKey {
+        /// The upstream.
+        upstream: String,
+        /// The variable to set.
+        wanted: String,
+        /// What else would help.
+        passthrough: &'static str,
+    },
+    /// The client wants to speak WebSocket.
+    #[error("WebSocket is not spoken here: use HTTP with server-sent events")]
+    WebSocket,
+    /// A rate limit was met.
+    #[error("rate limit of {whose}: {limited}; try again in {} ms, or raise it under [limits] in iron.toml", limited.wait().as_millis())]
+    Limited {
+        /// Whose limit it is.
+        whose: String,
+        /// Which limit.
+        limited: Limited,
+    },
+    /// The body is larger than the operator allows.
+    #[error("the request body is larger than {limit} bytes: send less, or raise proxy.max_body_mib in iron.toml")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body came too slowly.
+    #[error("the request body did not arrive in time: send it again")]
+    SlowBody,
+    /// The body broke off.
+    #[error("the request body broke off before its end")]
+    BrokenBody,
+    /// A content coding that is not understood.
+    #[error("the content-encoding `{0}` is not understood: send gzip, deflate, br, zstd or none")]
+    Encoding(String),
+    /// A body that is not in the coding it claims.
+    #[error("the request body is not in the content-encoding it claims")]
+    BadEncoding,
+    /// The body cannot be guarded.
+    #[error("{0}")]
+    Body(#[from] BadBody),
+    /// The policy blocks what was found in the body.
+    #[error("the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml")]
+    Blocked {
+        /// Kinds and paths, never values.
+        found: String,
+    },
+    /// No sound bound can be given for the model.
+    #[error("no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml")]
+    UnpricedModel {
+        /// The model as the caller wrote it.
+        model: String,
+        /// The upstream.
+        upstream: String,
+        /// What is missing.
+        why: String,
+    },
+    /// The path may cost money that nobody counts.
+    #[error("{method} {path} is not a path whose price is known: only priced and free paths are passed on")]
+    UnpricedEndpoint {
+        /// The method.
+        method: String,
+        /// The path, shortened.
+        path: String,
+    },
+    /// A budget cannot cover the call.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The ledger cannot promise anything now.
+    #[error("the ledger cannot record a reservation now, so nothing was sent: try again in a second")]
+    Ledger(ReserveError),
+    /// The upstream's breaker is open.
+    #[error("upstream `{upstream}` failed repeatedly and is not called for now: try again in {} ms", wait.as_millis())]
+    CircuitOpen {
+        /// The upstream.
+        upstream: String,
+        /// When it is tried again.
+        wait: Duration,
+    },
+    /// The upstream gave no answer.
+    #[error("upstream `{upstream}` could not answer: {}", error.for_caller())]
+    Upstream {
+        /// The upstream.
+        upstream: String,
+        /// What happened.
+        error: CallError,
+    },
+    /// The answer's body broke off or is not what its head says.
+    #[error("upstream `{upstream}` sent an answer that {what}")]
+    BadAnswer {
+        /// The upstream.
+        upstream: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The upstream wants the call to go elsewhere; the key does not follow.
+    #[error("upstream `{upstream}` answered with a redirect, which is never followed with a key: correct its base_url in iron.toml")]
+    Redirect {
+        /// The upstream.
+        upstream: String,
+    },
+}
+
+impl Stopped {
+    /// The reason in records and metrics: few values, no data.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Path(_) => "invalid_path",
+            Self::Name(_) => "invalid_name",
+            Self::NoUpstream { .. } => "unknown_upstream",
+            Self::NoKey { .. } => "no_key",
+            Self::WebSocket => "websocket",
+            Self::Limited { limited, .. } => limited.reason(),
+            Self::TooLarge { .. } => "too_large",
+            Self::SlowBody => "slow_body",
+            Self::BrokenBody => "broken_body",
+            Self::Encoding(_) | Self::BadEncoding => "encoding",
+            Self::Body(_) => "invalid_body",
+            Self::Blocked { .. } => "blocked",
+            Self::UnpricedModel { .. } => "unpriced_model",
+            Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
+            Self::Exhausted(_) => "budget_exhausted",
+            Self::Ledger(_) => "ledger_unavailable",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Upstream { error, .. } => match error {
+                CallError::Tls(_) => "upstream_tls",
+                CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => "upstream_timeout",
+                CallError::Broken(_) => "upstream_reset",
+                CallError::Connect(_) | CallError::Address(_) => "upstream_connect",
+            },
+            Self::BadAnswer { .. } => "upstream_answer",
+            Self::Redirect { .. } => "upstream_redirect",
+        }
+    }
+
+    /// Refused by us, or failed by the upstream.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Upstream { .. } | Self::BadAnswer { .. } | Self::Redirect { .. } => Outcome::Failed,
+            Self::BrokenBody | Self::SlowBody => Outcome::Aborted,
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// What the operator reads in the log. Holds addresses and causes, never a body or a key.
+    pub fn for_operator(&self) -> String {
+        match self {
+            Self::Upstream { upstream, error } => format!("upstream `{upstream}`: {error}"),
+            Self::Ledger(error) => format!("ledger: {error}"),
+            other => other.to_string(),
+        }
+    }
+}

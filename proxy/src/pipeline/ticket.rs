@@ -1,0 +1,248 @@
+//! What travels along with a call and ends it exactly once.
+//!
+//! A ticket knows what the call is, how long each step took and what is held for it. It is a
+//! guard: dropped at any point — the client went away, a task was cancelled — it ends the call
+//! in the ledger as what it then is: nothing held, held but not sent (void), or sent with an
+//! unknown end (charged whole, marked as estimated).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+use iron_policy::budget::Hold as BudgetHold;
+use iron_policy::price::{ModelPrice, ServiceTier};
+use iron_policy::redact::Finding;
+use iron_policy::types::{CallId, Name, NanoUsd, Outcome};
+
+use super::{Halt, Stopped};
+use crate::dialect::Operation;
+use crate::limits::Slot;
+use crate::metrics::Ended;
+use crate::shared::Shared;
+use crate::state::{CallRecord, End, Hold, ReserveError, Settlement};
+use crate::stream::Metered;
+use crate::upstream::Upstream;
+
+/// The steps of a call, in order, as they are named in its timeline.
+pub const STEPS: [&str; 8] =
+    ["identify", "admit", "decode", "redact", "reserve", "breaker", "upstream", "relay"];
+
+/// How far the money of a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is held.
+    Open,
+    /// Held (or being held); nothing was sent.
+    Held,
+    /// Held, and the provider may have seen the call.
+    Sent,
+    /// Ended.
+    Closed,
+}
+
+/// A call on its way.
+pub struct Ticket {
+    shared: Arc<Shared>,
+    record: CallRecord,
+    stage: Stage,
+    begun: Instant,
+    marked: Instant,
+    price: Option<Arc<ModelPrice>>,
+    /// Places among parallel calls, freed when the call ends.
+    slots: Option<[Slot; 2]>,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("id", &self.record.id).field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+impl Ticket {
+    /// Opens a call.
+    pub(super) fn open(shared: &Arc<Shared>) -> Self {
+        let now = Instant::now();
+        Self {
+            record: CallRecord::new(shared.next_id()),
+            shared: Arc::clone(shared),
+            stage: Stage::Open,
+            begun: now,
+            marked: now,
+            price: None,
+            slots: None,
+        }
+    }
+
+    /// The call's id.
+    pub const fn id(&self) -> CallId {
+        self.record.id
+    }
+
+    /// Notes how long a step took.
+    pub(super) fn mark(&mut self, step: &'static str) {
+        let now = Instant::now();
+        let micros = now.duration_since(self.marked).as_micros();
+        self.record.timeline.push((step, u32::try_from(micros).unwrap_or(u32::MAX)));
+        self.marked = now;
+    }
+
+    pub(super) fn caller(&mut self, agent: Name, project: Option<Name>) {
+        self.record.agent = Some(agent);
+        self.record.project = project;
+    }
+
+    pub(super) fn project(&self) -> Option<&str> {
+        self.record.project.as_ref().map(Name::as_str)
+    }
+
+    pub(super) fn upstream(&mut self, upstream: &Upstream) {
+        self.record.upstream = Some(upstream.config.name.clone());
+        self.record.dialect = Some(upstream.config.dialect);
+    }
+
+    pub(super) fn operation(&mut self, operation: Operation) {
+        self.record.endpoint = match operation {
+            Operation::Known(endpoint) => endpoint.name(),
+            Operation::Free => "free",
+            Operation::Unpriced => "unpriced",
+        };
+    }
+
+    pub(super) fn request(&mut self, model: &str, stream: bool) {
+        self.record.model = model.chars().take(120).collect();
+        self.record.stream = stream;
+    }
+
+    pub(super) fn findings(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            let name = finding.kind.name();
+            match self.record.findings.iter_mut().find(|(kind, _)| *kind == name) {
+                Some((_, count)) => *count += 1,
+                None => self.record.findings.push((name, 1)),
+            }
+        }
+    }
+
+    pub(super) fn price(&mut self, price: Arc<ModelPrice>) {
+        self.price = Some(price);
+    }
+
+    pub(super) fn hold_slots(&mut self, slots: [Slot; 2]) {
+        self.slots = Some(slots);
+    }
+
+    /// Holds an amount in these accounts; returns once that is committed.
+    pub(super) async fn reserve(
+        &mut self,
+        amount: NanoUsd,
+        accounts: Vec<BudgetHold>,
+    ) -> Result<(), ReserveError> {
+        // Set before waiting: a call that is dropped meanwhile voids what may get committed.
+        self.stage = Stage::Held;
+        self.record.reserved = amount;
+        let held = self.shared.ledger.reserve(Hold::of(&self.record, accounts)).await;
+        if held.is_err() {
+            self.stage = Stage::Open;
+            self.record.reserved = NanoUsd::ZERO;
+        }
+        held
+    }
+
+    /// From now on the provider may have seen the call.
+    pub(super) fn sent(&mut self) {
+        if self.stage == Stage::Held {
+            self.stage = Stage::Sent;
+        }
+    }
+
+    /// It is known after all that no byte left.
+    pub(super) fn not_sent(&mut self) {
+        if self.stage == Stage::Sent {
+            self.stage = Stage::Held;
+        }
+    }
+
+    /// The call goes no further.
+    pub(super) fn halt(self, why: Stopped) -> Box<Halt> {
+        Box::new(Halt { ticket: self, why })
+    }
+
+    /// Ends a call that stopped on the way.
+    pub(super) fn stop(mut self, why: &Stopped, status: StatusCode) {
+        self.record.status = status.as_u16();
+        self.close(why.outcome(), why.reason(), None);
+    }
+
+    /// Ends a call that the upstream refused: providers do not bill answers with an error status.
+    pub(super) fn refused_upstream(mut self, status: StatusCode) {
+        self.record.status = status.as_u16();
+        // Behind a gateway's time-out the provider may have worked to the end.
+        let unknown = matches!(status.as_u16(), 408 | 504 | 524);
+        if !unknown && self.stage == Stage::Sent {
+            self.stage = Stage::Held;
+        }
+        self.close(Outcome::UpstreamError, "upstream_status", None);
+    }
+
+    /// Ends a call whose answer was passed on, as far as it came.
+    pub(super) fn finish(
+        mut self,
+        status: StatusCode,
+        outcome: Outcome,
+        reason: &'static str,
+        metered: &Metered,
+    ) {
+        self.record.status = status.as_u16();
+        self.close(outcome, reason, Some(metered));
+    }
+
+    fn close(&mut self, outcome: Outcome, reason: &'static str, metered: Option<&Metered>) {
+        if self.stage == Stage::Closed {
+            return;
+        }
+        self.mark("relay");
+        self.slots = None;
+        self.record.outcome = outcome;
+        self.record.reason = reason;
+        let stage = std::mem::replace(&mut self.stage, Stage::Closed);
+        let usage = metered.and_then(|metered| metered.usage);
+        let end = match (stage, usage, &self.price) {
+            (Stage::Open | Stage::Closed, ..) => None,
+            (Stage::Held, ..) => Some(End::Void),
+            (Stage::Sent, Some(usage), Some(price)) => {
+                let tier = metered.and_then(|metered| metered.service_tier.as_deref());
+                let cost = price.cost(&usage, ServiceTier::served(tier));
+                self.record.cost = Some(cost);
+                Some(End::Post(cost.total()))
+            }
+            (Stage::Sent, ..) => Some(End::PostWhole),
+        };
+        self.record.usage = usage;
+        self.record.posted = match end {
+            Some(End::Post(amount)) => amount,
+            Some(End::PostWhole) => self.record.reserved,
+            Some(End::Void) | None => NanoUsd::ZERO,
+        };
+        self.record.estimated = matches!(end, Some(End::PostWhole));
+        self.shared.metrics.ended(&Ended {
+            upstream: self.record.upstream.as_ref().map_or("", Name::as_str),
+            outcome,
+            reason,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            spent: self.record.posted,
+            usage: self.record.usage.as_ref(),
+        });
+        let record = std::mem::take(&mut self.record);
+        match end {
+            Some(end) => self.shared.ledger.settle(Settlement { end, record }),
+            None => self.shared.ledger.record(record),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.close(Outcome::Aborted, "client_gone", None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Turns every way a call can stop into what the caller gets and what the operator sees.
+//!
+//! The only place that knows statuses, headers and error bodies of refusals. SDKs decide about
+//! retrying by status and `x-should-retry` alone, so those are chosen per cause: money is a 402,
+//! which no official SDK retries.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use iron_policy::types::{CallId, Dialect};
+use serde_json::json;
+
+use crate::body::Body;
+use crate::pipeline::Stopped;
+
+/// Identifies the call, on every answer of the proxy.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-iron-request-id");
+/// Says that the proxy, not the provider, refused.
+pub const REFUSED_BY: HeaderName = HeaderName::from_static("x-iron-refused-by");
+
+/// No caller is told to wait longer than this.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Who is to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The dialect it understands.
+    pub dialect: Dialect,
+    /// True for clients that repeat a turn on 402 and 403, and stop on 400.
+    pub stops_on_400_only: bool,
+}
+
+impl Caller {
+    /// Tells a caller from its request's headers.
+    pub fn of(dialect: Dialect, headers: &HeaderMap) -> Self {
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        // Measured: the Codex CLI makes six requests on 402 and 403, one on 400.
+        let codex = agent.is_some_and(|agent| agent.to_ascii_lowercase().starts_with("codex"));
+        Self { dialect, stops_on_400_only: codex }
+    }
+}
+
+/// What a caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// OpenAI's `error.code`, and the code in the proxy's own API.
+    pub code: &'static str,
+    /// OpenAI's `error.type`.
+    pub kind: &'static str,
+    /// Anthropic's `error.type`.
+    pub anthropic: &'static str,
+    /// What happened, and what to do next.
+    pub message: String,
+    /// When to come back, where that helps.
+    pub retry_after: Option<Duration>,
+    /// Whether trying again is pointless.
+    pub final_: bool,
+}
+
+impl Refusal {
+    /// A refusal that SDKs must not repeat.
+    pub fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        let (kind, anthropic) = match status.as_u16() {
+            401 => ("authentication_error", "authentication_error"),
+            402 => ("insufficient_quota", "billing_error"),
+            403 => ("permission_error", "permission_error"),
+            404 => ("invalid_request_error", "not_found_error"),
+            413 => ("invalid_request_error", "request_too_large"),
+            429 => ("rate_limit_error", "rate_limit_error"),
+            503 => ("server_error", "overloaded_error"),
+            500.. => ("server_error", "api_error"),
+            _ => ("invalid_request_error", "invalid_request_error"),
+        };
+        let final_ = matches!(status.as_u16(), 402 | 403);
+        Self { status, code, kind, anthropic, message, retry_after: None, final_ }
+    }
+
+    /// With a time to come back after, never more than a minute.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.min(MAX_RETRY_AFTER));
+        self
+    }
+
+    /// The answer to this caller.
+    pub fn into_response(self, caller: Caller, id: CallId) -> Response<Body> {
+        let body = match caller.dialect {
+            Dialect::OpenAi => json!({"error": {
+                "message": self.message, "type": self.kind, "param": null, "code": self.code,
+            }}),
+            Dialect::Anthropic => json!({
+                "type": "error",
+                "error": {"type": self.anthropic, "message": self.message, "code": self.code},
+                "request_id": id.to_string(),
+            }),
+        };
+        let status = match self.status.as_u16() {
+            402 | 403 if caller.stops_on_400_only => StatusCode::BAD_REQUEST,
+            _ => self.status,
+        };
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(REFUSED_BY, HeaderValue::from_static("proxy"));
+        if self.final_ {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        if let Some(wait) = self.retry_after {
+            let millis = wait.as_millis().max(1) as u64;
+            headers.insert("retry-after-ms", HeaderValue::from(millis));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));
+        }
+        response
+    }
+}
+
+/// Marks an answer with its call's id.
+pub fn mark(response: &mut Response<Body>, id: CallId) {
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+}
+
+/// What the caller is told about a call that stopped; `budget_status` is the status for money.
+pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
+    let new = |status: u16, code| {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Refusal::new(status, code, stopped.to_string())
+    };
+    match stopped {
+        Stopped::Path(_) => new(400, "invalid_path"),
+        Stopped::Name(_) => new(400, "invalid_name"),
+        Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
+        Stopped::NoKey { .. } => new(401, "invalid_api_key"),
+        Stopped::WebSocket => new(426, "websocket_unsupported"),
+        Stopped::Limited { limited, .. } => {
+            new(429, "rate_limit_exceeded").retry_after(limited.wait())
+        }
+        Stopped::TooLarge { .. } => new(413, "request_too_large"),
+        Stopped::SlowBody => new(408, "request_timeout"),
+        Stopped::BrokenBody => new(400, "incomplete_body"),
+        Stopped::Encoding(_) => new(415, "unsupported_encoding"),
+        Stopped::BadEncoding => new(400, "invalid_encoding"),
+        Stopped::Body(_) => new(400, "invalid_body"),
+        Stopped::Blocked { .. } => new(403, "policy_violation"),
+        Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
+        Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
+        Stopped::Exhausted(_) => {
+            let mut refusal = new(402, "insufficient_quota");
+            refusal.status = StatusCode::from_u16(budget_status).unwrap_or(refusal.status);
+            refusal
+        }
+        Stopped::Ledger(_) => new(503, "ledger_unavailable").retry_after(Duration::from_secs(1)),
+        Stopped::CircuitOpen { wait, .. } => new(503, "circuit_open").retry_after(*wait),
+        Stopped::Upstream { error, .. } => {
+            use crate::upstream::CallError;
+            match error {
+                CallError::Tls(_) => new(502, "upstream_tls"),
+                CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => {
+                    new(504, "upstream_timeout")
+                }
+                _ => new(502, "upstream_connect"),
+            }
+        }
+        Stopped::BadAnswer { .. } => new(502, "upstream_answer"),
+        Stopped::Redirect { .. } => new(502, "upstream_redirect"),
+    }
+}

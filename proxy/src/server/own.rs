@@ -1,0 +1,90 @@
+//! The proxy's own answers, under `/_iron/`.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use iron_policy::breaker::State;
+use serde_json::json;
+
+use crate::body::Body;
+use crate::shared::Shared;
+
+/// Answers `/_iron/health`, `ready`, `status` and `metrics`.
+pub(super) fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Response<Body> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET");
+    }
+    match request.uri().path() {
+        "/_iron/health" => answer_json(StatusCode::OK, &json!({"status": "ok"})),
+        "/_iron/ready" => ready(shared),
+        "/_iron/status" => status(shared),
+        "/_iron/metrics" => {
+            let mut response = Response::new(Body::from(shared.metrics.render()));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; version=0.0.4"),
+            );
+            response
+        }
+        _ => problem(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there are /_iron/health, /_iron/ready, /_iron/status and /_iron/metrics",
+        ),
+    }
+}
+
+fn ready(shared: &Shared) -> Response<Body> {
+    if shared.ledger.is_available() {
+        answer_json(StatusCode::OK, &json!({"status": "ready"}))
+    } else {
+        problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ledger_unavailable",
+            "the ledger cannot write: look at the log, free disk space or unlock the state file",
+        )
+    }
+}
+
+fn status(shared: &Shared) -> Response<Body> {
+    let live = shared.live();
+    let upstreams: Vec<_> = live
+        .upstreams()
+        .iter()
+        .map(|upstream| {
+            json!({
+                "name": upstream.name(),
+                "dialect": upstream.config.dialect.name(),
+                "base_url": upstream.config.base_url,
+                "own_key": upstream.key().is_some(),
+                "breaker": match upstream.state() {
+                    State::Closed => "closed",
+                    State::Open { .. } => "open",
+                    State::HalfOpen { .. } => "half_open",
+                },
+            })
+        })
+        .collect();
+    answer_json(
+        StatusCode::OK,
+        &json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "ledger": if shared.ledger.is_available() { "ok" } else { "unavailable" },
+            "prices": live.prices().date(),
+            "upstreams": upstreams,
+        }),
+    )
+}
+
+fn answer_json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(value.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    answer_json(status, &json!({"error": {"code": code, "message": message}}))
+}

@@ -1,0 +1,55 @@
+//! What all calls share: the policy in force, the ledger, the counters.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use iron_policy::types::{CallId, CallIds};
+
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::state::Ledger;
+
+/// One proxy's state.
+#[derive(Debug)]
+pub struct Shared {
+    live: ArcSwap<Live>,
+    /// The money and the records.
+    pub ledger: Ledger,
+    /// Counters for `/_iron/metrics`.
+    pub metrics: Metrics,
+    ids: CallIds,
+}
+
+impl Shared {
+    /// Puts the parts together; `last` is the newest call in the ledger.
+    pub fn new(live: Live, ledger: Ledger, last: CallId) -> Arc<Self> {
+        Arc::new(Self {
+            live: ArcSwap::from_pointee(live),
+            ledger,
+            metrics: Metrics::new(),
+            ids: CallIds::after(last),
+        })
+    }
+
+    /// The policy in force. A call keeps the one it began with.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Puts another policy in force for calls that begin from now on.
+    pub fn replace(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+
+    /// The id of a call that begins now.
+    pub fn next_id(&self) -> CallId {
+        self.ids.next(unix_ms())
+    }
+}
+
+/// The wall clock, in Unix milliseconds.
+pub fn unix_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,119 @@
+//! Dialling: TCP without delay, TLS against the system's roots, one time limit over both.
+
+use std::error::Error as _;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::CallError;
+
+/// What a peer's certificate is checked against.
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    /// The system's trusted roots; Mozilla's list where the system has none.
+    pub fn system() -> Result<Self, rustls::Error> {
+        let mut roots = rustls::RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Self::with_roots(roots)
+    }
+
+    /// These roots only.
+    pub fn with_roots(roots: rustls::RootCertStore) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// Connects within a limit of time, TLS handshake included.
+#[derive(Clone)]
+pub(super) struct Connector {
+    inner: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(tls: &Tls, limit: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let inner = HttpsConnectorBuilder::new()
+            .with_tls_config((*tls.0).clone())
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        Self { inner, limit }
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let dialling = self.inner.call(address);
+        let limit = self.limit;
+        Box::pin(async move {
+            tokio::time::timeout(limit, dialling)
+                .await
+                .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        })
+    }
+}
+
+/// Tells what went wrong from the client's error and what it stems from.
+pub(super) fn classify(
+    error: &hyper_util::client::legacy::Error,
+    connect_limit: Duration,
+) -> CallError {
+    let mut cause = error.source();
+    let mut said = error.to_string();
+    let (mut tls, mut late) = (false, false);
+    while let Some(inner) = cause {
+        said = inner.to_string();
+        tls |= inner.is::<rustls::Error>();
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            late |= io.kind() == io::ErrorKind::TimedOut;
+            tls |= io.get_ref().is_some_and(|held| held.is::<rustls::Error>());
+        }
+        cause = inner.source();
+    }
+    match (error.is_connect(), tls, late) {
+        (true, true, _) => CallError::Tls(said),
+        (true, false, true) => CallError::ConnectTimeout(connect_limit),
+        (true, false, false) => CallError::Connect(said),
+        (false, ..) => CallError::Broken(said),
+    }
+}

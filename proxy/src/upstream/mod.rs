@@ -1,0 +1,203 @@
+//! One endpoint of a provider: its client, its key, its breaker, its limits.
+
+mod connect;
+mod key;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use iron_policy::breaker::{Breaker, Permit, Refused, Signal, State};
+use iron_policy::config;
+
+pub use connect::Tls;
+pub use key::ProviderKey;
+
+use crate::limits::Gate;
+use connect::Connector;
+
+/// An upstream at work. Lives as long as its configuration does not change.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What the operator wrote.
+    pub config: Arc<config::Upstream>,
+    /// The rates that all agents share.
+    pub gate: Arc<Gate>,
+    client: Client<Connector, Full<Bytes>>,
+    key: Option<ProviderKey>,
+    breaker: Mutex<Breaker>,
+    born: Instant,
+}
+
+/// Why a call got no answer's head. What it means for the money is decided by [`sent`](Self::sent).
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No connection: refused, no such host, unreachable.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// A connection, but no trustworthy one.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// Connecting took too long.
+    #[error("connecting took longer than {0:?}")]
+    ConnectTimeout(Duration),
+    /// The request was sent, then the connection broke or spoke nonsense.
+    #[error("the connection broke before an answer: {0}")]
+    Broken(String),
+    /// The request was sent and nothing came back in time.
+    #[error("no answer within {0:?}")]
+    AnswerTimeout(Duration),
+    /// The address cannot be called.
+    #[error("not a valid address: {0}")]
+    Address(String),
+}
+
+impl CallError {
+    /// Whether a byte of the request may have left.
+    pub const fn sent(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::AnswerTimeout(_))
+    }
+}
+
+impl Upstream {
+    /// Sets up an upstream; nothing is dialled yet.
+    pub fn new(config: Arc<config::Upstream>, key: Option<ProviderKey>, tls: &Tls) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(Connector::new(tls, config.connect_timeout));
+        Self {
+            client,
+            key,
+            breaker: Mutex::new(Breaker::new(config.breaker.clone())),
+            gate: Arc::new(Gate::new(config.limits)),
+            born: Instant::now(),
+            config,
+        }
+    }
+
+    /// The upstream's name.
+    pub fn name(&self) -> &str {
+        self.config.name.as_str()
+    }
+
+    /// The operator's key for it, if there is one.
+    pub const fn key(&self) -> Option<&ProviderKey> {
+        self.key.as_ref()
+    }
+
+    /// The address of a path on this upstream.
+    ///
+    /// A base that ends in a version takes paths with or without one, since both are written in
+    /// the wild: `https://api.groq.com/openai/v1` and `/v1/chat/completions`.
+    pub fn address(&self, path: &str, query: Option<&str>) -> Result<Uri, CallError> {
+        let base = self.config.base_url.as_str();
+        let path = match path.strip_prefix("/v1") {
+            Some(rest) if base.ends_with("/v1") && rest.starts_with('/') => rest,
+            _ => path,
+        };
+        let mut text = String::with_capacity(base.len() + path.len() + 1);
+        text.push_str(base);
+        text.push_str(path);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        text.parse().map_err(|_| CallError::Address(self.config.base_url.clone()))
+    }
+
+    /// Asks the breaker for a permit.
+    pub fn permit(self: &Arc<Self>) -> Result<UpstreamPermit, Refused> {
+        let permit = self.breaker().admit(self.now())?;
+        Ok(UpstreamPermit { upstream: Arc::clone(self), permit: Some(permit) })
+    }
+
+    /// How the breaker stands now.
+    pub fn state(&self) -> State {
+        self.breaker().state(self.now())
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, CallError> {
+        let limit = self.config.answer_timeout;
+        match tokio::time::timeout(limit, self.client.request(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(connect::classify(&error, self.config.connect_timeout)),
+            Err(_) => Err(CallError::AnswerTimeout(limit)),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.born.elapsed().as_millis() as u64
+    }
+
+    /// A poisoned lock is taken all the same: the breaker's state is valid after every step.
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to call an upstream once. Dropped without a report it counts as neither good nor bad.
+#[derive(Debug)]
+pub struct UpstreamPermit {
+    upstream: Arc<Upstream>,
+    permit: Option<Permit>,
+}
+
+impl UpstreamPermit {
+    /// Tells the breaker how the call went.
+    pub fn report(mut self, signal: Signal) {
+        self.tell(signal);
+    }
+
+    fn tell(&mut self, signal: Signal) {
+        if let Some(permit) = self.permit.take() {
+            let now = self.upstream.now();
+            self.upstream.breaker().record(permit, signal, now, fastrand::u64(..));
+        }
+    }
+}
+
+impl Drop for UpstreamPermit {
+    fn drop(&mut self) {
+        self.tell(Signal::Neutral);
+    }
+}
+
+/// Hop-by-hop headers (RFC 9110, section 7.6.1), those `Connection` names, and those that would
+/// tell the provider about the caller's network or about us.
+pub fn strip_hop_headers(headers: &mut HeaderMap) {
+    use http::header;
+    let named: Vec<http::HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        header::CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+    ] {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}

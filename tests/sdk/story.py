@@ -1,0 +1,118 @@
+"""The official SDKs against the proxy: sync, async and streaming. Only the environment points there."""
+
+import asyncio
+import json
+
+import anthropic
+import openai
+
+TEXT = "Mail ada@example.org, please."
+SAID = f"You said: {TEXT}"
+CHAT = {"model": "gpt-4o-mini", "max_tokens": 64, "messages": [{"role": "user", "content": TEXT}]}
+MESSAGE = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": TEXT}],
+}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "mail",
+        "parameters": {"type": "object", "properties": {"text": {"type": "string"}}},
+    },
+}
+
+
+def openai_sync() -> None:
+    client = openai.OpenAI()
+    answer = client.chat.completions.create(**CHAT)
+    assert answer.choices[0].message.content == SAID, answer
+    assert answer.usage is not None and answer.usage.completion_tokens > 0
+
+    chunks = list(client.chat.completions.create(**CHAT, stream=True))
+    said = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert said == SAID, said
+    assert all(c.choices for c in chunks), "a usage event that nobody asked for came through"
+
+    options = {"include_usage": True}
+    chunks = list(client.chat.completions.create(**CHAT, stream=True, stream_options=options))
+    assert chunks[-1].usage is not None and not chunks[-1].choices
+
+    called = client.chat.completions.create(
+        **{**CHAT, "messages": [{"role": "user", "content": f"call the tool: {TEXT}"}]},
+        tools=[TOOL],
+    )
+    arguments = json.loads(called.choices[0].message.tool_calls[0].function.arguments)
+    assert "ada@example.org" in json.dumps(arguments), arguments
+
+    answer = client.responses.create(model="gpt-4o-mini", input=TEXT, max_output_tokens=64)
+    assert answer.output_text == SAID, answer
+    with client.responses.stream(
+        model="gpt-4o-mini", input=TEXT, max_output_tokens=64
+    ) as stream:
+        said = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+        assert said == SAID, said
+        assert stream.get_final_response().output_text == SAID
+
+    vector = client.embeddings.create(model="text-embedding-3-small", input=TEXT)
+    assert len(vector.data[0].embedding) > 0
+    assert any(m.id == "gpt-4o-mini" for m in client.models.list())
+
+
+def anthropic_sync() -> None:
+    client = anthropic.Anthropic()
+    answer = client.messages.create(**MESSAGE)
+    assert answer.content[0].text == SAID, answer
+    with client.messages.stream(**MESSAGE) as stream:
+        assert "".join(stream.text_stream) == SAID
+        assert stream.get_final_message().usage.output_tokens > 0
+    count = client.messages.count_tokens(
+        model=MESSAGE["model"], messages=MESSAGE["messages"]
+    )
+    assert count.input_tokens > 0
+    assert len(list(client.models.list())) > 0
+
+
+async def both_async() -> None:
+    async with openai.AsyncOpenAI() as client:
+        answers = await asyncio.gather(
+            *(client.chat.completions.create(**CHAT) for _ in range(20))
+        )
+        assert all(a.choices[0].message.content == SAID for a in answers)
+        said = ""
+        async for chunk in await client.chat.completions.create(**CHAT, stream=True):
+            said += chunk.choices[0].delta.content or ""
+        assert said == SAID, said
+    async with anthropic.AsyncAnthropic() as client:
+        async with client.messages.stream(**MESSAGE) as stream:
+            said = "".join([text async for text in stream.text_stream])
+        assert said == SAID, said
+
+
+def refusals() -> None:
+    """A refusal for money is seen once, as the SDK's own exception, and is not retried."""
+    headers = {"x-iron-agent": "poor"}
+    try:
+        openai.OpenAI(default_headers=headers).chat.completions.create(**CHAT)
+        raise AssertionError("not refused")
+    except openai.APIStatusError as error:
+        assert error.status_code == 402 and error.code == "insufficient_quota", error
+        assert error.response.headers["x-iron-refused-by"] == "proxy"
+    try:
+        anthropic.Anthropic(default_headers=headers).messages.create(**MESSAGE)
+        raise AssertionError("not refused")
+    except anthropic.APIStatusError as error:
+        assert error.status_code == 402, error
+        assert error.body["error"]["type"] == "billing_error", error.body
+    try:
+        openai.OpenAI().chat.completions.create(**{**CHAT, "model": "unheard-of"})
+        raise AssertionError("not refused")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "unpriced_model", error
+
+
+openai_sync()
+anthropic_sync()
+asyncio.run(both_async())
+refusals()
+print("all steps passed")

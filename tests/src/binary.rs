@@ -1,0 +1,79 @@
+//! The `iron` binary as a process: what only a real process can show.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where `cargo build` put the binary.
+pub fn path() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().find(|folder| folder.join("iron").is_file());
+    let folder = folder.expect("the iron binary is missing: run `cargo build -p iron_cli` first");
+    folder.join("iron")
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+/// The binary with an environment that holds nothing of this machine's user.
+pub fn command() -> Command {
+    let mut command = Command::new(path());
+    command.env_clear().env("HOME", "/nonexistent").current_dir(std::env::temp_dir());
+    command
+}
+
+/// A proxy in a process of its own. Killed when dropped.
+pub struct Proxy {
+    child: Child,
+    /// Where agents connect.
+    pub address: SocketAddr,
+    /// From the start of the process to the first line it printed.
+    pub ready_after: Duration,
+}
+
+impl Proxy {
+    /// Starts `iron up` on a free port and waits until it says that it listens.
+    pub fn start(config: &Path, state: &Path, more: &[&str]) -> Self {
+        let begun = Instant::now();
+        let mut child = command()
+            .args(["up", "--listen", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .arg("--state")
+            .arg(state)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready_after = begun.elapsed();
+        let address = line.trim().rsplit("http://").next().and_then(|text| text.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
+        Self { child, address, ready_after }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, then waits for the end; true where it ended well.
+    pub fn terminate(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

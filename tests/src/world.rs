@@ -1,0 +1,131 @@
+//! A proxy with everything around it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use iron_cli::house::{House, Maker};
+use iron_cli::simulator::Simulator;
+use iron_policy::config::Policy;
+use iron_proxy::shared::Shared;
+use iron_proxy::state::{CallRow, Store, Totals};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::{CALLER_KEY, Client};
+
+/// The key that the operator is given for the simulated provider.
+pub const OPERATOR_KEY: &str = "operator-key-of-the-story";
+
+/// One proxy, its provider, its state.
+pub struct World {
+    /// The provider.
+    pub provider: Simulator,
+    /// Where agents connect.
+    pub address: SocketAddr,
+    /// What the proxy's calls share.
+    pub shared: Arc<Shared>,
+    /// Makes another policy live.
+    pub maker: Maker,
+    folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl World {
+    /// A proxy with the default policy.
+    pub async fn plain() -> Self {
+        Self::with("").await
+    }
+
+    /// A proxy whose `iron.toml` holds these lines besides its upstreams.
+    ///
+    /// `{provider}` stands for the provider's address in them. Without an `[[upstream]]` of their
+    /// own there are `openai` and `anthropic`, both at the provider.
+    pub async fn with(lines: &str) -> Self {
+        let provider = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let policy = policy(lines, &provider.url());
+        let keys = HashMap::from([("STORY_KEY".to_owned(), OPERATOR_KEY.to_owned())]);
+        let maker = Maker::with_keys(keys).unwrap();
+        let house = House::start(&policy, &folder.path().join("state.db"), &maker).await;
+        let house = house.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let address = house.server.address().unwrap();
+        let shared = Arc::clone(&house.shared);
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(house.server.run(async {
+            let _ = stopped.await;
+        }));
+        Self { provider, address, shared, maker, folder, stop: Some(stop), serving }
+    }
+
+    /// A client that sends a key of its own.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// A client that speaks Anthropic's dialect.
+    pub fn anthropic(&self) -> Client {
+        self.client()
+            .without("authorization")
+            .header("x-api-key", CALLER_KEY)
+            .header("anthropic-version", "2023-06-01")
+    }
+
+    /// Where the state is.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    /// A folder that is removed with the world.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The body that the provider received last, as text.
+    pub fn last_received(&self) -> String {
+        self.provider.received().last().map(|call| call.text()).unwrap_or_default()
+    }
+
+    /// The ledger's totals, once everything that was queued is committed.
+    pub async fn totals(&self) -> Totals {
+        self.shared.ledger.flush().await;
+        Store::open(&self.state()).unwrap().totals().unwrap()
+    }
+
+    /// All calls on record, oldest first, once everything that was queued is committed.
+    pub async fn calls(&self) -> Vec<CallRow> {
+        self.shared.ledger.flush().await;
+        Store::open(&self.state()).unwrap().calls(None, 10_000).unwrap()
+    }
+
+    /// Stops the proxy as SIGTERM would.
+    pub async fn stop(mut self) -> TempDir {
+        drop(self.stop.take());
+        (&mut self.serving).await.unwrap();
+        self.shared.ledger.close().await;
+        self.folder
+    }
+}
+
+/// The policy of these lines, on a free port.
+pub fn policy(lines: &str, provider: &str) -> Policy {
+    let mut text = lines
+        .replace("{provider}", provider)
+        .replace("{host}", provider.trim_start_matches("http://"));
+    if !text.contains("[proxy]") {
+        text.push_str("\n[proxy]\nlisten = \"127.0.0.1:0\"\n");
+    } else {
+        text = text.replace("[proxy]", "[proxy]\nlisten = \"127.0.0.1:0\"");
+    }
+    if !text.contains("[[upstream]]") {
+        for (name, dialect) in [("openai", "openai"), ("anthropic", "anthropic")] {
+            text.push_str(&format!(
+                "\n[[upstream]]\nname = \"{name}\"\ndialect = \"{dialect}\"\nbase_url = \"{provider}\"\n"
+            ));
+        }
+    }
+    Policy::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}

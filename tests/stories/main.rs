@@ -1,0 +1,14 @@
+//! The stories, end to end: what the caller sent, what the provider received, what came back, and
+//! what the ledger says afterwards.
+
+mod abort;
+mod binary;
+mod breaker;
+mod budgets;
+mod canary;
+mod faults;
+mod fidelity;
+mod limits;
+mod redaction;
+mod routing;
+mod sdk;
