@@ -16,7 +16,7 @@ pub(super) fn plain(draft: &Draft) -> Value {
             Content::ToolCall { name, arguments } => {
                 // Arguments that the limit has cut are no JSON; the provider then leaves them out.
                 let input: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
-                tool_use(draft, name, input)
+                tool_use(draft, name, &input)
             }
         }]);
         body["stop_reason"] = json!(stop_reason(choice.finish));
@@ -41,7 +41,7 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
         stopped = stop_reason(choice.finish);
         let block = match &choice.content {
             Content::Text(_) => json!({ "type": "text", "text": "" }),
-            Content::ToolCall { name, .. } => tool_use(draft, name, json!({})),
+            Content::ToolCall { name, .. } => tool_use(draft, name, &json!({})),
         };
         events.push(Event::typed(&json!({
             "type": "content_block_start", "index": 0, "content_block": block,
@@ -115,7 +115,7 @@ fn message(draft: &Draft) -> Value {
     })
 }
 
-fn tool_use(draft: &Draft, name: &str, input: Value) -> Value {
+fn tool_use(draft: &Draft, name: &str, input: &Value) -> Value {
     json!({
         "type": "tool_use",
         "id": format!("toolu_simulated{:08}", draft.number),

@@ -11,7 +11,7 @@ pub struct Usage {
     pub input: u64,
     /// Input tokens read from the prompt cache.
     pub cache_read: u64,
-    /// Input tokens written to the five-minute cache (Anthropic).
+    /// Input tokens written to a cache: Anthropic's of five minutes, or OpenAI's.
     pub cache_write: u64,
     /// Input tokens written to the one-hour cache (Anthropic).
     pub cache_write_1h: u64,
@@ -68,8 +68,14 @@ pub(super) struct Model {
     pub(super) name: &'static str,
     pub(super) vendor: Vendor,
     price: Price,
-    /// The price of all tokens of a call that reads more than 200,000.
-    long: Option<Price>,
+    long: Option<Long>,
+}
+
+/// The price of all tokens of a call that reads more than `above`.
+#[derive(Debug)]
+struct Long {
+    above: u64,
+    price: Price,
 }
 
 /// Pico-USD per token.
@@ -82,36 +88,26 @@ struct Price {
     output: i64,
 }
 
-const LONG_CONTEXT: u64 = 200_000;
-
-const fn openai(name: &'static str, input: i64, cache_read: i64, output: i64) -> Model {
-    Model {
+/// Input, cache read, output; nothing is charged for writing to the cache.
+const fn openai(name: &'static str, [input, cache_read, output]: [i64; 3]) -> Model {
+    model_of(
+        Vendor::OpenAi,
         name,
-        vendor: Vendor::OpenAi,
-        price: Price {
-            input,
-            cache_read,
-            cache_write: input,
-            cache_write_1h: input,
-            output,
-        },
-        long: None,
-    }
+        [input, cache_read, input, input, output],
+    )
 }
 
+/// Input, cache read, cache write of five minutes, of one hour, output.
 const fn claude(name: &'static str, prices: [i64; 5]) -> Model {
+    model_of(Vendor::Anthropic, name, prices)
+}
+
+const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model {
     Model {
         name,
-        vendor: Vendor::Anthropic,
+        vendor,
         price: price(prices),
         long: None,
-    }
-}
-
-const fn claude_with_long(name: &'static str, prices: [i64; 5], long: [i64; 5]) -> Model {
-    Model {
-        long: Some(price(long)),
-        ..claude(name, prices)
     }
 }
 
@@ -125,33 +121,46 @@ const fn price([input, cache_read, cache_write, cache_write_1h, output]: [i64; 5
     }
 }
 
-/// Every model served. OpenAI: input, cached input, output. Anthropic: input, cache read, five
-/// minutes' cache write, one hour's cache write, output.
+impl Model {
+    const fn long(self, above: u64, prices: [i64; 5]) -> Self {
+        Self {
+            long: Some(Long {
+                above,
+                price: price(prices),
+            }),
+            ..self
+        }
+    }
+}
+
+/// Every model served.
 #[rustfmt::skip]
-pub(super) const MODELS: [Model; 21] = [
-    openai("gpt-4o-mini",              150_000,    75_000,    600_000),
-    openai("gpt-4o",                 2_500_000, 1_250_000, 10_000_000),
-    openai("gpt-4.1",                2_000_000,   500_000,  8_000_000),
-    openai("gpt-4.1-mini",             400_000,   100_000,  1_600_000),
-    openai("gpt-4.1-nano",             100_000,    25_000,    400_000),
-    openai("gpt-5",                  1_250_000,   125_000, 10_000_000),
-    openai("gpt-5-mini",               250_000,    25_000,  2_000_000),
-    openai("gpt-5-nano",                50_000,     5_000,    400_000),
-    openai("gpt-5.2",                1_750_000,   175_000, 14_000_000),
-    openai("gpt-5.4-mini",             750_000,    75_000,  4_500_000),
-    openai("o4-mini",                1_100_000,   275_000,  4_400_000),
-    openai("gpt-3.5-turbo-instruct", 1_500_000, 1_500_000,  2_000_000),
-    openai("text-embedding-3-small",    20_000,    20_000,          0),
-    openai("text-embedding-3-large",   130_000,   130_000,          0),
+pub(super) const MODELS: [Model; 22] = [
+    openai("gpt-4o-mini",            [  150_000,    75_000,    600_000]),
+    openai("gpt-4o",                 [2_500_000, 1_250_000, 10_000_000]),
+    openai("gpt-4.1",                [2_000_000,   500_000,  8_000_000]),
+    openai("gpt-4.1-mini",           [  400_000,   100_000,  1_600_000]),
+    openai("gpt-4.1-nano",           [  100_000,    25_000,    400_000]),
+    openai("gpt-5",                  [1_250_000,   125_000, 10_000_000]),
+    openai("gpt-5-mini",             [  250_000,    25_000,  2_000_000]),
+    openai("gpt-5-nano",             [   50_000,     5_000,    400_000]),
+    openai("gpt-5.2",                [1_750_000,   175_000, 14_000_000]),
+    openai("gpt-5.4-mini",           [  750_000,    75_000,  4_500_000]),
+    openai("o4-mini",                [1_100_000,   275_000,  4_400_000]),
+    openai("gpt-3.5-turbo-instruct", [1_500_000, 1_500_000,  2_000_000]),
+    openai("text-embedding-3-small", [   20_000,    20_000,          0]),
+    openai("text-embedding-3-large", [  130_000,   130_000,          0]),
+    model_of(Vendor::OpenAi, "gpt-6.1-sol",
+                       [2_000_000, 100_000, 2_500_000,  2_500_000, 10_000_000])
+        .long(272_000, [4_000_000, 200_000, 5_000_000,  5_000_000, 15_000_000]),
     claude("claude-haiku-4-5",  [1_000_000, 100_000, 1_250_000,  2_000_000,  5_000_000]),
+    claude("claude-sonnet-4-5", [3_000_000, 300_000, 3_750_000,  6_000_000, 15_000_000])
+        .long(200_000,          [6_000_000, 600_000, 7_500_000, 12_000_000, 22_500_000]),
     claude("claude-opus-4-5",   [5_000_000, 500_000, 6_250_000, 10_000_000, 25_000_000]),
     claude("claude-opus-4-8",   [5_000_000, 500_000, 6_250_000, 10_000_000, 25_000_000]),
     claude("claude-sonnet-5",   [2_000_000, 200_000, 2_500_000,  4_000_000, 10_000_000]),
     claude("claude-sonnet-5-5", [2_000_000, 100_000, 2_500_000,  4_000_000, 10_000_000]),
     claude("claude-opus-5-5",   [4_000_000, 200_000, 5_000_000,  8_000_000, 20_000_000]),
-    claude_with_long("claude-sonnet-4-5",
-        [3_000_000, 300_000, 3_750_000,  6_000_000, 15_000_000],
-        [6_000_000, 600_000, 7_500_000, 12_000_000, 22_500_000]),
 ];
 
 /// The model of this name, also with a date behind it (`gpt-4o-2024-08-06`,
@@ -174,7 +183,7 @@ impl Model {
     /// What this usage costs in nano-USD, rounded up once.
     pub(super) fn charge(&self, usage: &Usage) -> i64 {
         let price = match &self.long {
-            Some(long) if usage.all_input() > LONG_CONTEXT => long,
+            Some(long) if usage.all_input() > long.above => &long.price,
             _ => &self.price,
         };
         let pico: i128 = [

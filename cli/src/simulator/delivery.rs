@@ -215,12 +215,14 @@ pub(super) async fn suffer(mishap: Mishap) -> Result<(), Farewell> {
     Ok(())
 }
 
+type Pause = Pin<Box<dyn Future<Output = Result<(), Farewell>> + Send>>;
+
 /// The body of an answer.
 pub(super) struct Delivery {
     call: Call,
     plan: Plan,
     gap: Duration,
-    pause: Option<Pin<Box<dyn Future<Output = Result<(), Farewell>> + Send>>>,
+    pause: Option<Pause>,
 }
 
 impl Delivery {
@@ -282,5 +284,44 @@ impl Body for Delivery {
                 None => return Poll::Ready(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Behaviour;
+
+    /// Two pieces of five bytes and one token each, as `5/1` for each write and `!` for a mishap.
+    fn planned(behaviour: &Behaviour, streamed: bool) -> String {
+        let piece = |text: &str| Piece {
+            bytes: text.into(),
+            tokens: 1,
+        };
+        let pieces = [piece("01234"), piece("56789")];
+        let plan = Plan::new(&pieces, streamed, behaviour.pace, &behaviour.mishaps);
+        assert_eq!(plan.length, 10);
+        let show = |step: &Step| match step {
+            Step::Write { bytes, tokens } => format!("{}/{tokens}", bytes.len()),
+            Step::Mishap(_) => "!".to_owned(),
+        };
+        plan.steps.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn writes_end_at_events_at_sizes_and_at_mishaps() {
+        let well = Behaviour::default();
+        let hang = |at| Behaviour::default().at(at, Mishap::Hang);
+        assert_eq!(planned(&well, true), "5/1 5/1");
+        assert_eq!(planned(&well.split(4), true), "4/1 4/1 2/0");
+        assert_eq!(planned(&hang(At::Head), true), "5/1 5/1");
+        assert_eq!(planned(&hang(At::Byte(0)), true), "! 5/1 5/1");
+        assert_eq!(planned(&hang(At::Byte(6)), true), "5/1 1/1 ! 4/0");
+        assert_eq!(
+            planned(&hang(At::Event(1)).split(3), true),
+            "3/1 2/0 ! 1/1 3/0 1/0"
+        );
+        assert_eq!(planned(&hang(At::Byte(99)), true), "5/1 5/1 !");
+        assert_eq!(planned(&hang(At::Event(99)), false), "5/1 4/1 ! 1/0");
     }
 }

@@ -5,11 +5,11 @@
 //! Anthropic's endpoints over plain HTTP/1.1, echoing the last user text, so that what left as a
 //! placeholder comes back as one.
 //!
-//! A call's way: [`server`] reads it and remembers it in [`records`]; [`script`] (or the call's
-//! `x-simulate` header, see [`directive`]) names the [`Behaviour`]; [`endpoint`] checks it as the
-//! provider would; [`request`] says what it asks; [`draft`] makes the answer, and [`openai`] or
-//! [`anthropic`] write it down; [`delivery`] sends it at the pace and with the mishaps that were
-//! ordered, and [`bill`] charges what was generated.
+//! A call's way: `server` reads it and remembers it in `records`; `script` (or the call's
+//! `x-simulate` header, see `directive`) names the [`Behaviour`]; `endpoint` checks it as the
+//! provider would; `request` says what it asks; `draft` makes the answer, and `openai` or
+//! `anthropic` write it down; `delivery` sends it at the pace and with the mishaps that were
+//! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
 //! is there to check. It knows no images, audio, batches or files, and no HTTP/2 or TLS.
@@ -134,8 +134,8 @@ impl Simulator {
 
     /// Orders the behaviour of the next calls of a kind, one each.
     pub fn script_when(&self, when: When, behaviours: impl IntoIterator<Item = Behaviour>) {
-        for behaviour in behaviours {
-            self.world.script.next(when.clone(), behaviour);
+        for (when, behaviour) in std::iter::repeat(when).zip(behaviours) {
+            self.world.script.next(when, behaviour);
         }
     }
 

@@ -46,11 +46,11 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>, mut stop: wa
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Delivery>, Farewell>> + Send>>;
+
 async fn connection(stream: TcpStream, world: Arc<World>, mut stop: watch::Receiver<()>) {
     // Without it a small write may wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    type Answering =
-        Pin<Box<dyn Future<Output = Result<Response<Delivery>, Farewell>> + Send + 'static>>;
     let service =
         service_fn(move |request| -> Answering { Box::pin(answer(Arc::clone(&world), request)) });
     let mut http = http1::Builder::new()
@@ -173,6 +173,12 @@ async fn answer(
     Ok(response.map(|()| Delivery::new(call, plan, behaviour.pace.gap)))
 }
 
+/// The one field that an order can be bound to.
+#[derive(Deserialize)]
+struct Named {
+    model: String,
+}
+
 /// The behaviour that the call itself asks for, or that the script has for it.
 fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
     if let Some(directives) = received.headers.get(directive::HEADER) {
@@ -180,11 +186,6 @@ fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
         return text
             .parse()
             .map_err(|error: super::DirectiveError| Refusal::new(400, error.to_string()));
-    }
-    /// The one field that an order can be bound to.
-    #[derive(Deserialize)]
-    struct Named {
-        model: String,
     }
     let named = serde_json::from_slice::<Named>(&received.body).ok();
     let model = named.map(|named| named.model);

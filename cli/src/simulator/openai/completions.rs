@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{finish_reason, usage};
 use crate::simulator::behaviour::Report;
-use crate::simulator::draft::{Draft, tokens};
+use crate::simulator::draft::{Choice, Draft, tokens};
 use crate::simulator::request::Turn;
 use crate::simulator::sse::Event;
 
@@ -17,12 +17,12 @@ pub(in crate::simulator) fn turn(prompt: &Value) -> Turn {
 
 /// The answer in one piece.
 pub(in crate::simulator) fn plain(draft: &Draft) -> Value {
-    let whole = |(index, choice): (usize, &crate::simulator::draft::Choice)| {
+    let whole = |(index, choice): (usize, &Choice)| {
         let finish = finish_reason(choice.finish);
         part(index, choice.content.generated(), Some(finish))
     };
-    let choices = draft.choices.iter().enumerate().map(whole).collect();
-    let mut body = envelope(draft, choices);
+    let choices: Vec<Value> = draft.choices.iter().enumerate().map(whole).collect();
+    let mut body = envelope(draft, &choices);
     if draft.report != Report::Never {
         body["usage"] = usage(&draft.usage);
     }
@@ -31,7 +31,7 @@ pub(in crate::simulator) fn plain(draft: &Draft) -> Value {
 
 /// The answer as chunks.
 pub(in crate::simulator) fn stream(draft: &Draft, include_usage: bool) -> Vec<Event> {
-    let chunk = |choices: Vec<Value>| {
+    let chunk = |choices: &[Value]| {
         let mut chunk = envelope(draft, choices);
         if include_usage {
             chunk["usage"] = Value::Null;
@@ -41,13 +41,13 @@ pub(in crate::simulator) fn stream(draft: &Draft, include_usage: bool) -> Vec<Ev
     let mut events = Vec::new();
     for (index, choice) in draft.choices.iter().enumerate() {
         for token in tokens(choice.content.generated()) {
-            events.push(Event::data(&chunk(vec![part(index, token, None)])).tokens(1));
+            events.push(Event::data(&chunk(&[part(index, token, None)])).tokens(1));
         }
         let finish = finish_reason(choice.finish);
-        events.push(Event::data(&chunk(vec![part(index, "", Some(finish))])));
+        events.push(Event::data(&chunk(&[part(index, "", Some(finish))])));
     }
     if include_usage && draft.report != Report::Never {
-        let mut last = chunk(Vec::new());
+        let mut last = chunk(&[]);
         last["usage"] = usage(&draft.usage);
         events.push(Event::data(&last));
         if draft.report == Report::Twice {
@@ -58,7 +58,7 @@ pub(in crate::simulator) fn stream(draft: &Draft, include_usage: bool) -> Vec<Ev
     events
 }
 
-fn envelope(draft: &Draft, choices: Vec<Value>) -> Value {
+fn envelope(draft: &Draft, choices: &[Value]) -> Value {
     json!({
         "id": format!("cmpl-simulated{:08}", draft.number),
         "object": "text_completion",

@@ -17,7 +17,7 @@ fn usage(usage: &Usage) -> Value {
         "prompt_tokens": usage.all_input(),
         "completion_tokens": usage.all_output(),
         "total_tokens": usage.all_input() + usage.all_output(),
-        "prompt_tokens_details": { "cached_tokens": usage.cache_read, "audio_tokens": 0 },
+        "prompt_tokens_details": { "cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write, "audio_tokens": 0 },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
             "audio_tokens": 0,

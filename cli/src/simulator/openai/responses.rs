@@ -185,7 +185,7 @@ fn usage(draft: &Draft) -> Value {
     let usage = &draft.usage;
     json!({
         "input_tokens": usage.all_input(),
-        "input_tokens_details": { "cached_tokens": usage.cache_read },
+        "input_tokens_details": { "cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write },
         "output_tokens": usage.all_output(),
         "output_tokens_details": { "reasoning_tokens": usage.reasoning },
         "total_tokens": usage.all_input() + usage.all_output(),
