@@ -1,0 +1,213 @@
+//! Phone numbers in international form: `+`, country code, subscriber.
+//!
+//! ITU-T E.164: at most 15 digits; E.123: how they are written. How long a country's numbers are
+//! follows its plan as summed up in <https://en.wikipedia.org/wiki/List_of_telephone_country_codes>
+//! and the ITU's national numbering plans; that is what decides where a number ends when another
+//! one follows. Numbers without a `+` are not found.
+
+use super::{Before, Detector, Start};
+use crate::redact::kind::{Confidence, Kind};
+use crate::redact::site::{Hit, Site};
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::Phone,
+    start: Start::Digits {
+        lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+        before: Before::Plus,
+    },
+    check,
+    // Ofcom's and the North American plan's numbers for drama.
+    valid: ["+44 20 7946 0958", "+1 202-555-0143"],
+    invalid: ["+1 055 555 0100", "+12345"],
+};
+
+/// Digits in an E.164 number.
+const LONGEST: usize = 15;
+
+fn check(site: &Site<'_>) -> Option<Hit> {
+    let plus = site.trigger.start - 1;
+    let joined = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_.-)".contains(&byte);
+    if site.before(plus).is_some_and(joined) {
+        return None;
+    }
+    let number = Number::read(site);
+    let (code, lengths) = plan(number.digits())?;
+    let fits = |end: &&(usize, usize)| {
+        end.0
+            .checked_sub(code)
+            .is_some_and(|length| lengths.contains(&length))
+            && site.ends(end.1)
+            && !matches!(site.byte(end.1), Some(b'+' | b'=' | b'/'))
+    };
+    let (count, end) = *number.ends[..number.groups].iter().rev().find(fits)?;
+    is_plausible(code, &number.digits()[..count]).then_some(Hit {
+        range: plus..end,
+        rule: "phone-international",
+        confidence: Confidence::Shape,
+    })
+}
+
+/// The digits after a `+`, and where their groups end.
+struct Number {
+    digits: [u8; LONGEST],
+    length: usize,
+    /// Per group: how many digits up to its end, and where in the text that is.
+    ends: [(usize, usize); LONGEST],
+    groups: usize,
+}
+
+impl Number {
+    fn read(site: &Site<'_>) -> Self {
+        let mut number = Self {
+            digits: [0; LONGEST],
+            length: 0,
+            ends: [(0, 0); LONGEST],
+            groups: 0,
+        };
+        let mut at = site.trigger.start;
+        loop {
+            let end = site.run(at, LONGEST + 1, |byte| byte.is_ascii_digit());
+            let group = &site.text[at..end];
+            if group.is_empty() || number.length + group.len() > LONGEST {
+                return number;
+            }
+            // `+44 (0)20 ...`: the zero is dialled only from within the country.
+            let trunk = group == b"0" && site.text[at - 1] == b'(' && site.byte(end) == Some(b')');
+            if !trunk {
+                number.digits[number.length..number.length + group.len()].copy_from_slice(group);
+                number.length += group.len();
+                number.ends[number.groups] = (number.length, end);
+                number.groups += 1;
+            }
+            match separator(&site.text[end..]) {
+                Some(length) => at = end + length,
+                None => return number,
+            }
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[..self.length]
+    }
+}
+
+/// The length of what stands between two groups of digits at the start of the text.
+fn separator(text: &[u8]) -> Option<usize> {
+    const SEPARATORS: [&[u8]; 10] = [
+        b" ",
+        b"-",
+        b".",
+        b"/",
+        b" (",
+        b"(",
+        b") ",
+        b")",
+        b")-",
+        "\u{a0}".as_bytes(),
+    ];
+    SEPARATORS
+        .into_iter()
+        .filter(|mark| text.starts_with(mark))
+        .map(<[u8]>::len)
+        .find(|length| text.get(*length).is_some_and(u8::is_ascii_digit))
+}
+
+/// A country code's length, and how many digits may follow it.
+fn plan(digits: &[u8]) -> Option<(usize, std::ops::RangeInclusive<usize>)> {
+    let value = |count: usize| {
+        let digits = digits.get(..count)?;
+        Some(
+            digits
+                .iter()
+                .fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0')),
+        )
+    };
+    if matches!(value(1)?, 1 | 7) {
+        return Some((1, 10..=10));
+    }
+    let lengths = match value(2)? {
+        27 | 31 | 33 | 34 | 41 | 48 | 56 | 61 | 93 | 94 => Some(9..=9),
+        30 | 52 | 57 | 58 | 91 | 98 | 90 => Some(10..=10),
+        45 | 47 | 53 | 65 => Some(8..=8),
+        32 | 36 | 51 | 66 => Some(8..=9),
+        20 | 40 | 44 | 63 | 81 | 84 | 92 => Some(9..=10),
+        54 | 55 | 86 => Some(10..=11),
+        60 | 64 | 82 | 95 => Some(8..=10),
+        39 => Some(8..=11),
+        43 => Some(8..=13),
+        46 => Some(7..=10),
+        49 => Some(7..=12),
+        62 => Some(8..=12),
+        _ => None,
+    };
+    if let Some(lengths) = lengths {
+        return Some((2, lengths));
+    }
+    let lengths = match value(3)? {
+        351 | 375 | 380 | 420 | 421 | 966 | 967 | 251 | 254 | 255 | 256 | 212 | 233 | 992 => 9..=9,
+        370 | 371 | 374 | 389 | 852 | 853 | 965 | 968 | 973 | 974 | 976 | 216 | 356 | 357 => 8..=8,
+        354 | 960 => 7..=7,
+        352 | 358 => 6..=11,
+        353 | 355 | 359 | 372 | 377 | 381..=383 | 385..=387 | 855 | 961 | 962 | 971 | 972 => 7..=9,
+        886 => 8..=9,
+        880 | 234 | 964 | 977 | 998 => 8..=10,
+        211..=299
+        | 350..=389
+        | 420..=429
+        | 500..=509
+        | 590..=599
+        | 670..=699
+        | 800
+        | 808
+        | 850..=889
+        | 960..=999 => 7..=10,
+        _ => return None,
+    };
+    Some((3, lengths))
+}
+
+fn is_plausible(code: usize, digits: &[u8]) -> bool {
+    let (country, subscriber) = digits.split_at(code);
+    // North America: area and exchange start with 2 to 9.
+    let fits = country != b"1" || (subscriber[0] > b'1' && subscriber[3] > b'1');
+    fits && subscriber.iter().any(|digit| *digit != subscriber[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::detect::tests::found;
+
+    #[test]
+    fn it_ends_where_the_countrys_plan_says() {
+        for (text, value) in [
+            ("+14155550123", "+14155550123"),
+            ("+1 (415) 555-0123 2024", "+1 (415) 555-0123"),
+            ("tel:+1-415-555-0123;ext=5", "+1-415-555-0123"),
+            ("+44 (0)20 7946 0958 12 people", "+44 (0)20 7946 0958"),
+            ("+49 30 901820.", "+49 30 901820"),
+            ("+33 1 23 45 67 89 10 11", "+33 1 23 45 67 89"),
+            ("+86 138 0013 8000，谢谢", "+86 138 0013 8000"),
+            ("phone=+353.1.8721234", "+353.1.8721234"),
+        ] {
+            assert_eq!(found(text), [(Kind::Phone, value)], "{text}");
+        }
+    }
+
+    #[test]
+    fn sums_and_offsets_are_no_numbers() {
+        for text in [
+            "+1000000000000000000",
+            "+11111111111",
+            "x+14155550123",
+            "12+14155550123",
+            "+1415555012",
+            "+141555501234",
+            "+14155550123abc",
+            "+0049309018",
+            "UTC+02:00",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! United States social security numbers.
+//!
+//! Area, group and serial after the Social Security Administration's rules
+//! (<https://www.ssa.gov/employer/randomization.html>): no area 000, 666 or 900 to 999, no group
+//! 00, no serial 0000; and not the two numbers that were printed in advertisements. Written with
+//! dashes it is found as it stands; with spaces or bare only where words say what it is.
+
+use super::{Before, Detector, Start};
+use crate::redact::kind::{Confidence, Kind};
+use crate::redact::site::{Hit, Site};
+
+pub(super) const DETECTOR: Detector = Detector {
+    kind: Kind::Ssn,
+    start: Start::Digits {
+        lengths: &[3, 9],
+        before: Before::Clear,
+    },
+    check,
+    valid: ["123-45-6789", "536-22-8731"],
+    // The one in Woolworth's wallets; an area that is not given out.
+    invalid: ["078-05-1120", "666-12-3456"],
+};
+
+const WORDS: [&str; 6] = [
+    "ssn",
+    "ssns",
+    "social security",
+    "social sec",
+    "soc sec",
+    "tax payer id",
+];
+
+/// Printed in advertisements: see <https://www.ssa.gov/history/ssn/misused.html>.
+const PRINTED: [&[u8; 9]; 2] = [b"078051120", b"219099999"];
+
+fn check(site: &Site<'_>) -> Option<Hit> {
+    let start = site.trigger.start;
+    let (digits, end, separator) = if site.trigger.len() == 9 {
+        let digits = site.text[site.trigger.clone()].try_into().ok()?;
+        (digits, site.trigger.end, None)
+    } else {
+        let (digits, separator) = formatted(site.text.get(start..start + 11)?)?;
+        (digits, start + 11, Some(separator))
+    };
+    if !site.ends(end) || !is_given_out(&digits) {
+        return None;
+    }
+    let confidence = if separator == Some(b'-') {
+        Confidence::Shape
+    } else if site.says(start, &WORDS) {
+        Confidence::Context
+    } else {
+        return None;
+    };
+    Some(Hit {
+        range: start..end,
+        rule: "us-ssn",
+        confidence,
+    })
+}
+
+fn formatted(text: &[u8]) -> Option<([u8; 9], u8)> {
+    let (area, group, serial) = (&text[..3], &text[4..6], &text[7..11]);
+    let separator = text[3];
+    if !matches!(separator, b'-' | b' ') || text[6] != separator {
+        return None;
+    }
+    let digits: [u8; 9] = [area, group, serial].concat().try_into().ok()?;
+    digits
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then_some((digits, separator))
+}
+
+fn is_given_out(digits: &[u8; 9]) -> bool {
+    let (area, group, serial) = (&digits[..3], &digits[3..5], &digits[5..]);
+    area != b"000"
+        && area != b"666"
+        && area[0] != b'9'
+        && group != b"00"
+        && serial != b"0000"
+        && !PRINTED.contains(&digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::detect::tests::found;
+    use crate::redact::{Engine, Modes};
+
+    #[test]
+    fn without_dashes_words_must_say_what_it_is() {
+        assert_eq!(found("536228731 and 536 22 8731"), []);
+        assert_eq!(found("my SSN is 536228731"), [(Kind::Ssn, "536228731")]);
+        assert_eq!(
+            found("social security: 536 22 8731"),
+            [(Kind::Ssn, "536 22 8731")]
+        );
+        let engine = Engine::new(Modes::default());
+        assert_eq!(engine.find("536228731", Some("customerSsn")).len(), 1);
+        assert_eq!(engine.find("536228731", Some("orderId")), []);
+    }
+
+    #[test]
+    fn it_is_no_part_of_a_longer_number() {
+        for text in [
+            "1-536-22-8731",
+            "536-22-8731-1",
+            "536-22-87310",
+            "5536-22-8731",
+            "536-22-8731.5",
+            "536-22 8731",
+            "000-22-8731",
+            "900-22-8731",
+            "536-00-8731",
+            "536-22-0000",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The fast sweep that finds candidates.
+//!
+//! Two passes, both vectorised, both without branches on ordinary prose:
+//!
+//! - literals (key prefixes, armour) by Teddy, a packed search for up to [`GROUP`] literals at once;
+//! - digits and `@` by a test over blocks of 64 bytes that the compiler turns into vector
+//!   instructions. Only a block with one of them is looked at byte by byte, and a whole run of
+//!   digits is one candidate, so a detector is asked once per number and not once per digit.
+//!
+//! A digit run is offered only to detectors that can start with a run of its length after the byte
+//! before it: two table look-ups decide.
+
+use std::ops::Range;
+
+use aho_corasick::packed;
+use memchr::memmem;
+
+use super::detect::{Before, DETECTORS, Start};
+use super::site::byte_before;
+
+/// Literals per packed searcher: as many as Teddy takes on every processor it supports.
+const GROUP: usize = 48;
+/// Runs of this many digits and more are treated alike.
+const LONGEST: usize = 20;
+
+/// Which detectors to ask about what.
+pub(super) struct Prefilter {
+    literals: Vec<Group>,
+    /// Bit d: detector d starts at an `@`.
+    at_signs: u64,
+    /// Bit d: detector d can start with a run of this many digits.
+    by_length: [u64; LONGEST + 1],
+    /// Bit d: detector d can start after this.
+    by_before: [u64; 4],
+}
+
+/// Literals searched for together, each with the detector it triggers.
+struct Group {
+    search: Search,
+    literals: Vec<(&'static str, usize)>,
+}
+
+enum Search {
+    Packed(packed::Searcher),
+    /// Where the processor has no vector instructions that Teddy knows.
+    OneByOne,
+}
+
+impl Prefilter {
+    /// For the detectors, by their place in [`DETECTORS`], that `wanted` says yes to.
+    pub(super) fn new(wanted: impl Fn(usize) -> bool) -> Self {
+        const { assert!(DETECTORS.len() <= 64) };
+        let mut filter = Self {
+            literals: Vec::new(),
+            at_signs: 0,
+            by_length: [0; LONGEST + 1],
+            by_before: [0; 4],
+        };
+        let mut literals = Vec::new();
+        for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
+            let bit = 1 << index;
+            match detector.start {
+                Start::AtSign => filter.at_signs |= bit,
+                Start::Literals(list) => literals.extend(list.iter().map(|text| (*text, index))),
+                Start::Digits { lengths, before } => {
+                    for length in lengths {
+                        filter.by_length[usize::from(*length).min(LONGEST)] |= bit;
+                    }
+                    filter.by_before[before as usize] |= bit;
+                }
+            }
+        }
+        filter.literals = literals.chunks(GROUP).map(Group::new).collect();
+        filter
+    }
+
+    /// Calls `candidate` with a detector and its trigger, for each in the text.
+    ///
+    /// Where it answers with an offset, the literal search goes on from there.
+    pub(super) fn sweep(
+        &self,
+        text: &[u8],
+        mut candidate: impl FnMut(usize, Range<usize>) -> Option<usize>,
+    ) {
+        for group in &self.literals {
+            group.sweep(text, &mut candidate);
+        }
+        if self.at_signs | self.by_before.iter().fold(0, |all, bits| all | bits) != 0 {
+            self.sweep_bytes(text, &mut candidate);
+        }
+    }
+
+    fn sweep_bytes(
+        &self,
+        text: &[u8],
+        candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
+    ) {
+        let mut at = 0;
+        while at < text.len() {
+            while let Some(block) = text[at..].first_chunk::<64>()
+                && is_quiet(block)
+            {
+                at += block.len();
+            }
+            let end = text.len().min(at + 64);
+            while at < end {
+                let Some(ahead) = text[at..end].iter().position(|byte| is_loud(*byte)) else {
+                    at = end;
+                    break;
+                };
+                at += ahead;
+                let start = at;
+                if text[at] == b'@' {
+                    at += 1;
+                    ask(self.at_signs, start..at, candidate);
+                } else {
+                    while text.get(at).is_some_and(u8::is_ascii_digit) {
+                        at += 1;
+                    }
+                    let before = Before::of(byte_before(text, start)) as usize;
+                    let able = self.by_length[(at - start).min(LONGEST)] & self.by_before[before];
+                    ask(able, start..at, candidate);
+                }
+            }
+        }
+    }
+}
+
+/// Offers a trigger to each detector whose bit is set.
+fn ask(
+    mut able: u64,
+    trigger: Range<usize>,
+    candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
+) {
+    while able != 0 {
+        candidate(able.trailing_zeros() as usize, trigger.clone());
+        able &= able - 1;
+    }
+}
+
+const fn is_loud(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'@'
+}
+
+/// True where no byte of the block is a digit or an `@`.
+fn is_quiet(block: &[u8; 64]) -> bool {
+    // A fold rather than `any`: without the early exit it compiles to vector instructions.
+    !block.iter().fold(false, |loud, byte| loud | is_loud(*byte))
+}
+
+impl Group {
+    fn new(literals: &[(&'static str, usize)]) -> Self {
+        let packed = packed::Config::new()
+            .match_kind(packed::MatchKind::LeftmostFirst)
+            .builder()
+            .extend(literals.iter().map(|(text, _)| text))
+            .build();
+        Self {
+            search: packed.map_or(Search::OneByOne, Search::Packed),
+            literals: literals.to_vec(),
+        }
+    }
+
+    fn sweep(&self, text: &[u8], candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>) {
+        match &self.search {
+            Search::Packed(searcher) => {
+                let mut at = 0;
+                while let Some(found) = searcher.find_in(text, (at..text.len()).into()) {
+                    let (_, detector) = self.literals[found.pattern().as_usize()];
+                    let after = candidate(detector, found.start()..found.end());
+                    at = after.unwrap_or(0).max(found.end());
+                }
+            }
+            Search::OneByOne => {
+                for (literal, detector) in &self.literals {
+                    let finder = memmem::Finder::new(literal);
+                    let mut at = 0;
+                    while let Some(ahead) = finder.find(&text[at..]) {
+                        let found = at + ahead..at + ahead + literal.len();
+                        at = candidate(*detector, found.clone())
+                            .unwrap_or(0)
+                            .max(found.end);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn triggers(filter: &Prefilter, text: &str) -> Vec<(usize, Range<usize>)> {
+        let mut found = Vec::new();
+        filter.sweep(text.as_bytes(), |detector, trigger| {
+            found.push((detector, trigger));
+            None
+        });
+        found.sort_by_key(|(detector, trigger)| (trigger.start, *detector));
+        found
+    }
+
+    #[test]
+    fn a_trigger_is_found_wherever_it_stands_in_a_block() {
+        let filter = Prefilter::new(|_| true);
+        for pad in 0..200 {
+            for trigger in ["a@b", " 4111 ", " eyJh", " ghp_x"] {
+                let text = format!("{}{trigger}{}", "x ".repeat(pad), " y".repeat(70));
+                assert!(!triggers(&filter, &text).is_empty(), "{pad} {trigger}");
+            }
+        }
+        assert_eq!(triggers(&filter, &"plain words, no more. ".repeat(50)), []);
+    }
+
+    #[test]
+    fn without_vector_instructions_the_same_is_found() {
+        let fast = Prefilter::new(|_| true);
+        let mut slow = Prefilter::new(|_| true);
+        for group in &mut slow.literals {
+            group.search = Search::OneByOne;
+        }
+        let text = "eyJh sk-proj-x AKIA0 -----BEGIN hf_a ghp_b glpat-c npm_d xoxb-e".repeat(20);
+        assert_eq!(triggers(&fast, &text), triggers(&slow, &text));
+    }
+}
