@@ -1,1 +1,24 @@
-//! To be written.
+//! The proxy's own state: one SQLite file with the money and the records of every call.
+//!
+//! One thread writes ([`writer`]); whatever waits while a transaction is committed goes into the
+//! next one together (group commit). [`Ledger`] is the handle that calls use; [`Store`] reads the
+//! same file for people, beside a running proxy or without one.
+//!
+//! What is where: `account` caches the balance of a scope in a window; `reservation` holds the
+//! calls that are open; `call` every call that ended, with its money — together the journal whose
+//! fold the balances must equal; `correction` the one later correction of an estimate.
+//!
+//! No prompt, no answer and no key ever comes here.
+
+mod error;
+mod ledger;
+mod open;
+mod record;
+mod schema;
+mod store;
+mod writer;
+
+pub use error::{Exhausted, OpenError, ReserveError, StoreError};
+pub use ledger::{Ledger, Options, Recovery};
+pub use record::{CallRecord, End, Hold, Settlement};
+pub use store::{AccountRow, CallRow, Filter, Group, GroupBy, Store, Totals};

@@ -1,0 +1,126 @@
+//! The handle through which calls hold and settle money.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, unbounded};
+use iron_policy::config::{Durability, Policy};
+use iron_policy::types::CallId;
+use std::sync::Mutex;
+use tokio::sync::oneshot;
+
+use super::writer::{Command, Writer};
+use super::{CallRecord, Hold, OpenError, ReserveError, Settlement, open};
+
+/// How the file is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// What a commit survives.
+    pub durability: Durability,
+}
+
+impl From<&Policy> for Options {
+    fn from(policy: &Policy) -> Self {
+        Self { durability: policy.proxy.durability }
+    }
+}
+
+/// What was found when the file was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Calls that were open: charged whole, marked as estimated.
+    pub recovered: u64,
+    /// Balances that were not what the journal adds up to, and were set right.
+    pub repaired: u64,
+    /// The newest call in the file.
+    pub last: CallId,
+}
+
+/// The ledger of one proxy. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    commands: Sender<Command>,
+    available: Arc<AtomicBool>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("available", &self.is_available()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens the file, or makes it. Every call that was open is charged whole, and every balance
+    /// is compared with the journal, before this returns.
+    pub fn open(path: &Path, options: &Options) -> Result<(Self, Recovery), OpenError> {
+        let (opened, recovery) = open::open(path, options)?;
+        let (commands, queue) = unbounded();
+        let available = Arc::new(AtomicBool::new(true));
+        let writer = Writer::new(opened, queue, Arc::clone(&available));
+        let thread = std::thread::Builder::new()
+            .name("iron-ledger".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        let inner = Inner { commands, available, writer: Mutex::new(Some(thread)) };
+        Ok((Self(Arc::new(inner)), recovery))
+    }
+
+    /// Holds an amount in every account it names, or in none. Returns after the commit.
+    ///
+    /// A caller that stops waiting must settle with [`End::Void`](super::End::Void): commands are
+    /// carried out in their order, so that undoes what may get committed.
+    pub async fn reserve(&self, hold: Hold) -> Result<(), ReserveError> {
+        let (answer, committed) = oneshot::channel();
+        let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
+        self.0.commands.send(Command::Reserve { hold, answer }).map_err(|_| gone())?;
+        committed.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Ends a reservation. Never waits and never fails: what cannot be written now is kept and
+    /// written later.
+    pub fn settle(&self, settlement: Settlement) {
+        self.send(Command::Settle(Box::new(settlement)));
+    }
+
+    /// Keeps the record of a call for which nothing was held.
+    pub fn record(&self, record: CallRecord) {
+        self.send(Command::Record(Box::new(record)));
+    }
+
+    /// Returns once everything that was queued before is committed.
+    pub async fn flush(&self) {
+        let (answer, done) = oneshot::channel();
+        self.send(Command::Flush(answer));
+        // An error means that the writer ended, which it does only after writing everything.
+        let _ = done.await;
+    }
+
+    /// Whether the last attempt to write worked.
+    pub fn is_available(&self) -> bool {
+        self.0.available.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is queued and closes the file.
+    pub async fn close(&self) {
+        self.send(Command::Close);
+        let writer = self.0.writer.lock().ok().and_then(|mut writer| writer.take());
+        if let Some(writer) = writer {
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the ledger's writer did not end well");
+            }
+        }
+    }
+
+    fn send(&self, command: Command) {
+        if self.0.commands.send(command).is_err() {
+            tracing::error!("a call ended after the ledger was closed; the next start charges it");
+        }
+    }
+}

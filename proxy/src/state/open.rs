@@ -1,0 +1,206 @@
+//! Opening the file: whose it is, whether it is whole, what the last run left open.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use iron_policy::config::Durability;
+use iron_policy::types::{CallId, Outcome};
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::ledger::{Options, Recovery};
+use super::{OpenError, schema};
+
+/// A file that is ours to write for as long as this lives.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// Only held: the lock goes with it.
+    _lock: File,
+}
+
+impl Opened {
+    /// Folds the log into the file and closes it.
+    pub(super) fn close(self) -> rusqlite::Result<()> {
+        self.connection.close().map_err(|(_, error)| error)
+    }
+}
+
+/// Opens or makes the file, and brings it to a state in which calls may begin.
+pub(super) fn open(path: &Path, options: &Options) -> Result<(Opened, Recovery), OpenError> {
+    let lock = lock(path)?;
+    let exists = inspect(path)?;
+    let sql = |source| damaged_or(path, source);
+    let mut connection = Connection::open(path).map_err(sql)?;
+    prepare(&mut connection, options, exists).map_err(sql)?;
+    let recovery = recover(&mut connection).map_err(sql)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok((Opened { connection, _lock: lock }, recovery))
+}
+
+/// Keeps a second proxy away, also one that runs as another user's process.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Looks at a file without changing it; false where there is none yet.
+fn inspect(path: &Path) -> Result<bool, OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(io(source)),
+    };
+    let mut head = [0; 16];
+    if file.metadata().map_err(io)?.len() == 0 {
+        return Ok(false);
+    }
+    let known = file.read_exact(&mut head).is_ok() && head == *b"SQLite format 3\0";
+    if !known {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    let sql = |source| damaged_or(path, source);
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sql)?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version) =
+        (pragma("application_id").map_err(sql)?, pragma("user_version").map_err(sql)?);
+    if application != schema::APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    if version > schema::VERSION {
+        let (found, known) = (version, schema::VERSION);
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    // The tables that decide about money are read whole; the calls when they are added up.
+    for table in ["account", "reservation", "checkpoint"] {
+        let said: String = connection
+            .query_row(&format!("PRAGMA integrity_check('{table}')"), [], |row| row.get(0))
+            .map_err(sql)?;
+        if said != "ok" {
+            return Err(OpenError::Damaged { path: path.to_owned(), what: said });
+        }
+    }
+    Ok(true)
+}
+
+fn damaged_or(path: &Path, source: rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => {
+            OpenError::Damaged { path, what: source.to_string() }
+        }
+        _ => OpenError::Sql { path, source },
+    }
+}
+
+fn prepare(connection: &mut Connection, options: &Options, exists: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(2))?;
+    if !exists {
+        connection.pragma_update(None, "page_size", 4096)?;
+    }
+    connection.execute_batch(schema::PRAGMAS)?;
+    let synchronous = match options.durability {
+        Durability::Process => "NORMAL",
+        Durability::Power => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    if !exists {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(schema::CREATE)?;
+        transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", schema::VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Ends what the last run left open, and compares every balance with the journal.
+fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
+    let transaction = connection.transaction()?;
+    let reason = "restart";
+    let recovered = transaction.execute(
+        "INSERT OR IGNORE INTO call
+         (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome, reason,
+          reserved, posted, estimated, accounts)
+         SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
+          amount, amount, 1, accounts FROM reservation",
+        params![Outcome::Recovered.name(), reason],
+    )?;
+    transaction.execute(
+        "UPDATE account SET
+           pending = pending - held.amount,
+           posted = posted + held.amount
+         FROM (SELECT j.value AS account, SUM(r.amount) AS amount
+               FROM reservation r, json_each(r.accounts) j GROUP BY 1) AS held
+         WHERE account.id = held.account",
+        [],
+    )?;
+    transaction.execute("DELETE FROM reservation", [])?;
+    let repaired = compare(&transaction)?;
+    let last = transaction
+        .query_row("SELECT COALESCE(MAX(id), 0) FROM call", [], |row| row.get(0).map(CallId))?;
+    transaction.execute(
+        "INSERT OR REPLACE INTO checkpoint SELECT id, ?1, posted FROM account",
+        [last.0],
+    )?;
+    transaction.commit()?;
+    Ok(Recovery { recovered: recovered as u64, repaired, last })
+}
+
+/// The journal is the truth and the balance a cache of it: one that differs is set right, loudly.
+///
+/// Only calls since the last comparison are added up. Nothing older can change: ids rise, no call
+/// is open at a comparison, and corrections say when they were made.
+fn compare(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(
+        "WITH since AS (
+           SELECT j.value AS account, SUM(c.posted) AS posted
+           FROM call c, json_each(c.accounts) j
+           WHERE c.id > (SELECT COALESCE(MAX(call), 0) FROM checkpoint)
+           GROUP BY 1)
+         SELECT a.id, a.scope, a.posted, a.pending,
+           COALESCE(k.posted, 0) + COALESCE(s.posted, 0) + COALESCE((
+             SELECT SUM(x.posted - c.posted) FROM correction x JOIN call c ON c.id = x.call,
+               json_each(c.accounts) j
+             WHERE j.value = a.id AND x.folded = 0), 0)
+         FROM account a
+         LEFT JOIN checkpoint k ON k.account = a.id
+         LEFT JOIN since s ON s.account = a.id",
+    )?;
+    let mut wrong = Vec::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, scope, posted, pending, fold): (i64, String, i64, i64, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        if posted != fold || pending != 0 {
+            tracing::error!(
+                %scope, posted, pending, journal = fold,
+                "a balance was not what the journal adds up to and was set right"
+            );
+            wrong.push((id, fold));
+        }
+    }
+    for (id, fold) in &wrong {
+        connection.execute(
+            "UPDATE account SET posted = ?1, pending = 0 WHERE id = ?2",
+            params![fold, id],
+        )?;
+    }
+    connection.execute("UPDATE correction SET folded = 1", [])?;
+    Ok(wrong.len() as u64)
+}

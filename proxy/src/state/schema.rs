@@ -1,0 +1,80 @@
+//! The tables, and what a file of ours is known by.
+
+/// `PRAGMA application_id`: "IRON" in ASCII.
+pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
+/// `PRAGMA user_version`: the schema that this version reads and writes.
+pub(super) const VERSION: i64 = 1;
+
+/// Makes the tables of a new file.
+pub(super) const CREATE: &str = "
+CREATE TABLE account (
+    id        INTEGER PRIMARY KEY,
+    scope     TEXT NOT NULL,
+    window    TEXT NOT NULL,
+    start     INTEGER NOT NULL,
+    resets_at INTEGER,
+    limit_nano INTEGER NOT NULL,
+    pending   INTEGER NOT NULL DEFAULT 0 CHECK (pending >= 0),
+    posted    INTEGER NOT NULL DEFAULT 0 CHECK (posted >= 0),
+    overrun   INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (scope, window, start)
+) STRICT;
+CREATE TABLE reservation (
+    id       INTEGER PRIMARY KEY,
+    amount   INTEGER NOT NULL,
+    accounts TEXT NOT NULL,
+    agent    TEXT,
+    project  TEXT,
+    model    TEXT NOT NULL,
+    upstream TEXT,
+    dialect  TEXT,
+    endpoint TEXT NOT NULL,
+    stream   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE call (
+    id            INTEGER PRIMARY KEY,
+    agent         TEXT,
+    project       TEXT,
+    model         TEXT NOT NULL,
+    upstream      TEXT,
+    dialect       TEXT,
+    endpoint      TEXT NOT NULL,
+    stream        INTEGER NOT NULL,
+    status        INTEGER NOT NULL,
+    outcome       TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    reserved      INTEGER NOT NULL,
+    posted        INTEGER NOT NULL,
+    estimated     INTEGER NOT NULL,
+    accounts      TEXT NOT NULL,
+    input_tokens  INTEGER,
+    output_tokens INTEGER,
+    usage         TEXT,
+    cost          TEXT,
+    findings      TEXT,
+    timeline      TEXT
+) STRICT;
+CREATE TABLE correction (
+    call   INTEGER PRIMARY KEY REFERENCES call (id),
+    posted INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    -- Whether the checkpoint below has it in.
+    folded INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- What the journal added up to when it was last compared: all calls up to this one.
+CREATE TABLE checkpoint (
+    account INTEGER PRIMARY KEY,
+    call    INTEGER NOT NULL,
+    posted  INTEGER NOT NULL
+) STRICT;
+";
+
+/// For a connection that writes.
+pub(super) const PRAGMAS: &str = "
+PRAGMA journal_mode = WAL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -8192;
+PRAGMA wal_autocheckpoint = 8000;
+";

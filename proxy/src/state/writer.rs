@@ -1,0 +1,212 @@
+//! The one thread that writes: takes what waits, commits it together, then answers.
+
+mod sql;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use iron_policy::budget::AccountKey;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::open::Opened;
+use super::{CallRecord, Hold, ReserveError, Settlement};
+
+/// What callers ask for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Reserve { hold: Hold, answer: oneshot::Sender<Result<(), ReserveError>> },
+    Settle(Box<Settlement>),
+    Record(Box<CallRecord>),
+    Flush(oneshot::Sender<()>),
+    Close,
+}
+
+impl Command {
+    /// Whether somebody waits for it.
+    const fn is_awaited(&self) -> bool {
+        matches!(self, Self::Reserve { .. } | Self::Flush(_) | Self::Close)
+    }
+}
+
+/// Commands in one transaction at most: bounds how long the first one waits for the last.
+const MAX_BATCH: usize = 256;
+/// How long something that nobody waits for may wait for company. One commit then serves the end
+/// of one call and the beginning of the next.
+const LINGER: Duration = Duration::from_millis(2);
+/// How long to wait before what could not be written is tried again.
+const RETRY: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(200), Duration::from_secs(1)];
+/// Accounts whose row ids are remembered.
+const MAX_ACCOUNTS: usize = 10_000;
+
+/// The writing side of an open file.
+pub(super) struct Writer {
+    opened: Opened,
+    queue: Receiver<Command>,
+    available: Arc<AtomicBool>,
+    /// What could not be written yet, oldest first.
+    kept: VecDeque<Command>,
+    failures: usize,
+    closing: bool,
+    accounts: HashMap<AccountKey, i64>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        opened: Opened,
+        queue: Receiver<Command>,
+        available: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            opened,
+            queue,
+            available,
+            kept: VecDeque::new(),
+            failures: 0,
+            closing: false,
+            accounts: HashMap::new(),
+        }
+    }
+
+    /// Works until it is told to close and everything is written.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            self.gather(&mut batch);
+            if batch.is_empty() && self.closing {
+                break;
+            }
+            self.commit(&mut batch);
+        }
+        if let Err(error) = self.opened.close() {
+            tracing::warn!(%error, "the state file was not closed cleanly; the next start repairs it");
+        }
+    }
+
+    /// Waits for something to do and takes all that is there.
+    fn gather(&mut self, batch: &mut Vec<Command>) {
+        if self.kept.is_empty() {
+            if self.closing {
+                batch.extend(self.queue.try_iter().take(MAX_BATCH));
+                return;
+            }
+            match self.queue.recv() {
+                Ok(command) => batch.push(command),
+                Err(_) => self.closing = true,
+            }
+        } else {
+            let wait = RETRY[self.failures.min(RETRY.len()) - 1];
+            batch.extend(self.kept.drain(..));
+            match self.queue.recv_timeout(wait) {
+                Ok(command) => batch.push(command),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.closing = true,
+            }
+        }
+        loop {
+            let room = MAX_BATCH.saturating_sub(batch.len());
+            batch.extend(self.queue.try_iter().take(room));
+            if batch.len() >= MAX_BATCH || batch.iter().any(Command::is_awaited) {
+                break;
+            }
+            match self.queue.recv_timeout(LINGER) {
+                Ok(command) => batch.push(command),
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Carries out a batch in one transaction, then answers. If that fails nothing of it has
+    /// happened: reservations are refused, everything else is kept.
+    fn commit(&mut self, batch: &mut Vec<Command>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        match self.transact(batch, &mut answers) {
+            Ok(()) => {
+                if self.failures > 0 {
+                    tracing::warn!("the state file can be written again");
+                }
+                self.failures = 0;
+                self.available.store(true, Ordering::Relaxed);
+                let mut answers = answers.into_iter();
+                for command in batch.drain(..) {
+                    match command {
+                        Command::Reserve { answer, .. } => {
+                            // The caller may be gone; its guard then voids the reservation.
+                            let _ = answer.send(answers.next().unwrap_or(Ok(())));
+                        }
+                        Command::Flush(answer) => {
+                            let _ = answer.send(());
+                        }
+                        Command::Close => self.closing = true,
+                        Command::Settle(_) | Command::Record(_) => {}
+                    }
+                }
+            }
+            Err(error) => self.keep(batch, &error),
+        }
+    }
+
+    fn keep(&mut self, batch: &mut Vec<Command>, error: &rusqlite::Error) {
+        if self.failures == 0 {
+            tracing::error!(%error, "the state file cannot be written; ends of calls are kept");
+        }
+        self.failures += 1;
+        self.available.store(false, Ordering::Relaxed);
+        // Row ids of accounts that were made in this transaction are gone with it.
+        self.accounts.clear();
+        for command in batch.drain(..) {
+            match command {
+                Command::Reserve { answer, .. } => {
+                    let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
+                }
+                Command::Close => self.closing = true,
+                other => self.kept.push_back(other),
+            }
+        }
+        if self.closing && self.failures > RETRY.len() {
+            tracing::error!(
+                calls = self.kept.len(),
+                "giving up on writing the ends of calls; the next start charges them whole"
+            );
+            self.kept.clear();
+        }
+    }
+
+    fn transact(
+        &mut self,
+        batch: &[Command],
+        answers: &mut Vec<Result<(), ReserveError>>,
+    ) -> rusqlite::Result<()> {
+        let connection: &Connection = &self.opened.connection;
+        let writes = batch.iter().any(|command| {
+            matches!(command, Command::Reserve { .. } | Command::Settle(_) | Command::Record(_))
+        });
+        if !writes {
+            return Ok(());
+        }
+        if self.accounts.len() > MAX_ACCOUNTS {
+            self.accounts.clear();
+        }
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let result = batch.iter().try_for_each(|command| {
+            match command {
+                Command::Reserve { hold, .. } => {
+                    answers.push(sql::reserve(connection, &mut self.accounts, hold)?);
+                }
+                Command::Settle(settlement) => sql::settle(connection, settlement)?,
+                Command::Record(record) => sql::record(connection, record, "[]")?,
+                Command::Flush(_) | Command::Close => {}
+            }
+            Ok(())
+        });
+        let result = result.and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
+        if result.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        result
+    }
+}

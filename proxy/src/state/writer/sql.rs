@@ -1,0 +1,222 @@
+//! The statements of the hot path. All run inside the writer's transaction.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use iron_policy::budget::{self, AccountKey};
+use iron_policy::types::{Name, NanoUsd};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, Settlement};
+
+/// Holds an amount in every account or in none.
+pub(super) fn reserve(
+    connection: &Connection,
+    known: &mut HashMap<AccountKey, i64>,
+    hold: &Hold,
+) -> rusqlite::Result<Result<(), ReserveError>> {
+    let amount = hold.record.reserved.0;
+    let mut held = Vec::with_capacity(hold.accounts.len());
+    for account in &hold.accounts {
+        let id = account_id(connection, known, account)?;
+        let admitted = connection
+            .prepare_cached(
+                "UPDATE account SET pending = pending + ?1, limit_nano = ?3
+                 WHERE id = ?2 AND posted + pending + ?1 <= ?3",
+            )?
+            .execute(params![amount, id, account.limit.0])?;
+        if admitted == 0 {
+            for id in held {
+                connection
+                    .prepare_cached("UPDATE account SET pending = pending - ?1 WHERE id = ?2")?
+                    .execute(params![amount, id])?;
+            }
+            return Ok(Err(ReserveError::Exhausted(exhausted(connection, id, account)?)));
+        }
+        held.push(id);
+    }
+    let record = &hold.record;
+    connection
+        .prepare_cached(
+            "INSERT INTO reservation
+             (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            record.id.0,
+            amount,
+            listed(&held),
+            record.agent.as_ref().map(Name::as_str),
+            record.project.as_ref().map(Name::as_str),
+            record.model,
+            record.upstream.as_ref().map(Name::as_str),
+            record.dialect.map(|dialect| dialect.name()),
+            record.endpoint,
+            record.stream,
+        ])?;
+    Ok(Ok(()))
+}
+
+/// Ends a reservation, exactly once: whoever deletes its row may move its money.
+pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqlite::Result<()> {
+    let record = &settlement.record;
+    let open: Option<(i64, String)> = connection
+        .prepare_cached("DELETE FROM reservation WHERE id = ?1 RETURNING amount, accounts")?
+        .query_row([record.id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((amount, accounts)) = open else {
+        // It was refused while its caller left, or it was settled before: no money moves.
+        let nothing = CallRecord { posted: NanoUsd::ZERO, estimated: false, ..record.clone() };
+        return self::record(connection, &nothing, "[]");
+    };
+    let posted = match settlement.end {
+        End::Post(actual) => actual.0.max(0),
+        End::Void => 0,
+        End::PostWhole => amount,
+    };
+    let overrun = posted.saturating_sub(amount).max(0);
+    if overrun > 0 {
+        tracing::warn!(call = %record.id, over = %NanoUsd(overrun), "a call cost more than its bound");
+    }
+    for id in ids(&accounts) {
+        connection
+            .prepare_cached(
+                "UPDATE account SET pending = pending - ?1, posted = posted + ?2,
+                 overrun = overrun + ?3 WHERE id = ?4",
+            )?
+            .execute(params![amount, posted, overrun, id])?;
+    }
+    self::record(connection, record, &accounts)
+}
+
+/// Keeps a call's record. A second one for the same call changes nothing.
+pub(super) fn record(
+    connection: &Connection,
+    record: &CallRecord,
+    accounts: &str,
+) -> rusqlite::Result<()> {
+    let usage = record.usage.map(|usage| {
+        json(usage.iter().filter(|(_, units)| *units > 0).map(|(class, units)| (class.name(), units)))
+    });
+    let cost = record.cost.as_ref().map(|cost| {
+        json(cost.by_class().filter(|(_, pico)| pico.0 != 0).map(|(class, pico)| (class.name(), pico.0)))
+    });
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO call
+             (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
+              reason, reserved, posted, estimated, accounts, input_tokens, output_tokens, usage,
+              cost, findings, timeline)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+              ?18, ?19, ?20, ?21)",
+        )?
+        .execute(params![
+            record.id.0,
+            record.agent.as_ref().map(Name::as_str),
+            record.project.as_ref().map(Name::as_str),
+            record.model,
+            record.upstream.as_ref().map(Name::as_str),
+            record.dialect.map(|dialect| dialect.name()),
+            record.endpoint,
+            record.stream,
+            record.status,
+            record.outcome.name(),
+            record.reason,
+            record.reserved.0,
+            record.posted.0,
+            record.estimated,
+            accounts,
+            record.usage.map(|usage| usage.input_tokens()),
+            record.usage.map(|usage| usage.output_tokens()),
+            usage,
+            cost,
+            json(record.findings.iter().copied()),
+            json(record.timeline.iter().copied()),
+        ])?;
+    Ok(())
+}
+
+fn account_id(
+    connection: &Connection,
+    known: &mut HashMap<AccountKey, i64>,
+    hold: &budget::Hold,
+) -> rusqlite::Result<i64> {
+    let key = &hold.account;
+    if let Some(id) = known.get(key) {
+        return Ok(*id);
+    }
+    let found = connection
+        .prepare_cached("SELECT id FROM account WHERE scope = ?1 AND window = ?2 AND start = ?3")?
+        .query_row(params![key.scope, key.window.name(), key.start], |row| row.get(0))
+        .optional()?;
+    let id = match found {
+        Some(id) => id,
+        None => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO account (scope, window, start, resets_at, limit_nano)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    key.scope,
+                    key.window.name(),
+                    key.start,
+                    hold.resets_at,
+                    hold.limit.0
+                ])?;
+            connection.last_insert_rowid()
+        }
+    };
+    known.insert(key.clone(), id);
+    Ok(id)
+}
+
+fn exhausted(
+    connection: &Connection,
+    id: i64,
+    hold: &budget::Hold,
+) -> rusqlite::Result<Exhausted> {
+    let taken: i64 = connection
+        .prepare_cached("SELECT posted + pending FROM account WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(Exhausted {
+        scope: hold.account.scope.clone(),
+        window: hold.account.window,
+        limit: hold.limit,
+        left: hold.limit.less(NanoUsd(taken)),
+        resets_at: hold.resets_at,
+        clamp: hold.clamp,
+    })
+}
+
+/// `[1,5]`: SQLite's own JSON functions read it back when balances are compared.
+fn listed(ids: &[i64]) -> String {
+    let mut text = String::with_capacity(2 + 4 * ids.len());
+    text.push('[');
+    for (place, id) in ids.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let _ = write!(text, "{id}");
+    }
+    text.push(']');
+    text
+}
+
+fn ids(list: &str) -> impl Iterator<Item = i64> + '_ {
+    list.trim_matches(['[', ']']).split(',').filter_map(|id| id.parse().ok())
+}
+
+/// `{"name":number,...}`; the names are ours and need no escapes.
+fn json<N: std::fmt::Display>(members: impl Iterator<Item = (&'static str, N)>) -> String {
+    let mut text = String::with_capacity(96);
+    text.push('{');
+    for (place, (name, number)) in members.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let _ = write!(text, "\"{name}\":{number}");
+    }
+    text.push('}');
+    text
+}
