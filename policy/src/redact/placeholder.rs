@@ -16,7 +16,7 @@ const TAG: usize = 10;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// The longest placeholder, in characters: the longest kind is `PRIVATE_KEY`.
-pub(super) const LONGEST: usize = "<PRIVATE_KEY_>".len() + TAG;
+const LONGEST: usize = "<PRIVATE_KEY_>".len() + TAG;
 
 /// The tag that these bytes make, or `None` where it would not be well formed.
 pub(super) fn tag(digest: &[u8]) -> Option<String> {
