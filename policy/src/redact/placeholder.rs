@@ -1,7 +1,7 @@
 //! How a placeholder is written, and how it is recognised in what a model wrote.
 //!
-//! Written `<EMAIL_kq7mzvt2ah>`: the kind, and [`TAG`] characters of a base 32 without vowels'
-//! look-alikes of digits (`l`, `o`, `0`, `1`). A tag starts with a letter and never has three
+//! Written `<EMAIL_kq7mzvt2ah>`: the kind, and [`TAG`] characters of a base 32 without
+//! look-alikes (`l`, `o`, `0`, `1`). A tag starts with a letter and never has three
 //! digits in a row, so that no detector sees a number in it.
 //!
 //! Recognised in any case, with Markdown's backslashes (`\<EMAIL\_kq7mzvt2ah\>`), HTML's `&lt;`
@@ -16,7 +16,7 @@ const TAG: usize = 10;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// The longest placeholder, in characters: the longest kind is `PRIVATE_KEY`.
-pub(super) const LONGEST: usize = "<PRIVATE_KEY_>".len() + TAG;
+const LONGEST: usize = "<PRIVATE_KEY_>".len() + TAG;
 
 /// The tag that these bytes make, or `None` where it would not be well formed.
 pub(super) fn tag(digest: &[u8]) -> Option<String> {

@@ -73,6 +73,13 @@ fn streamed(vault: &Arc<Vault>, depth: u8, pieces: &[&str]) -> String {
 }
 
 #[test]
+fn engine_and_vault_can_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Engine>();
+    shared::<Vault>();
+}
+
+#[test]
 fn a_value_is_found_behind_escapes_and_replaced_in_place() {
     let document = r#"{ "a":"\ud83d\ude00 mail ann\u0040example.com\nnow" , "n":1.50,"b":"plain"}"#;
     let vault = vault();
@@ -336,6 +343,26 @@ proptest! {
                 prop_assert!(pair[0].range.end <= pair[1].range.start);
             }
         }
+    }
+
+    #[test]
+    fn made_up_ids_and_hashes_are_left_alone(
+        id in "(call|toolu|msg|resp|req|run|fc|rs|thread)_[A-Za-z0-9]{16,32}",
+        completion in "chatcmpl-[A-Za-z0-9]{24,32}",
+        hash in "[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|sha512-[A-Za-z0-9+/]{86}==",
+        uuid in "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        blob in "[A-Za-z0-9+/]{400}",
+        url_blob in "[A-Za-z0-9_-]{400}",
+        time in "1[5-9][0-9]{8}([0-9]{3}){0,3}",
+        snowflake in "[1-9][0-9]{16,18}",
+        version in "v?[0-9]{1,2}\\.[0-9]{1,3}\\.[0-9]{1,3}(-[a-z]{2,5}\\.[0-9])?",
+    ) {
+        // All-digit hashes aside: a card is a card.
+        prop_assume!(hash.bytes().any(|byte| byte.is_ascii_alphabetic()));
+        let text = format!(
+            r#"{{"id":"{id}","c":"{completion}","h":"{hash}","u":"{uuid}","b":"{blob}","d":"{url_blob}","at":{time},"s":{snowflake},"v":"{version}"}}"#
+        );
+        prop_assert_eq!(engine().find(&text, None), []);
     }
 
     #[test]

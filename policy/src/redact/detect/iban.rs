@@ -2,7 +2,8 @@
 //!
 //! ISO 13616: country, two check digits, and an account of the length that the country has
 //! registered; the whole is 1 modulo 97 (ISO/IEC 7064, MOD 97-10). Written in one piece, or in
-//! groups of four as on paper.
+//! groups of four as on paper. What could as well be hexadecimal, as the 16 digits of a span id
+//! that starts with `be`, is none.
 
 use super::{Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -94,7 +95,13 @@ fn account_end(site: &Site<'_>, start: usize, length: u8, lower: bool) -> Option
     for byte in head {
         remainder.push(byte);
     }
-    (remainder.0 == 1 && site.ends(at)).then_some(at)
+    let valid = remainder.0 == 1 && site.ends(at) && !is_hex(&site.text[start..at]);
+    valid.then_some(at)
+}
+
+/// True where letters beyond the country's are hexadecimal digits, and so is all the rest.
+fn is_hex(number: &[u8]) -> bool {
+    number.iter().all(u8::is_ascii_hexdigit) && number[2..].iter().any(u8::is_ascii_alphabetic)
 }
 
 /// The remainder modulo 97 of a number whose digits come one by one; a letter is two digits.
@@ -130,6 +137,13 @@ mod tests {
             "LC55HEMM000100010012001200023015",
         ] {
             assert_eq!(found(text), [(Kind::Iban, text)]);
+        }
+    }
+
+    #[test]
+    fn a_hexadecimal_id_is_no_account() {
+        for check in 10..99 {
+            assert_eq!(found(&format!("be{check}a1b2c3d4e5f6")), [], "{check}");
         }
     }
 
