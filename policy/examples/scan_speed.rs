@@ -51,9 +51,7 @@ fn main() {
         let mut document = String::from("\"");
         escape_into(&mut document, text);
         document.push('"');
-        let rate = speed(document.len(), || {
-            redacted(&engine, &vault, &document).len()
-        });
+        let rate = speed(document.len(), || redacted(&engine, &vault, &document).len());
         println!("redact, {name:<14} {rate:>6.0} MB/s");
     }
 }
@@ -63,11 +61,7 @@ fn redacted(engine: &Engine, vault: &Vault, document: &str) -> Vec<u8> {
     let Ok(Some(Event::String(text))) = Reader::over(black_box(document)).next() else {
         return Vec::new();
     };
-    let span = Span {
-        text,
-        key: None,
-        kind: SpanKind::Plain,
-    };
+    let span = Span { text, key: None, kind: SpanKind::Plain };
     splice(document.as_bytes(), &engine.redact(&[span], vault).edits)
 }
 

@@ -1,4 +1,19 @@
 //! The data path of Iron Cage: what happens to a call between an agent and its provider.
+//!
+//! [`server`] accepts, [`pipeline`] takes a call through its steps, [`upstream`] dials,
+//! [`stream`] meters and restores what comes back, [`state`] keeps money and records. What all
+//! calls share is in [`shared`]; the policy in force, with what is built from it, in [`live`].
 
+pub mod body;
+pub mod dialect;
+pub mod limits;
+pub mod live;
+pub mod metrics;
+pub mod pipeline;
+pub mod rescue;
+pub mod server;
+pub mod sessions;
+pub mod shared;
 pub mod state;
 pub mod stream;
+pub mod upstream;

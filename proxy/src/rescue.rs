@@ -12,6 +12,8 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::pipeline::Stopped;
+use crate::stream::encoding::EncodingError;
+use crate::upstream::CallError;
 
 /// Identifies the call, on every answer of the proxy.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-iron-request-id");
@@ -142,8 +144,13 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::TooLarge { .. } => new(413, "request_too_large"),
         Stopped::SlowBody => new(408, "request_timeout"),
         Stopped::BrokenBody => new(400, "incomplete_body"),
-        Stopped::Encoding(_) => new(415, "unsupported_encoding"),
-        Stopped::BadEncoding => new(400, "invalid_encoding"),
+        Stopped::Encoding(error) => match error {
+            EncodingError::Stacked(_) | EncodingError::Unknown(_) => {
+                new(415, "unsupported_encoding")
+            }
+            EncodingError::TooLarge { .. } => new(413, "request_too_large"),
+            EncodingError::Corrupt(_) => new(400, "invalid_encoding"),
+        },
         Stopped::Body(_) => new(400, "invalid_body"),
         Stopped::Blocked { .. } => new(403, "policy_violation"),
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
@@ -156,7 +163,6 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::Ledger(_) => new(503, "ledger_unavailable").retry_after(Duration::from_secs(1)),
         Stopped::CircuitOpen { wait, .. } => new(503, "circuit_open").retry_after(*wait),
         Stopped::Upstream { error, .. } => {
-            use crate::upstream::CallError;
             match error {
                 CallError::Tls(_) => new(502, "upstream_tls"),
                 CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => {

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use iron_policy::redact::Vault;
 use iron_policy::types::Name;
-use rustls::crypto::SecureRandom;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 

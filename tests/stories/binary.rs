@@ -144,7 +144,12 @@ fn a_second_proxy_on_the_same_state_is_told_so() {
     let config = folder.path().join("iron.toml");
     let state = folder.path().join("state.db");
     let second = binary::run(&[
-        "up", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap(), "--state",
+        "up",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        config.to_str().unwrap(),
+        "--state",
         state.to_str().unwrap(),
     ]);
     assert_eq!(second.status.code(), Some(1));

@@ -32,7 +32,9 @@ async fn a_secret_never_reaches_the_provider_the_state_the_metrics_or_an_error()
     assert!(metrics.contains("iron_calls_total"), "{metrics}");
     let status = client.get("/_iron/status").await.text();
     let provider: String = world.provider.received().iter().map(|call| call.text()).collect();
-    for (place, text) in [("an error", errors), ("metrics", metrics), ("status", status), ("the provider", provider)] {
+    for (place, text) in
+        [("an error", errors), ("metrics", metrics), ("status", status), ("the provider", provider)]
+    {
         assert!(!text.contains(CANARY) && !text.contains(CANARY_MAIL), "{place}: {text}");
     }
     let folder = world.stop().await;

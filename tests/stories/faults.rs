@@ -18,7 +18,8 @@ async fn still_well(world: &World) {
 async fn bodies_that_cannot_be_guarded_are_refused_and_never_sent() {
     let world = World::plain().await;
     let client = world.client();
-    let deep = format!("{{\"model\":\"gpt-4o\",\"x\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let deep =
+        format!("{{\"model\":\"gpt-4o\",\"x\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     for body in [
         "",
         "{",
@@ -33,7 +34,11 @@ async fn bodies_that_cannot_be_guarded_are_refused_and_never_sent() {
     ] {
         let answer = client.post_bytes("/v1/chat/completions", body.to_owned()).await;
         let shown = &body[..body.len().min(60)];
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_body"), "{shown}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (400, "invalid_body"),
+            "{shown}"
+        );
         assert!(answer.header("x-iron-request-id").starts_with("call_"));
     }
     let utf8 = client.post_bytes("/v1/chat/completions", &b"{\"model\":\"\xff\"}"[..]).await;
@@ -154,8 +159,7 @@ async fn an_upstream_that_hangs_is_given_up_and_charged_whole() {
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (504, "upstream_timeout"));
     assert!(world.calls().await[0].estimated);
     world.provider.script([Behaviour::bytes(200).at(At::Event(2), Mishap::Hang)]);
-    let text =
-        world.client().stream("/v1/chat/completions", &chat_stream("x")).await.rest().await;
+    let text = world.client().stream("/v1/chat/completions", &chat_stream("x")).await.rest().await;
     assert!(text.contains("\"error\""), "{text}");
     assert_eq!(world.calls().await[1].outcome, "failed");
     still_well(&world).await;

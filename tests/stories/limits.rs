@@ -45,10 +45,8 @@ async fn calls_at_once() {
 
 #[tokio::test]
 async fn tokens_per_minute_of_an_agent_with_limits_of_its_own() {
-    let world = World::with(
-        "[[agent]]\nname = \"small\"\nlimits = { tokens_per_minute = 100 }\n",
-    )
-    .await;
+    let world =
+        World::with("[[agent]]\nname = \"small\"\nlimits = { tokens_per_minute = 100 }\n").await;
     let small = world.client().header("x-iron-agent", "small");
     assert_eq!(small.chat("hello").await.status, 200);
     assert_eq!(small.chat("hello").await.status, 429);

@@ -53,10 +53,13 @@ async fn tool_arguments_are_redacted_and_restored_inside_their_json() {
     let mut body = chat("call the tool for \"Ada\" <ada@example.org>");
     body["tools"] = json!([{"type": "function", "function": {"name": "mail", "parameters": {
         "type": "object", "properties": {"text": {"type": "string"}}}}}]);
-    body["messages"].as_array_mut().unwrap().insert(0, json!({
+    body["messages"].as_array_mut().unwrap().insert(
+        0,
+        json!({
         "role": "assistant", "content": null, "tool_calls": [{
             "id": "call_1", "type": "function",
-            "function": {"name": "mail", "arguments": "{\"to\": \"grace@example.org\"}"}}]}));
+            "function": {"name": "mail", "arguments": "{\"to\": \"grace@example.org\"}"}}]}),
+    );
     let answer = world.client().post("/v1/chat/completions", &body).await;
     let sent = world.last_received();
     assert!(!sent.contains("@example.org"), "{sent}");

@@ -223,6 +223,7 @@ mod tests {
             open_for: Duration::from_millis(100),
             open_for_max: Duration::from_millis(400),
             probes: 2,
+            failure_rate: 100,
             ..Settings::default()
         })
     }
@@ -356,7 +357,8 @@ mod tests {
                 if step == 0 {
                     match breaker.admit(now) {
                         Ok(permit) => {
-                            prop_assert!(!matches!(before, State::Open { .. }));
+                            let open = matches!(before, State::Open { .. });
+                            prop_assert!(!open);
                             held.push(permit);
                             if breaker.state(now) == State::HalfOpen {
                                 let out = held.iter().filter(|p| p.epoch == breaker.epoch).count();

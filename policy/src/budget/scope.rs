@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_scope_is_written_as_it_is_read() {
-        for text in ["organisation", "agent:a", "agent:*", "project:x.y", "token:t", "model:gpt-*"] {
+        for text in ["organisation", "agent:a", "agent:*", "project:x.y", "token:t", "model:gpt-*"]
+        {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         for text in ["", "organization", "agent:", "agent:a b", "model:", "team:x", "agent"] {

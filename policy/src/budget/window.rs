@@ -2,7 +2,7 @@
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, Zoned};
+use jiff::{Span, Timestamp, ZonedDateTime};
 use serde::Deserialize;
 
 /// A kind of window.
@@ -56,8 +56,8 @@ impl Window {
         Some(next.timestamp().as_millisecond())
     }
 
-    fn first_day(self, now_ms: i64, zone: &TimeZone) -> Option<Zoned> {
-        let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone());
+    fn first_day(self, now_ms: i64, zone: &TimeZone) -> Option<ZonedDateTime> {
+        let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned_datetime(zone.clone());
         let day = match self {
             Self::Total => return None,
             Self::Day => now,

@@ -18,7 +18,9 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
     let time_zone = match file.time_zone.as_deref() {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name).map_err(|_| {
-            wrong(format!("time_zone `{name}` is not known: write an IANA name such as `Europe/Paris`"))
+            wrong(format!(
+                "time_zone `{name}` is not known: write an IANA name such as `Europe/Paris`"
+            ))
         })?,
     };
     let upstreams = upstreams(file.upstream, &file.breaker)?;
@@ -27,9 +29,14 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
         .into_iter()
         .map(|route| {
             let known = upstreams.iter().any(|upstream| upstream.name == route.upstream);
-            known.then_some(Route { model: route.model, upstream: route.upstream.clone() }).ok_or_else(
-                || wrong(format!("[[route]] names the upstream `{}`, which no [[upstream]] defines", route.upstream)),
-            )
+            known
+                .then_some(Route { model: route.model, upstream: route.upstream.clone() })
+                .ok_or_else(|| {
+                    wrong(format!(
+                        "[[route]] names the upstream `{}`, which no [[upstream]] defines",
+                        route.upstream
+                    ))
+                })
         })
         .collect::<Result<_, _>>()?;
     if file.redact.remember == 0 {
@@ -47,10 +54,7 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact {
-            modes: Modes::new(file.redact.mode, file.redact.kinds),
-            remember: file.redact.remember,
-        },
+        redact: Redact { modes: modes(&file.redact), remember: file.redact.remember },
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -106,7 +110,9 @@ fn upstreams(
         .map(|upstream| {
             let name = &upstream.name;
             if RESERVED.contains(&name.as_str()) {
-                return Err(wrong(format!("the upstream name `{name}` is reserved: choose another")));
+                return Err(wrong(format!(
+                    "the upstream name `{name}` is reserved: choose another"
+                )));
             }
             if !names.insert(name.clone()) {
                 return Err(wrong(format!("two upstreams are named `{name}`: names must differ")));
@@ -165,4 +171,8 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
         return Err(error("must be a plain address without a query"));
     }
     Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn modes(raw: &raw::Redact) -> Modes {
+    raw.kinds.iter().fold(Modes::all(raw.mode), |modes, (kind, mode)| modes.with(*kind, *mode))
 }

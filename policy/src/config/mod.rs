@@ -249,11 +249,23 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line_and_the_right_word() {
         for (text, line, said) in [
-            ("[proxy]\nlisten = \"127.0.0.1:1\"\npasstrough = true\n", 3, "did you mean `passthrough`?"),
+            (
+                "[proxy]\nlisten = \"127.0.0.1:1\"\npasstrough = true\n",
+                3,
+                "did you mean `passthrough`?",
+            ),
             ("[proxi]\n", 1, "did you mean `proxy`?"),
             ("[proxy]\nlisten = 4141\n", 2, "expected"),
-            ("[[budget]]\nscope = \"organization\"\nwindow = \"day\"\nlimit = \"5 USD\"\n", 2, "organisation"),
-            ("[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"5 EUR\"\n", 4, "EUR"),
+            (
+                "[[budget]]\nscope = \"organization\"\nwindow = \"day\"\nlimit = \"5 USD\"\n",
+                2,
+                "organisation",
+            ),
+            (
+                "[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"5 EUR\"\n",
+                4,
+                "EUR",
+            ),
         ] {
             let error = Policy::parse(text).unwrap_err();
             assert_eq!(error.line, Some(line), "{error}");

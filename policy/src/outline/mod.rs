@@ -12,6 +12,7 @@ mod path;
 mod positions;
 mod walk;
 
+use std::fmt;
 use std::ops::Range;
 
 pub use path::path_at;
@@ -85,7 +86,6 @@ impl Endpoint {
 }
 
 /// What a body asks for. Borrows from the body.
-#[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the body")]
 pub struct Outline<'a> {
     /// The model's name as the caller wrote it.
@@ -166,6 +166,18 @@ pub enum BadBody {
     /// No model is named.
     #[error("the field `model` is missing")]
     NoModel,
+}
+
+/// Shows no text: a body is the caller's.
+impl fmt::Debug for Outline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outline")
+            .field("stream", &self.stream)
+            .field("max_output", &self.max_output)
+            .field("messages", &self.messages)
+            .field("spans", &self.spans.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Outline<'a> {

@@ -20,11 +20,7 @@ pub(super) fn window_before(text: &[u8], at: usize) -> &[u8] {
         .and_then(|start| std::str::from_utf8(&window[start..after]).ok())
         .and_then(|name| placeholder::claims(&name.to_ascii_lowercase()))
         .is_some();
-    if is_placeholder {
-        &window[after..]
-    } else {
-        window
-    }
+    if is_placeholder { &window[after..] } else { window }
 }
 
 /// True where `text` holds one of `words`, which are lower case with single spaces.

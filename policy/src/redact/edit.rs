@@ -35,10 +35,7 @@ mod tests {
 
     #[test]
     fn edits_replace_insert_and_delete() {
-        let edit = |range, with: &str| Edit {
-            range,
-            with: with.to_owned(),
-        };
+        let edit = |range, with: &str| Edit { range, with: with.to_owned() };
         let edits = [edit(0..1, "A"), edit(2..2, "-"), edit(3..5, "")];
         assert_eq!(splice(b"abcdef", &edits), b"Ab-cf");
         assert_eq!(splice(b"abc", &[]), b"abc");

@@ -1,5 +1,6 @@
 //! The detectors at work: over one text, and over the spans of a document.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::detect::DETECTORS;
@@ -76,14 +77,17 @@ struct Change {
     with: Option<String>,
 }
 
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("modes", &self.modes).finish_non_exhaustive()
+    }
+}
+
 impl Engine {
     /// An engine that looks for every kind whose mode is not [`Mode::Off`].
     pub fn new(modes: Modes) -> Self {
         let wanted = |index: usize| modes.of(DETECTORS[index].kind) != Mode::Off;
-        Self {
-            modes,
-            prefilter: Prefilter::new(wanted),
-        }
+        Self { modes, prefilter: Prefilter::new(wanted) }
     }
 
     /// The modes it was made with.
@@ -94,11 +98,7 @@ impl Engine {
     /// What is in a text: sorted, not overlapping. `key` is what stands before the whole text.
     pub fn find(&self, text: &str, key: Option<&str>) -> Vec<Match> {
         let mut matches = Vec::new();
-        let mut site = Site {
-            text: text.as_bytes(),
-            trigger: 0..0,
-            label: key,
-        };
+        let mut site = Site { text: text.as_bytes(), trigger: 0..0, label: key };
         self.prefilter.sweep(text.as_bytes(), |index, trigger| {
             let detector = DETECTORS[index];
             site.trigger = trigger;
@@ -134,10 +134,7 @@ impl Engine {
                 });
             }
             if let Some(with) = change.with {
-                redaction.edits.push(Edit {
-                    range: change.range,
-                    with,
-                });
+                redaction.edits.push(Edit { range: change.range, with });
             }
         }
         redaction
@@ -165,9 +162,7 @@ impl Engine {
         if changes.is_empty() {
             return;
         }
-        let ends = changes
-            .iter()
-            .flat_map(|change| [change.range.start, change.range.end]);
+        let ends = changes.iter().flat_map(|change| [change.range.start, change.range.end]);
         let places = span.text.locate(ends);
         for (change, place) in changes.iter_mut().zip(places.chunks_exact(2)) {
             // A replacement has no character that JSON escapes, so it is the same at any depth.
@@ -219,11 +214,7 @@ impl Engine {
             Mode::Mask | Mode::Block => Some(placeholder::masked(found.kind)),
             Mode::Reversible => Some(vault.placeholder(found.kind, &text[range.clone()])),
         };
-        Change {
-            range,
-            found: Some((found.kind, found.rule)),
-            with,
-        }
+        Change { range, found: Some((found.kind, found.rule)), with }
     }
 }
 
@@ -319,7 +310,5 @@ fn escape_look_alikes(text: &str, vault: &Vault, changes: &mut Vec<Change>, firs
 /// True where one of the sorted changes touches the range.
 fn overlaps(changes: &[Change], range: &Range<usize>) -> bool {
     let after = changes.partition_point(|change| change.range.end <= range.start);
-    changes
-        .get(after)
-        .is_some_and(|change| change.range.start < range.end)
+    changes.get(after).is_some_and(|change| change.range.start < range.end)
 }

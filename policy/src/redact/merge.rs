@@ -50,12 +50,7 @@ mod tests {
     use super::*;
 
     fn found(kind: Kind, range: Range<usize>, confidence: Confidence) -> Match {
-        Match {
-            kind,
-            range,
-            rule: kind.name(),
-            confidence,
-        }
+        Match { kind, range, rule: kind.name(), confidence }
     }
 
     fn merged(mut matches: Vec<Match>) -> Vec<(Kind, Range<usize>)> {
@@ -77,14 +72,6 @@ mod tests {
             found(Ip, 80..90, Checksum),
             found(Ssn, 85..88, Context),
         ]);
-        assert_eq!(
-            all,
-            [
-                (Iban, 0..22),
-                (ApiKey, 30..60),
-                (Email, 60..70),
-                (Ssn, 80..90)
-            ]
-        );
+        assert_eq!(all, [(Iban, 0..22), (ApiKey, 30..60), (Email, 60..70), (Ssn, 80..90)]);
     }
 }

@@ -22,9 +22,8 @@ const LONGEST: usize = "<PRIVATE_KEY_>".len() + TAG;
 pub(super) fn tag(digest: &[u8]) -> Option<String> {
     let (bits, _) = digest.split_first_chunk::<8>()?;
     let bits = u64::from_be_bytes(*bits);
-    let tag: String = (0..TAG)
-        .map(|place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31]))
-        .collect();
+    let tag: String =
+        (0..TAG).map(|place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31])).collect();
     is_tag(&tag).then_some(tag)
 }
 
@@ -33,9 +32,7 @@ fn is_tag(tag: &str) -> bool {
     bytes.len() == TAG
         && bytes.iter().all(|byte| ALPHABET.contains(byte))
         && bytes[0].is_ascii_lowercase()
-        && !bytes
-            .windows(3)
-            .any(|three| three.iter().all(u8::is_ascii_digit))
+        && !bytes.windows(3).any(|three| three.iter().all(u8::is_ascii_digit))
 }
 
 /// The placeholder of a value that is to be put back.
@@ -52,9 +49,7 @@ pub(super) fn masked(kind: Kind) -> String {
 pub(super) fn claims(name: &str) -> Option<Kind> {
     let inside = name.strip_prefix('<')?.strip_suffix('>')?;
     let (kind, tag) = inside.rsplit_once('_')?;
-    KINDS
-        .into_iter()
-        .find(|known| known.name().eq_ignore_ascii_case(kind) && is_tag(tag))
+    KINDS.into_iter().find(|known| known.name().eq_ignore_ascii_case(kind) && is_tag(tag))
 }
 
 /// What stands at the start of a text.
@@ -90,11 +85,7 @@ pub(super) fn read(text: &[u8], depth: u8) -> Read {
             None => return Read::Start(name),
             Some(true) => {
                 name.push('>');
-                return if lead && !escaped {
-                    Read::Not
-                } else {
-                    Read::Whole(name, scan.at)
-                };
+                return if lead && !escaped { Read::Not } else { Read::Whole(name, scan.at) };
             }
             Some(false) => {}
         }
@@ -228,11 +219,7 @@ mod tests {
             assert_eq!(read(text.as_bytes(), depth), whole, "{text}");
             for end in 0..text.len() {
                 let start = read(&text.as_bytes()[..end], depth);
-                assert!(
-                    matches!(start, Read::Start(_)),
-                    "{} {start:?}",
-                    &text[..end]
-                );
+                assert!(matches!(start, Read::Start(_)), "{} {start:?}", &text[..end]);
             }
         }
         assert_eq!(claims(name), Some(Kind::ApiKey));
@@ -253,12 +240,7 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes(), depth), Read::Not, "{text}");
         }
-        for name in [
-            "<email>",
-            "<name_kq7mzvt2ah>",
-            "<email_1234567890>",
-            "<email_kq7mzvt2a>",
-        ] {
+        for name in ["<email>", "<name_kq7mzvt2ah>", "<email_1234567890>", "<email_kq7mzvt2a>"] {
             assert_eq!(claims(name), None, "{name}");
         }
     }

@@ -177,9 +177,7 @@ impl Group {
                     let mut at = 0;
                     while let Some(ahead) = finder.find(&text[at..]) {
                         let found = at + ahead..at + ahead + literal.len();
-                        at = candidate(*detector, found.clone())
-                            .unwrap_or(0)
-                            .max(found.end);
+                        at = candidate(*detector, found.clone()).unwrap_or(0).max(found.end);
                     }
                 }
             }

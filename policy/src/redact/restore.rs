@@ -33,11 +33,7 @@ impl Restorer {
     /// For text that is itself the source of a JSON document, `depth` layers deep (at most 4): 1
     /// for the deltas of a tool call's arguments. Restored values are escaped that many times.
     pub fn in_json(vault: Arc<Vault>, depth: u8) -> Self {
-        Self {
-            vault,
-            depth: depth.min(MAX_DEPTH),
-            held: String::new(),
-        }
+        Self { vault, depth: depth.min(MAX_DEPTH), held: String::new() }
     }
 
     /// Takes the next piece and appends to `out` what can be released by now.
@@ -77,11 +73,7 @@ pub fn restore<'t>(vault: &Vault, text: &'t str) -> Cow<'t, str> {
     }
     let mut out = String::with_capacity(text.len());
     release(vault, 0, text, true, &mut out);
-    if out == text {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(out)
-    }
+    if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }
 }
 
 /// Appends the text, restored, up to the offset that is returned. The rest may yet become a
@@ -151,9 +143,7 @@ mod tests {
     /// Every way to cut the text in three.
     fn under_every_split(vault: &Arc<Vault>, depth: u8, text: &str) -> String {
         let whole = streamed(vault, depth, &[text]);
-        let cuts: Vec<_> = (0..=text.len())
-            .filter(|at| text.is_char_boundary(*at))
-            .collect();
+        let cuts: Vec<_> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
         for (place, first) in cuts.iter().enumerate() {
             for second in &cuts[place..] {
                 let pieces = [&text[..*first], &text[*first..*second], &text[*second..]];
@@ -175,10 +165,7 @@ mod tests {
         let text = format!("é **{ann}**, `{shouted}`{markdown} <b> {key}<{ann}< &amp; <EMA");
         let restored = under_every_split(&vault, 0, &text);
         let a = "ann@example.com";
-        assert_eq!(
-            restored,
-            format!("é **{a}**, `{a}`{a} <b> a\"\\\nb<{a}< &amp; <EMA")
-        );
+        assert_eq!(restored, format!("é **{a}**, `{a}`{a} <b> a\"\\\nb<{a}< &amp; <EMA"));
     }
 
     #[test]
@@ -187,10 +174,7 @@ mod tests {
         let key = vault.placeholder(Kind::PrivateKey, "a\"\nb");
         let coded = key.replace('<', r"\u003c").replace('>', r"\u003e");
         let text = format!(r#"{{"k":"\\{key}\n","c":"{coded}\\"}}"#);
-        assert_eq!(
-            under_every_split(&vault, 1, &text),
-            r#"{"k":"\\a\"\nb\n","c":"a\"\nb\\"}"#
-        );
+        assert_eq!(under_every_split(&vault, 1, &text), r#"{"k":"\\a\"\nb\n","c":"a\"\nb\\"}"#);
         assert_eq!(streamed(&vault, 2, &[&key]), r#"a\\\"\\nb"#);
     }
 

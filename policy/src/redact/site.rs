@@ -42,9 +42,7 @@ impl Site<'_> {
     /// ends a sentence.
     pub(super) fn ends(&self, at: usize) -> bool {
         match self.byte(at) {
-            Some(b'.') => !self
-                .byte(at + 1)
-                .is_some_and(|next| next.is_ascii_alphanumeric()),
+            Some(b'.') => !self.byte(at + 1).is_some_and(|next| next.is_ascii_alphanumeric()),
             Some(b'_' | b'-') => false,
             Some(byte) => !byte.is_ascii_alphanumeric(),
             None => true,
@@ -54,16 +52,12 @@ impl Site<'_> {
     /// Where the bytes from `at` on stop being `wanted`, looking at most `limit` bytes far.
     pub(super) fn run(&self, at: usize, limit: usize, wanted: impl Fn(u8) -> bool) -> usize {
         let window = &self.text[at..self.text.len().min(at + limit)];
-        at + window
-            .iter()
-            .position(|byte| !wanted(*byte))
-            .unwrap_or(window.len())
+        at + window.iter().position(|byte| !wanted(*byte)).unwrap_or(window.len())
     }
 
     /// True where the label, or the text shortly before `at`, says one of `words`.
     pub(super) fn says(&self, at: usize, words: &[&str]) -> bool {
-        self.label
-            .is_some_and(|label| context::says(label.as_bytes(), words))
+        self.label.is_some_and(|label| context::says(label.as_bytes(), words))
             || context::says(context::window_before(self.text, at), words)
     }
 }

@@ -34,11 +34,7 @@ fn strings(document: &str) -> Vec<(Option<Text<'_>>, Text<'_>)> {
 fn spans(document: &str, kind: SpanKind) -> Vec<Span<'_>> {
     strings(document)
         .into_iter()
-        .map(|(key, text)| Span {
-            text,
-            key: key.map(|key| key.raw()),
-            kind,
-        })
+        .map(|(key, text)| Span { text, key: key.map(|key| key.raw()), kind })
         .collect()
 }
 
@@ -90,14 +86,9 @@ fn a_value_is_found_behind_escapes_and_replaced_in_place() {
         String::from_utf8(out).unwrap(),
         format!(r#"{{ "a":"\ud83d\ude00 mail {ann}\nnow" , "n":1.50,"b":"plain"}}"#)
     );
-    let [finding] = &redaction.findings[..] else {
-        panic!("{redaction:?}")
-    };
+    let [finding] = &redaction.findings[..] else { panic!("{redaction:?}") };
     assert_eq!(&document[finding.range.clone()], r"ann\u0040example.com");
-    assert_eq!(
-        (finding.kind, finding.action),
-        (Kind::Email, Mode::Reversible)
-    );
+    assert_eq!((finding.kind, finding.action), (Kind::Email, Mode::Reversible));
     assert!(!format!("{redaction:?}").contains("example.com"));
 }
 
@@ -110,9 +101,7 @@ fn json_in_a_string_in_json_is_read_to_its_innermost_string() {
     let out = redacted(&engine(), &vault, &document, SpanKind::Json);
     let ann = vault.placeholder(Kind::Email, "ann@example.com");
     let ssn = vault.placeholder(Kind::Ssn, "536228731");
-    let expected = document
-        .replace("ann@example.com", &ann)
-        .replace("536228731", &ssn);
+    let expected = document.replace("ann@example.com", &ann).replace("536228731", &ssn);
     assert_eq!(out, expected);
 
     let outer: Value = serde_json::from_str(&out).unwrap();
@@ -124,17 +113,11 @@ fn json_in_a_string_in_json_is_read_to_its_innermost_string() {
 #[test]
 fn arguments_that_are_no_json_are_read_as_text() {
     let vault = vault();
-    for text in [
-        "{\"to\": ann@example.com",
-        "[ann@example.com",
-        "ann@example.com",
-        "{}{}ann@example.com",
-    ] {
+    for text in
+        ["{\"to\": ann@example.com", "[ann@example.com", "ann@example.com", "{}{}ann@example.com"]
+    {
         let out = redacted(&engine(), &vault, &quoted(text), SpanKind::Json);
-        assert!(
-            !out.contains("example.com") && out.contains("<EMAIL_"),
-            "{out}"
-        );
+        assert!(!out.contains("example.com") && out.contains("<EMAIL_"), "{out}");
     }
 }
 
@@ -149,18 +132,10 @@ fn each_mode_does_what_it_says() {
     let redaction = Engine::new(modes).redact(&spans(&document, SpanKind::Plain), &vault);
     let out = splice(document.as_bytes(), &redaction.edits);
     assert_eq!(out, b"\"a@b.com <SSN> +14155550123 <IP>\"");
-    let found: Vec<_> = redaction
-        .findings
-        .iter()
-        .map(|f| (f.kind, f.action))
-        .collect();
+    let found: Vec<_> = redaction.findings.iter().map(|f| (f.kind, f.action)).collect();
     assert_eq!(
         found,
-        [
-            (Kind::Email, Mode::Detect),
-            (Kind::Ssn, Mode::Block),
-            (Kind::Ip, Mode::Mask)
-        ]
+        [(Kind::Email, Mode::Detect), (Kind::Ssn, Mode::Block), (Kind::Ip, Mode::Mask)]
     );
     assert!(vault.is_empty());
 }
@@ -275,10 +250,9 @@ fn without_strings(value: &Value) -> Value {
     match value {
         Value::String(_) => Value::from(""),
         Value::Array(items) => items.iter().map(without_strings).collect(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(key, value)| (key.clone(), without_strings(value)))
-            .collect(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.clone(), without_strings(value))).collect()
+        }
         other => other.clone(),
     }
 }

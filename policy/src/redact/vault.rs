@@ -109,10 +109,7 @@ impl Vault {
 
     /// Shows a placeholder's value to `with`. The name is in lower case.
     pub(super) fn reveal<T>(&self, name: &str, with: impl FnOnce(&str) -> T) -> Option<T> {
-        self.values()
-            .by_name
-            .get(name)
-            .map(|entry| with(&entry.value))
+        self.values().by_name.get(name).map(|entry| with(&entry.value))
     }
 
     /// True where this session issued the placeholder. The name is in lower case.

@@ -17,7 +17,7 @@ pub(super) struct Admitted {
 
 /// Lets a call in, or refuses it with the time to come back.
 pub(super) fn admit(live: &Arc<Live>, mut call: Identified) -> Result<Admitted, Box<Halt>> {
-    let agent = call.session.agent.clone();
+    let agent = call.target.session.agent.clone();
     let own = live.policy.agent(&agent).and_then(|agent| agent.limits);
     let gate = live.gates.of(&agent, own);
     match enter(&gate, &call) {
@@ -32,7 +32,7 @@ pub(super) fn admit(live: &Arc<Live>, mut call: Identified) -> Result<Admitted, 
 
 fn enter(gate: &Arc<Gate>, call: &Identified) -> Result<[Slot; 2], Stopped> {
     let own = gate.enter().map_err(|limited| of_agent(call, limited))?;
-    let shared = call.upstream.gate.enter().map_err(|limited| of_upstream(call, limited))?;
+    let shared = call.target.upstream.gate.enter().map_err(|limited| of_upstream(call, limited))?;
     Ok([own, shared])
 }
 
@@ -40,13 +40,13 @@ fn enter(gate: &Arc<Gate>, call: &Identified) -> Result<[Slot; 2], Stopped> {
 pub(super) fn take_tokens(admitted: &Admitted, tokens: u64) -> Result<(), Stopped> {
     let call = &admitted.call;
     admitted.gate.take_tokens(tokens).map_err(|limited| of_agent(call, limited))?;
-    call.upstream.gate.take_tokens(tokens).map_err(|limited| of_upstream(call, limited))
+    call.target.upstream.gate.take_tokens(tokens).map_err(|limited| of_upstream(call, limited))
 }
 
 fn of_agent(call: &Identified, limited: Limited) -> Stopped {
-    Stopped::Limited { whose: format!("agent `{}`", call.session.agent), limited }
+    Stopped::Limited { whose: format!("agent `{}`", call.target.session.agent), limited }
 }
 
 fn of_upstream(call: &Identified, limited: Limited) -> Stopped {
-    Stopped::Limited { whose: format!("upstream `{}`", call.upstream.name()), limited }
+    Stopped::Limited { whose: format!("upstream `{}`", call.target.upstream.name()), limited }
 }

@@ -17,7 +17,7 @@ use super::admit::{self, Admitted};
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::live::Live;
-use crate::stream::encoding::{self, DecodeError};
+use crate::stream::encoding::{self, Encoding};
 use crate::upstream::strip_credentials;
 
 /// A call whose body is understood.
@@ -53,7 +53,7 @@ pub(super) async fn decode(
     mut admitted: Admitted,
     body: Incoming,
 ) -> Result<Decoded, Box<Halt>> {
-    let content = match admitted.call.operation {
+    let content = match admitted.call.target.operation {
         Operation::Known(endpoint) => match read(live, &admitted, endpoint, body).await {
             Ok(content) => Some(content),
             Err(why) => return Err(admitted.call.ticket.halt(why)),
@@ -84,17 +84,11 @@ async fn read(
 ) -> Result<Content, Stopped> {
     let limit = live.policy.proxy.max_body;
     let bytes = collect(live, body).await?;
-    let coding = admitted.call.headers.get(header::CONTENT_ENCODING);
-    let (plain, encoded) = match coding.map(|value| value.to_str().unwrap_or("?")) {
-        None | Some("identity" | "") => (bytes, None),
-        Some(coding) => match encoding::decode(coding, &bytes, limit) {
-            Ok(plain) => (Bytes::from(plain), Some(bytes)),
-            Err(DecodeError::TooLarge) => return Err(Stopped::TooLarge { limit }),
-            Err(DecodeError::Unsupported) => {
-                return Err(Stopped::Encoding(coding.chars().take(40).collect()));
-            }
-            Err(DecodeError::Malformed) => return Err(Stopped::BadEncoding),
-        },
+    let coding = admitted.call.target.headers.get(header::CONTENT_ENCODING);
+    let coding = Encoding::parse(coding.map_or("", |value| value.to_str().unwrap_or("?")))?;
+    let (plain, encoded) = match coding {
+        Encoding::Identity => (bytes, None),
+        coding => (encoding::decode(coding, &bytes, limit)?, Some(bytes)),
     };
     let parsed = Parsed::try_new(plain, |plain| Outline::read(plain, endpoint))
         .map_err(|error: BadBody| Stopped::Body(error))?;
@@ -135,18 +129,18 @@ async fn collect(live: &Live, mut body: Incoming) -> Result<Bytes, Stopped> {
 /// Sends a model elsewhere where the policy says so and the caller did not name the upstream.
 fn route(live: &Live, admitted: &mut Admitted, model: &str) {
     let call = &mut admitted.call;
-    if call.addressed {
+    if call.target.addressed {
         return;
     }
-    let Some(upstream) = live.route(call.upstream.config.dialect, model) else { return };
-    if Arc::ptr_eq(&upstream, &call.upstream) {
+    let Some(upstream) = live.route(call.target.upstream.config.dialect, model) else { return };
+    if Arc::ptr_eq(&upstream, &call.target.upstream) {
         return;
     }
     // The caller's key is for the provider that it addressed, not for this one.
-    strip_credentials(&mut call.headers);
+    strip_credentials(&mut call.target.headers);
     if let Some(key) = upstream.key() {
-        key.replace(&mut call.headers);
+        key.replace(&mut call.target.headers);
     }
     call.ticket.upstream(&upstream);
-    call.upstream = upstream;
+    call.target.upstream = upstream;
 }

@@ -26,24 +26,24 @@ pub(super) struct Permitted {
 pub(super) struct Answered {
     pub(super) ticket: Ticket,
     pub(super) upstream: Arc<Upstream>,
-    pub(super) permit: UpstreamPermit,
+    /// Until the breaker was told how it went.
+    pub(super) permit: Option<UpstreamPermit>,
     pub(super) answer: Response<Incoming>,
     pub(super) endpoint: Option<Endpoint>,
-    pub(super) stream: bool,
     pub(super) vault: Arc<Vault>,
     pub(super) hide_usage: bool,
 }
 
 /// Asks the upstream's breaker.
 pub(super) fn permit(mut reserved: Reserved) -> Result<Permitted, Box<Halt>> {
-    match reserved.call.upstream.permit() {
+    match reserved.call.target.upstream.permit() {
         Ok(permit) => {
             reserved.call.ticket.mark("breaker");
             Ok(Permitted { reserved, permit })
         }
         Err(refused) => {
             let why = Stopped::CircuitOpen {
-                upstream: reserved.call.upstream.name().to_owned(),
+                upstream: reserved.call.target.upstream.name().to_owned(),
                 wait: Duration::from_millis(refused.retry_after_ms),
             };
             Err(reserved.call.ticket.halt(why))
@@ -54,18 +54,18 @@ pub(super) fn permit(mut reserved: Reserved) -> Result<Permitted, Box<Halt>> {
 /// Sends the call and waits for the answer's head.
 pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>> {
     let Permitted { reserved, permit } = permitted;
-    let Reserved { call, body, endpoint, stream, vault, hide_usage } = reserved;
+    let Reserved { call, body, endpoint, vault, hide_usage } = reserved;
     let mut ticket = call.ticket;
-    let upstream = call.upstream;
+    let upstream = call.target.upstream;
     let failed = |error| Stopped::Upstream { upstream: upstream.name().to_owned(), error };
-    let address = match upstream.address(&call.path, call.query.as_deref()) {
+    let address = match upstream.address(&call.target.path, call.target.query.as_deref()) {
         Ok(address) => address,
         Err(error) => return Err(ticket.halt(failed(error))),
     };
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = call.method;
+    *request.method_mut() = call.target.method;
     *request.uri_mut() = address;
-    *request.headers_mut() = call.headers;
+    *request.headers_mut() = call.target.headers;
 
     // From here on the provider may have seen the call: whatever stops it now is charged, unless
     // it is known that no byte left.
@@ -73,7 +73,8 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
     match upstream.send(request).await {
         Ok(answer) => {
             ticket.mark("upstream");
-            Ok(Answered { ticket, upstream, permit, answer, endpoint, stream, vault, hide_usage })
+            let permit = Some(permit);
+            Ok(Answered { ticket, upstream, permit, answer, endpoint, vault, hide_usage })
         }
         Err(error) => {
             if !error.sent() {

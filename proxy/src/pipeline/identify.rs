@@ -16,22 +16,27 @@ use crate::upstream::{Upstream, strip_credentials, strip_hop_headers};
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) ticket: Ticket,
+    pub(super) target: Target,
+}
+
+/// Where a call goes, and with what.
+#[derive(Debug)]
+pub(super) struct Target {
     pub(super) upstream: Arc<Upstream>,
+    /// True where the caller named the upstream itself.
+    pub(super) addressed: bool,
     pub(super) operation: Operation,
     pub(super) method: Method,
-    /// The path to send, and the query.
     pub(super) path: String,
     pub(super) query: Option<String>,
     /// Headers to send: ours, hop-by-hop ones and, where replaced, credentials are off.
     pub(super) headers: HeaderMap,
     pub(super) session: SessionName,
-    /// True where the caller's own credential goes to the upstream that the caller addressed.
-    pub(super) carries_key: bool,
 }
 
 impl Identified {
     pub(super) fn dialect(&self) -> Dialect {
-        self.upstream.config.dialect
+        self.target.upstream.config.dialect
     }
 }
 
@@ -42,36 +47,15 @@ pub(super) fn identify(
     head: Parts,
 ) -> Result<Identified, Box<Halt>> {
     match read(live, &mut ticket, head) {
-        Ok(read) => {
+        Ok(target) => {
             ticket.mark("identify");
-            Ok(Identified {
-                ticket,
-                upstream: read.upstream,
-                operation: read.operation,
-                method: read.method,
-                path: read.path,
-                query: read.query,
-                headers: read.headers,
-                session: read.session,
-                carries_key: read.carries_key,
-            })
+            Ok(Identified { ticket, target })
         }
         Err(why) => Err(ticket.halt(why)),
     }
 }
 
-struct Read {
-    upstream: Arc<Upstream>,
-    operation: Operation,
-    method: Method,
-    path: String,
-    query: Option<String>,
-    headers: HeaderMap,
-    session: SessionName,
-    carries_key: bool,
-}
-
-fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Read, Stopped> {
+fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped> {
     let address =
         Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
     let mut headers = head.headers;
@@ -108,47 +92,47 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Read, Stopped> 
             path: address.path.chars().take(80).collect(),
         });
     }
-    let carries_key = key(live, &upstream, &mut headers)?;
+    key(live, &upstream, &mut headers)?;
     strip_hop_headers(&mut headers);
     strip_own_headers(&mut headers);
-    Ok(Read {
+    Ok(Target {
         operation,
         method: head.method,
         path: address.path.to_owned(),
         query: head.uri.query().map(str::to_owned),
         headers,
         session,
-        carries_key,
+        addressed: address.upstream.is_some(),
         upstream,
     })
 }
 
 /// Puts the operator's key in, or lets the caller's own through where that is allowed.
-fn key(live: &Live, upstream: &Upstream, headers: &mut HeaderMap) -> Result<bool, Stopped> {
+fn key(live: &Live, upstream: &Upstream, headers: &mut HeaderMap) -> Result<(), Stopped> {
     if let Some(key) = upstream.key() {
         key.replace(headers);
-        return Ok(false);
+        return Ok(());
+    }
+    let passthrough = live.policy.proxy.passthrough;
+    if !passthrough {
+        strip_credentials(headers);
     }
     let carried = headers.contains_key(header::AUTHORIZATION)
         || headers.contains_key("x-api-key")
         || headers.contains_key("api-key");
-    if live.policy.proxy.passthrough && (carried || upstream.config.api_key_env.is_none()) {
-        return Ok(carried);
+    match &upstream.config.api_key_env {
+        Some(variable) if !carried => Err(Stopped::NoKey {
+            upstream: upstream.name().to_owned(),
+            wanted: variable.clone(),
+            passthrough: if passthrough {
+                ", or send a key of your own"
+            } else {
+                "; keys of callers are not passed on (proxy.passthrough = false)"
+            },
+        }),
+        // Without a variable the upstream may need no key, such as a model server on this machine.
+        _ => Ok(()),
     }
-    strip_credentials(headers);
-    if upstream.config.api_key_env.is_none() {
-        // An upstream that needs no key, such as a model server on this machine.
-        return Ok(false);
-    }
-    Err(Stopped::NoKey {
-        upstream: upstream.name().to_owned(),
-        wanted: upstream.config.api_key_env.clone().unwrap_or_default(),
-        passthrough: if live.policy.proxy.passthrough {
-            ", or send a key of your own"
-        } else {
-            "; keys of callers are not passed on (proxy.passthrough = false)"
-        },
-    })
 }
 
 fn named(headers: &HeaderMap, name: &str) -> Result<Option<Name>, Stopped> {

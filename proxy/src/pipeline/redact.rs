@@ -27,7 +27,7 @@ pub(super) struct Redacted {
 pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
     let Decoded { admitted, content } = decoded;
     let mut call = admitted.call;
-    let vault = live.sessions.vault(&call.session, live.policy.redact.remember);
+    let vault = live.sessions.vault(&call.target.session, live.policy.redact.remember);
     let mut edits = Vec::new();
     if let Some(content) = &content {
         let outline = content.parsed.borrow_dependent();
@@ -40,7 +40,7 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
     }
     if !vault.is_empty() {
         // Placeholders can only be found in an answer that is not compressed.
-        call.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     call.ticket.mark("redact");
     Ok(Redacted { call, content, edits, vault })

@@ -9,14 +9,15 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use iron_policy::breaker::Signal;
 use iron_policy::outline::Endpoint;
-use iron_policy::types::Outcome;
+use iron_policy::types::{Dialect, Outcome};
 
 use super::forward::Answered;
-use super::stream::StreamBody;
+use super::stream::{StreamBody, VaultRestorers};
 use super::{Halt, Stopped};
 use crate::body::Body;
 use crate::live::Live;
-use crate::stream::{Metered, encoding, plain};
+use crate::stream::encoding::{self, Encoding};
+use crate::stream::{WireKind, plain};
 use crate::upstream::strip_hop_headers;
 
 /// Passes the answer on.
@@ -26,7 +27,10 @@ pub(super) async fn relay(
 ) -> Result<Response<Body>, Box<Halt>> {
     strip_hop_headers(answered.answer.headers_mut());
     let status = answered.answer.status();
-    answered.permit.report_status(status, live_counts_429(&answered));
+    let signal = signal(status, answered.upstream.config.breaker.count_429);
+    if let Some(permit) = answered.permit.take() {
+        permit.report(signal);
+    }
     if status.is_redirection() {
         let upstream = answered.upstream.name().to_owned();
         let mut ticket = answered.ticket;
@@ -55,24 +59,26 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
         ticket.refused_upstream(head.status);
         return Ok(Response::from_parts(head, bytes.into()));
     }
-    let readable = match decoded(&head.headers, &bytes, limit) {
-        Ok(readable) => readable,
+    let plain = match decoded(&head.headers, &bytes, limit) {
+        Ok(plain) => plain,
         Err(what) => return Err(ticket.halt(bad(what))),
     };
-    let plain = readable.as_deref().unwrap_or(&bytes);
-    let metered = match endpoint.map(|endpoint| plain::meter(endpoint, plain)) {
-        None => Metered::default(),
-        Some(Ok(metered)) => metered,
-        Some(Err(_)) => return Err(ticket.halt(bad("is not JSON"))),
+    let kind = wire_kind(endpoint, upstream.config.dialect);
+    let Ok(metered) = plain::meter(kind, &plain) else {
+        return Err(ticket.halt(bad("is not JSON")));
     };
-    let restored = if vault.is_empty() { None } else { plain::restore(plain, &vault) };
-    let body = match restored {
-        Some(restored) => {
-            head.headers.remove(header::CONTENT_ENCODING);
-            head.headers.remove(header::CONTENT_LENGTH);
-            Bytes::from(restored)
+    let body = if vault.is_empty() {
+        bytes
+    } else {
+        match plain::restore(&plain, &VaultRestorers(vault)) {
+            Ok(restored) if restored == plain => bytes,
+            Ok(restored) => {
+                head.headers.remove(header::CONTENT_ENCODING);
+                head.headers.remove(header::CONTENT_LENGTH);
+                restored
+            }
+            Err(_) => return Err(ticket.halt(bad("is not JSON"))),
         }
-        None => bytes,
     };
     ticket.finish(head.status, Outcome::Ok, "ok", &metered);
     Ok(Response::from_parts(head, body.into()))
@@ -105,17 +111,35 @@ async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// A decoded copy of a compressed answer; none where it can be read as it is.
-fn decoded(
-    headers: &HeaderMap,
-    bytes: &Bytes,
-    limit: usize,
-) -> Result<Option<Vec<u8>>, &'static str> {
-    match headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")) {
-        None | Some("identity" | "") => Ok(None),
-        Some(coding) => encoding::decode(coding, bytes, limit)
-            .map(Some)
-            .map_err(|_| "cannot be decoded as its content-encoding says"),
+/// A decoded copy of a compressed answer; the answer itself where it can be read as it is.
+fn decoded(headers: &HeaderMap, bytes: &Bytes, limit: usize) -> Result<Bytes, &'static str> {
+    let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(bytes.clone()) };
+    let coding = coding.to_str().unwrap_or("?");
+    Encoding::parse(coding)
+        .and_then(|coding| encoding::decode(coding, bytes, limit))
+        .map_err(|_| "cannot be decoded as its content-encoding says")
+}
+
+/// What a status says of an upstream's health.
+fn signal(status: StatusCode, count_429: bool) -> Signal {
+    match status.as_u16() {
+        500.. => Signal::Failure,
+        429 if count_429 => Signal::Failure,
+        // A provider that limits us is there, and says nothing of its health.
+        429 => Signal::Neutral,
+        _ => Signal::Success,
+    }
+}
+
+/// Whose answers these are, in the words of the meter.
+pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> WireKind {
+    match endpoint {
+        Some(Endpoint::ChatCompletions) => WireKind::Chat,
+        Some(Endpoint::Completions) => WireKind::Completions,
+        Some(Endpoint::Responses) => WireKind::Responses,
+        Some(Endpoint::Embeddings) => WireKind::Embeddings,
+        Some(Endpoint::Messages) => WireKind::Messages,
+        Some(Endpoint::CountTokens) | None => WireKind::Other(dialect),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iron_policy::budget::Subject;
+use http::{HeaderValue, header};
+use iron_policy::budget::{Subject, Window};
 use iron_policy::outline::{Endpoint, Outline};
 use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
 use iron_policy::redact::{Edit, Vault, splice};
@@ -14,7 +15,7 @@ use super::identify::Identified;
 use super::redact::Redacted;
 use super::{Halt, Stopped};
 use crate::live::Live;
-use crate::state::ReserveError;
+use crate::state::{Exhausted, ReserveError};
 
 /// A call that is paid for: what leaves now is covered by a committed reservation.
 #[derive(Debug)]
@@ -23,7 +24,6 @@ pub(super) struct Reserved {
     /// The bytes to send.
     pub(super) body: Bytes,
     pub(super) endpoint: Option<Endpoint>,
-    pub(super) stream: bool,
     pub(super) vault: Arc<Vault>,
     /// True where the caller did not ask for the usage event that will come.
     pub(super) hide_usage: bool,
@@ -44,25 +44,29 @@ pub(super) async fn reserve(
     let Some(content) = content else {
         let body = Bytes::new();
         return Ok(Reserved {
-            call, body, endpoint: None, stream: false, vault, hide_usage: false,
+            call, body, endpoint: None, vault, hide_usage: false,
         });
     };
     let endpoint = content.endpoint;
     let outline = content.parsed.borrow_dependent();
-    let (stream, hide_usage) = (outline.stream, asks_for_usage(&call, endpoint, outline));
+    let hide_usage = asks_for_usage(&call, endpoint, outline);
     let edits = match hold(live, &mut call, &content, edits, hide_usage).await {
         Ok(edits) => edits,
         Err(why) => return Err(call.ticket.halt(why)),
     };
+    if hide_usage {
+        // An event can only be left out of a stream that is not compressed.
+        call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     let body = outgoing(&mut call, content, &edits);
     call.ticket.mark("reserve");
-    Ok(Reserved { call, body, endpoint: Some(endpoint), stream, vault, hide_usage })
+    Ok(Reserved { call, body, endpoint: Some(endpoint), vault, hide_usage })
 }
 
 fn asks_for_usage(call: &Identified, endpoint: Endpoint, outline: &Outline<'_>) -> bool {
     outline.stream
         && endpoint.usage_is_optional()
-        && call.upstream.config.include_usage
+        && call.target.upstream.config.include_usage
         && !outline.wants_usage()
 }
 
@@ -91,10 +95,11 @@ async fn hold(
         return Ok(sorted(edits));
     }
     let model = outline.model.decode();
-    let price = live.price(&call.upstream, &model);
+    let upstream = Arc::clone(&call.target.upstream);
+    let price = live.price(&upstream, &model);
     let unpriced = |why: String| Stopped::UnpricedModel {
         model: model.chars().take(80).collect(),
-        upstream: call.upstream.name().to_owned(),
+        upstream: upstream.name().to_owned(),
         why,
     };
     let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
@@ -110,7 +115,7 @@ async fn hold(
                     .flatten()
                     .filter(|limit| *limit > 0 && ask.max_output.is_none_or(|now| *limit < now));
                 let Some(limit) = clamped else {
-                    return Err(Stopped::Exhausted(exhausted.told(amount)));
+                    return Err(Stopped::Exhausted(told(&exhausted, amount)));
                 };
                 edits.retain(|edit| !outline.max_output_at.contains(&edit.range));
                 edits.extend(outline.limit_output(endpoint, limit));
@@ -122,6 +127,23 @@ async fn hold(
     }
 }
 
+/// What the caller is told: the limit, what is left, what the call needs, what would help.
+fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
+    let Exhausted { scope, window, limit, left, resets_at, .. } = exhausted;
+    let resets = resets_at
+        .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
+        .map(|at| format!(" It begins anew at {at:.0}."))
+        .unwrap_or_default();
+    let span = match window {
+        Window::Total => "in total".to_owned(),
+        window => format!("per {}", window.name()),
+    };
+    format!(
+        "the budget of {scope} ({limit} {span}) has {left} left, and this call may cost up to \
+         {amount}.{resets} Lower max_tokens, or raise the limit of this [[budget]] in iron.toml"
+    )
+}
+
 async fn reserve_in_all(
     live: &Live,
     call: &mut Identified,
@@ -130,7 +152,7 @@ async fn reserve_in_all(
 ) -> Result<(), ReserveError> {
     let now = crate::shared::unix_ms();
     let subject = Subject {
-        agent: call.session.agent.as_str(),
+        agent: call.target.session.agent.as_str(),
         project: call.ticket.project(),
         token: None,
         model,
@@ -210,6 +232,6 @@ fn outgoing(call: &mut Identified, content: Content, edits: &[Edit]) -> Bytes {
     if edits.is_empty() {
         return content.encoded.unwrap_or_else(|| content.parsed.into_owner());
     }
-    call.headers.remove(http::header::CONTENT_ENCODING);
+    call.target.headers.remove(header::CONTENT_ENCODING);
     splice(content.parsed.borrow_owner(), edits).into()
 }

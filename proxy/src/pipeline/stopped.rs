@@ -11,6 +11,7 @@ use iron_policy::types::{NameError, Outcome};
 use crate::dialect::BadPath;
 use crate::limits::Limited;
 use crate::state::ReserveError;
+use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
 
 /// Why a call goes no further.
@@ -65,12 +66,9 @@ pub enum Stopped {
     /// The body broke off.
     #[error("the request body broke off before its end")]
     BrokenBody,
-    /// A content coding that is not understood.
-    #[error("the content-encoding `{0}` is not understood: send gzip, deflate, br, zstd or none")]
-    Encoding(String),
-    /// A body that is not in the coding it claims.
-    #[error("the request body is not in the content-encoding it claims")]
-    BadEncoding,
+    /// The body's content coding, or what it is in.
+    #[error("{0}")]
+    Encoding(#[from] EncodingError),
     /// The body cannot be guarded.
     #[error("{0}")]
     Body(#[from] BadBody),
@@ -149,7 +147,7 @@ impl Stopped {
             Self::TooLarge { .. } => "too_large",
             Self::SlowBody => "slow_body",
             Self::BrokenBody => "broken_body",
-            Self::Encoding(_) | Self::BadEncoding => "encoding",
+            Self::Encoding(_) => "encoding",
             Self::Body(_) => "invalid_body",
             Self::Blocked { .. } => "blocked",
             Self::UnpricedModel { .. } => "unpriced_model",

@@ -141,7 +141,8 @@ impl Ticket {
         // Set before waiting: a call that is dropped meanwhile voids what may get committed.
         self.stage = Stage::Held;
         self.record.reserved = amount;
-        let held = self.shared.ledger.reserve(Hold::of(&self.record, accounts)).await;
+        let hold = Hold { record: self.record.clone(), accounts };
+        let held = self.shared.ledger.reserve(hold).await;
         if held.is_err() {
             self.stage = Stage::Open;
             self.record.reserved = NanoUsd::ZERO;
@@ -206,15 +207,16 @@ impl Ticket {
         self.record.outcome = outcome;
         self.record.reason = reason;
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);
-        let usage = metered.and_then(|metered| metered.usage);
+        let usage = metered.filter(|metered| metered.usage_is_final).and_then(|metered| metered.usage);
         let end = match (stage, usage, &self.price) {
             (Stage::Open | Stage::Closed, ..) => None,
             (Stage::Held, ..) => Some(End::Void),
             (Stage::Sent, Some(usage), Some(price)) => {
                 let tier = metered.and_then(|metered| metered.service_tier.as_deref());
                 let cost = price.cost(&usage, ServiceTier::served(tier));
+                let total = cost.total();
                 self.record.cost = Some(cost);
-                Some(End::Post(cost.total()))
+                Some(End::Post(total))
             }
             (Stage::Sent, ..) => Some(End::PostWhole),
         };
@@ -233,7 +235,7 @@ impl Ticket {
             spent: self.record.posted,
             usage: self.record.usage.as_ref(),
         });
-        let record = std::mem::take(&mut self.record);
+        let record = std::mem::replace(&mut self.record, CallRecord::new(CallId(0)));
         match end {
             Some(end) => self.shared.ledger.settle(Settlement { end, record }),
             None => self.shared.ledger.record(record),

@@ -16,7 +16,7 @@ use iron_policy::breaker::{Breaker, Permit, Refused, Signal, State};
 use iron_policy::config;
 
 pub use connect::Tls;
-pub use key::ProviderKey;
+pub use key::{BadKey, ProviderKey, strip_credentials};
 
 use crate::limits::Gate;
 use connect::Connector;
@@ -58,6 +58,18 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// What the caller may know: what happened, not where.
+    pub fn for_caller(&self) -> String {
+        match self {
+            Self::Connect(_) => "it cannot be reached".to_owned(),
+            Self::Tls(_) => "no trusted TLS connection to it can be made".to_owned(),
+            Self::ConnectTimeout(limit) => format!("connecting took longer than {limit:?}"),
+            Self::Broken(_) => "the connection broke before an answer came".to_owned(),
+            Self::AnswerTimeout(limit) => format!("no answer came within {limit:?}"),
+            Self::Address(_) => "its base_url is not a valid address".to_owned(),
+        }
+    }
+
     /// Whether a byte of the request may have left.
     pub const fn sent(&self) -> bool {
         matches!(self, Self::Broken(_) | Self::AnswerTimeout(_))

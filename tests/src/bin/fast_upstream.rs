@@ -50,10 +50,8 @@ impl Options {
             let usage = format!("`{text}`: usage: fast_upstream [ADDRESS] [--gap-us N]");
             io::Error::new(io::ErrorKind::InvalidInput, usage)
         };
-        let mut options = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 9900)),
-            gap: Duration::ZERO,
-        };
+        let mut options =
+            Self { address: SocketAddr::from(([127, 0, 0, 1], 9900)), gap: Duration::ZERO };
         while let Some(argument) = arguments.next() {
             if argument == "--gap-us" {
                 let value = arguments.next().unwrap_or_default();
@@ -231,11 +229,7 @@ fn parse_head(head: &[u8]) -> io::Result<Head> {
             return Err(io::Error::other("only content-length is understood"));
         }
     }
-    Ok(Head {
-        length: head.len(),
-        body_length,
-        close,
-    })
+    Ok(Head { length: head.len(), body_length, close })
 }
 
 /// Inside a text the quotes would be escaped, so that the key cannot be found there.
@@ -255,10 +249,7 @@ mod tests {
     fn heads_are_understood() {
         let head = b"POST /v1/x HTTP/1.1\r\nHost: a:1\r\nContent-Length:  42\r\n\r\n";
         let read = parse_head(head).unwrap();
-        assert_eq!(
-            (read.length, read.body_length, read.close),
-            (head.len(), 42, false)
-        );
+        assert_eq!((read.length, read.body_length, read.close), (head.len(), 42, false));
         let read = parse_head(b"GET / HTTP/1.0\r\n\r\n").unwrap();
         assert_eq!((read.body_length, read.close), (0, true));
         let read = parse_head(b"GET / HTTP/1.1\r\nconnection: Close\r\n\r\n").unwrap();
@@ -273,9 +264,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
-            serve(stream, &Answers::new(), Duration::from_micros(5))
-                .await
-                .unwrap();
+            serve(stream, &Answers::new(), Duration::from_micros(5)).await.unwrap();
         };
         let client = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
@@ -289,11 +278,7 @@ mod tests {
                 stream.write_all(head.as_bytes()).await.unwrap();
                 stream.write_all(body.as_bytes()).await.unwrap();
                 let mut answer = Vec::new();
-                let end: &[u8] = if wanted == 0 {
-                    b"\"fp_fast\"}"
-                } else {
-                    b"\r\n0\r\n\r\n"
-                };
+                let end: &[u8] = if wanted == 0 { b"\"fp_fast\"}" } else { b"\r\n0\r\n\r\n" };
                 while !answer.ends_with(end) {
                     assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
                 }

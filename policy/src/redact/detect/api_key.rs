@@ -18,10 +18,7 @@ pub(super) const DETECTOR: Detector = Detector {
         concat!("AKIA", "IOSFODNN7EXAMPLE"),
         concat!("ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"),
     ],
-    invalid: [
-        "sk-your-api-key-goes-here-please",
-        "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-    ],
+    invalid: ["sk-your-api-key-goes-here-please", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
 };
 
 fn check(site: &Site<'_>) -> Option<Hit> {
@@ -31,17 +28,10 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         return None;
     }
     let rest = &site.text[start..];
-    FAMILIES
-        .iter()
-        .filter(|family| rest.starts_with(family.prefix.as_bytes()))
-        .find_map(|family| {
-            let end = body_end(site, start, family)?;
-            Some(Hit {
-                range: start..end,
-                rule: family.rule,
-                confidence: Confidence::Prefix,
-            })
-        })
+    FAMILIES.iter().filter(|family| rest.starts_with(family.prefix.as_bytes())).find_map(|family| {
+        let end = body_end(site, start, family)?;
+        Some(Hit { range: start..end, rule: family.rule, confidence: Confidence::Prefix })
+    })
 }
 
 fn body_end(site: &Site<'_>, start: usize, family: &Family) -> Option<usize> {
@@ -54,9 +44,7 @@ fn body_end(site: &Site<'_>, start: usize, family: &Family) -> Option<usize> {
         end -= 1;
     }
     let fits = (least..=most).contains(&(end - body));
-    let apart = !site
-        .byte(end)
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let apart = !site.byte(end).is_some_and(|byte| byte.is_ascii_alphanumeric());
     (fits && apart && is_random(&site.text[body..end], family)).then_some(end)
 }
 
@@ -69,20 +57,12 @@ fn is_random(body: &[u8], family: &Family) -> bool {
     for byte in body {
         seen[usize::from(byte & 127)] = true;
         digits += usize::from(byte.is_ascii_digit());
-        stretch = if byte.is_ascii_alphanumeric() {
-            stretch + 1
-        } else {
-            0
-        };
+        stretch = if byte.is_ascii_alphanumeric() { stretch + 1 } else { 0 };
         longest = longest.max(stretch);
     }
     let distinct = seen.iter().filter(|seen| **seen).count();
     // 16 random characters have 9 or more distinct ones, of hex digits 7 or more, all but surely.
-    let enough = if family.alphabet == Alphabet::Hex {
-        6
-    } else {
-        8
-    };
+    let enough = if family.alphabet == Alphabet::Hex { 6 } else { 8 };
     distinct >= enough && longest >= 8 && (digits > 0 || !family.digits)
 }
 
@@ -105,11 +85,7 @@ mod tests {
     fn every_family_is_found_under_its_own_name() {
         for family in &FAMILIES {
             let key = format!("{}{}", family.prefix, body(family));
-            for text in [
-                format!("KEY={key}"),
-                format!("\"{key}\""),
-                format!("use {key}."),
-            ] {
+            for text in [format!("KEY={key}"), format!("\"{key}\""), format!("use {key}.")] {
                 let engine = crate::redact::Engine::new(crate::redact::Modes::default());
                 let matches = engine.find(&text, None);
                 assert_eq!(matches.len(), 1, "{text}");

@@ -50,13 +50,7 @@ const fn family(
     alphabet: Alphabet,
     length: (usize, usize),
 ) -> Family {
-    Family {
-        prefix,
-        rule,
-        alphabet,
-        length,
-        digits: true,
-    }
+    Family { prefix, rule, alphabet, length, digits: true }
 }
 
 impl Family {

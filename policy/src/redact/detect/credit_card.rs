@@ -12,10 +12,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::CreditCard,
-    start: Start::Digits {
-        lengths: &[4, 12, 13, 14, 15, 16, 17, 18, 19],
-        before: Before::Clear,
-    },
+    start: Start::Digits { lengths: &[4, 12, 13, 14, 15, 16, 17, 18, 19], before: Before::Clear },
     check,
     // Test numbers that Stripe and PayPal publish.
     valid: ["4242 4242 4242 4242", "378282246310005"],
@@ -43,11 +40,7 @@ const WORDS: [&str; 12] = [
 const GROUPINGS: [&[usize]; 4] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4]];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let end = if site.trigger.len() == 4 {
-        grouped(site)?
-    } else {
-        bare(site)?
-    };
+    let end = if site.trigger.len() == 4 { grouped(site)? } else { bare(site)? };
     Some(Hit {
         range: site.trigger.start..end,
         rule: "credit-card",
@@ -66,12 +59,8 @@ fn bare(site: &Site<'_>) -> Option<usize> {
 }
 
 fn grouped(site: &Site<'_>) -> Option<usize> {
-    let separator = site
-        .byte(site.trigger.end)
-        .filter(|byte| matches!(byte, b' ' | b'-'))?;
-    GROUPINGS
-        .iter()
-        .find_map(|grouping| grouped_as(site, separator, grouping))
+    let separator = site.byte(site.trigger.end).filter(|byte| matches!(byte, b' ' | b'-'))?;
+    GROUPINGS.iter().find_map(|grouping| grouped_as(site, separator, grouping))
 }
 
 fn grouped_as(site: &Site<'_>, separator: u8, grouping: &[usize]) -> Option<usize> {
@@ -99,12 +88,8 @@ fn in_column(site: &Site<'_>, separator: u8, end: usize) -> bool {
     let start = site.trigger.start;
     let four_before = start >= 5
         && site.text[start - 1] == separator
-        && site.text[start - 5..start - 1]
-            .iter()
-            .all(u8::is_ascii_digit)
-        && !start
-            .checked_sub(6)
-            .is_some_and(|at| site.text[at].is_ascii_digit());
+        && site.text[start - 5..start - 1].iter().all(u8::is_ascii_digit)
+        && !start.checked_sub(6).is_some_and(|at| site.text[at].is_ascii_digit());
     let four_after = site.byte(end) == Some(separator)
         && digit_group(site, end + 1).is_some_and(|group| group.len() == 4);
     four_before || four_after
@@ -170,10 +155,8 @@ const MAESTRO: [usize; 8] = [12, 13, 14, 15, 16, 17, 18, 19];
 
 /// True where an issuer's range starts like this and its network has numbers of this length.
 fn is_issued(digits: &[u8]) -> bool {
-    let first_six = digits
-        .iter()
-        .take(6)
-        .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let first_six =
+        digits.iter().take(6).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     ISSUED
         .iter()
         .any(|(range, lengths)| range.contains(&first_six) && lengths.contains(&digits.len()))
@@ -240,9 +223,6 @@ mod tests {
         ] {
             assert_eq!(found(text), [], "{text}");
         }
-        assert_eq!(
-            found("4111 1111 1111 1111 123"),
-            [(Kind::CreditCard, "4111 1111 1111 1111")]
-        );
+        assert_eq!(found("4111 1111 1111 1111 123"), [(Kind::CreditCard, "4111 1111 1111 1111")]);
     }
 }

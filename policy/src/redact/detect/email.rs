@@ -38,22 +38,14 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if NOBODY.iter().any(|word| word.as_bytes() == local) {
         return None;
     }
-    Some(Hit {
-        range: start..end,
-        rule: "email",
-        confidence: Confidence::Shape,
-    })
+    Some(Hit { range: start..end, rule: "email", confidence: Confidence::Shape })
 }
 
 fn local_start(site: &Site<'_>, at: usize) -> Option<usize> {
     let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-'&~".contains(byte);
     let floor = at.saturating_sub(LOCAL + 1);
     let window = &site.text[floor..at];
-    let length = window
-        .iter()
-        .rev()
-        .take_while(|byte| is_local(byte))
-        .count();
+    let length = window.iter().rev().take_while(|byte| is_local(byte)).count();
     if length > LOCAL || window.ends_with(b".") {
         return None;
     }
@@ -64,10 +56,7 @@ fn local_start(site: &Site<'_>, at: usize) -> Option<usize> {
     }
     let local = &site.text[start..at];
     // After the last `..`, which no address holds; then from the first letter or digit.
-    let dots = local
-        .windows(2)
-        .rposition(|two| two == b"..")
-        .map_or(0, |dots| dots + 2);
+    let dots = local.windows(2).rposition(|two| two == b"..").map_or(0, |dots| dots + 2);
     let first = local[dots..].iter().position(u8::is_ascii_alphanumeric)?;
     Some(start + dots + first)
 }
@@ -107,9 +96,8 @@ fn labels(domain: &str) -> Option<usize> {
 fn is_top_level(label: &str) -> bool {
     let bytes = label.as_bytes();
     let alphabetic = bytes.len() >= 2 && bytes.iter().all(u8::is_ascii_alphabetic);
-    let camel = bytes
-        .windows(2)
-        .any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+    let camel =
+        bytes.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
     let file = FILES.iter().any(|file| file.eq_ignore_ascii_case(label));
     (alphabetic && !camel && !file) || (label.starts_with("xn--") && label.len() > 5)
 }

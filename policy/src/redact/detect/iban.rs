@@ -12,9 +12,7 @@ use crate::redact::site::{Hit, Site};
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Iban,
     start: Start::Digits {
-        lengths: &[
-            2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
-        ],
+        lengths: &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
         before: Before::Letter,
     },
     check,
@@ -53,17 +51,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     }
     let length = length_of(country.map(|letter| letter.to_ascii_uppercase()))?;
     let end = account_end(site, start, length, lower)?;
-    Some(Hit {
-        range: start..end,
-        rule: "iban",
-        confidence: Confidence::Checksum,
-    })
+    Some(Hit { range: start..end, rule: "iban", confidence: Confidence::Checksum })
 }
 
 fn length_of(country: [u8; 2]) -> Option<u8> {
-    let place = LENGTHS
-        .binary_search_by_key(&country, |(known, _)| **known)
-        .ok()?;
+    let place = LENGTHS.binary_search_by_key(&country, |(known, _)| **known).ok()?;
     Some(LENGTHS[place].1)
 }
 
@@ -79,11 +71,7 @@ fn account_end(site: &Site<'_>, start: usize, length: u8, lower: bool) -> Option
             at += 1;
         }
         let byte = site.byte(at)?;
-        let fits = if lower {
-            byte.is_ascii_lowercase()
-        } else {
-            byte.is_ascii_uppercase()
-        };
+        let fits = if lower { byte.is_ascii_lowercase() } else { byte.is_ascii_uppercase() };
         (fits || byte.is_ascii_digit()).then_some(())?;
         match head.get_mut(place) {
             Some(kept) => *kept = byte,

@@ -14,10 +14,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
-    start: Start::Digits {
-        lengths: &[1, 2, 3],
-        before: Before::Clear,
-    },
+    start: Start::Digits { lengths: &[1, 2, 3], before: Before::Clear },
     check,
     // A root name server's (IANA), and Google's public resolver.
     valid: ["198.41.0.4", "8.8.4.40"],
@@ -57,11 +54,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if single && !site.says(start, &ADDRESS) {
         return None;
     }
-    Some(Hit {
-        range: start..end,
-        rule: "ipv4-public",
-        confidence: Confidence::Shape,
-    })
+    Some(Hit { range: start..end, rule: "ipv4-public", confidence: Confidence::Shape })
 }
 
 /// Four octets in decimal, without leading zeros.

@@ -12,10 +12,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
-    start: Start::Digits {
-        lengths: &[1, 2, 3, 4],
-        before: Before::Clear,
-    },
+    start: Start::Digits { lengths: &[1, 2, 3, 4], before: Before::Clear },
     check,
     // Root name servers' (IANA).
     valid: ["2001:503:ba3e::2:30", "2801:1b8:10::b"],
@@ -36,10 +33,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if site.text[..end].ends_with(b":") && !site.text[..end].ends_with(b"::") {
         end -= 1;
     }
-    let address: Ipv6Addr = std::str::from_utf8(&site.text[start..end])
-        .ok()?
-        .parse()
-        .ok()?;
+    let address: Ipv6Addr = std::str::from_utf8(&site.text[start..end]).ok()?.parse().ok()?;
     (is_public(address) && site.ends(end)).then_some(Hit {
         range: start..end,
         rule: "ipv6-public",
@@ -64,10 +58,7 @@ mod tests {
     fn it_is_found_in_every_form() {
         for (text, value) in [
             ("[2606:4700:4700::1111]:443", "2606:4700:4700::1111"),
-            (
-                "2a00:1450:4001:0802:0000:0000:0000:200e",
-                "2a00:1450:4001:0802:0000:0000:0000:200e",
-            ),
+            ("2a00:1450:4001:0802:0000:0000:0000:200e", "2a00:1450:4001:0802:0000:0000:0000:200e"),
             ("from 2620:fe::fe: timeout", "2620:fe::fe"),
             ("2A00:1450:4001::/48", "2A00:1450:4001::"),
         ] {

@@ -36,10 +36,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     // Runs of base64 do not overlap, so a rejected header is read once however often `eyJ`
     // occurs in it.
-    if site
-        .before(start)
-        .is_some_and(|byte| is_base64url(byte) || byte == b'.')
-    {
+    if site.before(start).is_some_and(|byte| is_base64url(byte) || byte == b'.') {
         return None;
     }
     let header = site.run(start, HEADER, is_base64url);
@@ -123,18 +120,10 @@ mod tests {
     #[test]
     fn base64_is_decoded() {
         // RFC 4648, section 10.
-        for (text, bytes) in [
-            ("", ""),
-            ("Zg", "f"),
-            ("Zm8", "fo"),
-            ("Zm9v", "foo"),
-            ("Zm9vYg", "foob"),
-        ] {
-            assert_eq!(
-                decode(text.as_bytes()).as_deref(),
-                Some(bytes.as_bytes()),
-                "{text}"
-            );
+        for (text, bytes) in
+            [("", ""), ("Zg", "f"), ("Zm8", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob")]
+        {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(decode(b"Zm9vY"), None);
         assert_eq!(decode(b"Zm9v=="), None);

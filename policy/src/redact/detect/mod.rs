@@ -41,16 +41,10 @@ pub(super) struct Detector {
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
     /// Values that must be found, whole, in a sentence.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "shown to users by a later command")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "shown to users by a later command"))]
     pub(super) valid: [&'static str; 2],
     /// Values of nearly the same shape that must not.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "shown to users by a later command")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "shown to users by a later command"))]
     pub(super) invalid: [&'static str; 2],
 }
 
@@ -102,10 +96,7 @@ pub(super) mod tests {
     pub(in crate::redact) fn found(text: &str) -> Vec<(Kind, &str)> {
         let engine = Engine::new(Modes::all(Mode::Detect));
         let matches = engine.find(text, None);
-        matches
-            .into_iter()
-            .map(|found| (found.kind, &text[found.range]))
-            .collect()
+        matches.into_iter().map(|found| (found.kind, &text[found.range])).collect()
     }
 
     #[test]

@@ -33,9 +33,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let number = Number::read(site);
     let (code, lengths) = plan(number.digits())?;
     let fits = |end: &&(usize, usize)| {
-        end.0
-            .checked_sub(code)
-            .is_some_and(|length| lengths.contains(&length))
+        end.0.checked_sub(code).is_some_and(|length| lengths.contains(&length))
             && site.ends(end.1)
             && !matches!(site.byte(end.1), Some(b'+' | b'=' | b'/'))
     };
@@ -58,12 +56,8 @@ struct Number {
 
 impl Number {
     fn read(site: &Site<'_>) -> Self {
-        let mut number = Self {
-            digits: [0; LONGEST],
-            length: 0,
-            ends: [(0, 0); LONGEST],
-            groups: 0,
-        };
+        let mut number =
+            Self { digits: [0; LONGEST], length: 0, ends: [(0, 0); LONGEST], groups: 0 };
         let mut at = site.trigger.start;
         loop {
             let end = site.run(at, LONGEST + 1, |byte| byte.is_ascii_digit());
@@ -93,18 +87,8 @@ impl Number {
 
 /// The length of what stands between two groups of digits at the start of the text.
 fn separator(text: &[u8]) -> Option<usize> {
-    const SEPARATORS: [&[u8]; 10] = [
-        b" ",
-        b"-",
-        b".",
-        b"/",
-        b" (",
-        b"(",
-        b") ",
-        b")",
-        b")-",
-        "\u{a0}".as_bytes(),
-    ];
+    const SEPARATORS: [&[u8]; 10] =
+        [b" ", b"-", b".", b"/", b" (", b"(", b") ", b")", b")-", "\u{a0}".as_bytes()];
     SEPARATORS
         .into_iter()
         .filter(|mark| text.starts_with(mark))
@@ -116,11 +100,7 @@ fn separator(text: &[u8]) -> Option<usize> {
 fn plan(digits: &[u8]) -> Option<(usize, std::ops::RangeInclusive<usize>)> {
     let value = |count: usize| {
         let digits = digits.get(..count)?;
-        Some(
-            digits
-                .iter()
-                .fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0')),
-        )
+        Some(digits.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0')))
     };
     if matches!(value(1)?, 1 | 7) {
         return Some((1, 10..=10));

@@ -48,10 +48,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         .and_then(|_| label_end(site, end + b"-----END ".len()));
     let end = closed.unwrap_or_else(|| {
         let cut = &site.text[..end];
-        body + cut[body..]
-            .iter()
-            .rposition(u8::is_ascii_alphanumeric)
-            .map_or(0, |last| last + 1)
+        body + cut[body..].iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1)
     });
     Some(Hit {
         range: site.trigger.start..end,

@@ -11,24 +11,15 @@ use crate::redact::site::{Hit, Site};
 
 pub(super) const DETECTOR: Detector = Detector {
     kind: Kind::Ssn,
-    start: Start::Digits {
-        lengths: &[3, 9],
-        before: Before::Clear,
-    },
+    start: Start::Digits { lengths: &[3, 9], before: Before::Clear },
     check,
     valid: ["123-45-6789", "536-22-8731"],
     // The one in Woolworth's wallets; an area that is not given out.
     invalid: ["078-05-1120", "666-12-3456"],
 };
 
-const WORDS: [&str; 6] = [
-    "ssn",
-    "ssns",
-    "social security",
-    "social sec",
-    "soc sec",
-    "tax payer id",
-];
+const WORDS: [&str; 6] =
+    ["ssn", "ssns", "social security", "social sec", "soc sec", "tax payer id"];
 
 /// Printed in advertisements: see <https://www.ssa.gov/history/ssn/misused.html>.
 const PRINTED: [&[u8; 9]; 2] = [b"078051120", b"219099999"];
@@ -52,11 +43,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     } else {
         return None;
     };
-    Some(Hit {
-        range: start..end,
-        rule: "us-ssn",
-        confidence,
-    })
+    Some(Hit { range: start..end, rule: "us-ssn", confidence })
 }
 
 fn formatted(text: &[u8]) -> Option<([u8; 9], u8)> {
@@ -66,10 +53,7 @@ fn formatted(text: &[u8]) -> Option<([u8; 9], u8)> {
         return None;
     }
     let digits: [u8; 9] = [area, group, serial].concat().try_into().ok()?;
-    digits
-        .iter()
-        .all(u8::is_ascii_digit)
-        .then_some((digits, separator))
+    digits.iter().all(u8::is_ascii_digit).then_some((digits, separator))
 }
 
 fn is_given_out(digits: &[u8; 9]) -> bool {
@@ -92,10 +76,7 @@ mod tests {
     fn without_dashes_words_must_say_what_it_is() {
         assert_eq!(found("536228731 and 536 22 8731"), []);
         assert_eq!(found("my SSN is 536228731"), [(Kind::Ssn, "536228731")]);
-        assert_eq!(
-            found("social security: 536 22 8731"),
-            [(Kind::Ssn, "536 22 8731")]
-        );
+        assert_eq!(found("social security: 536 22 8731"), [(Kind::Ssn, "536 22 8731")]);
         let engine = Engine::new(Modes::default());
         assert_eq!(engine.find("536228731", Some("customerSsn")).len(), 1);
         assert_eq!(engine.find("536228731", Some("orderId")), []);
