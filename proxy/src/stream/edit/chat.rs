@@ -1,0 +1,121 @@
+//! Texts of OpenAI's chat completions and completions, and of compatible vendors.
+//!
+//! A choice's `index` may come after its texts, so that a choice's texts are numbered once the
+//! whole choice is read.
+
+use iron_policy::json::{JsonError, Reader, Text};
+
+use super::outline::{Channel, Close, Field, Outline, Place};
+use crate::stream::walk::{count, items, members, skip, string};
+
+pub(super) fn read(outline: &mut Outline, data: &str) -> Result<(), JsonError> {
+    members(&mut Reader::over(data), |key, reader| {
+        match key.raw() {
+            "choices" => {
+                items(reader, |place, reader| choice(outline, place, reader))?;
+            }
+            // An error ends the stream, however the vendor words it.
+            "error" if reader.skip()?.len() > "null".len() => outline.closes.push(Close::All),
+            "error" => {}
+            _ => skip(reader)?,
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn choice(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+    let first = outline.found.len();
+    let mut index = None;
+    let mut finished = false;
+    members(reader, |key, reader| {
+        match key.raw() {
+            "index" => index = count(reader)?,
+            "finish_reason" => finished = string(reader)?.is_some(),
+            "text" => outline.piece(string(reader)?, unnumbered(Field::Completion)),
+            "delta" => delta(outline, reader)?,
+            _ => skip(reader)?,
+        }
+        Ok(())
+    })?;
+    let index = index.unwrap_or(place);
+    for found in &mut outline.found[first..] {
+        if let Place::Piece(channel) = &mut found.place {
+            channel.index = index;
+        }
+    }
+    if finished {
+        outline.closes.push(Close::Index(index));
+    }
+    Ok(())
+}
+
+const fn unnumbered(field: Field) -> Channel {
+    Channel {
+        index: 0,
+        part: 0,
+        field,
+    }
+}
+
+fn delta(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+    members(reader, |key, reader| {
+        let field = match key.raw() {
+            "content" => Field::Content,
+            "refusal" => Field::Refusal,
+            "reasoning_content" => Field::ReasoningContent,
+            "reasoning" => Field::Reasoning,
+            "audio" => {
+                let text = member(reader, "transcript")?;
+                outline.piece(text, unnumbered(Field::AudioTranscript));
+                return Ok(());
+            }
+            "function_call" => {
+                let text = member(reader, "arguments")?;
+                outline.piece(text, unnumbered(Field::FunctionCall));
+                return Ok(());
+            }
+            "tool_calls" => {
+                items(reader, |place, reader| tool_call(outline, place, reader))?;
+                return Ok(());
+            }
+            _ => return skip(reader),
+        };
+        outline.piece(string(reader)?, unnumbered(field));
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn tool_call(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+    let mut index = None;
+    let mut arguments = None;
+    members(reader, |key, reader| {
+        match key.raw() {
+            "index" => index = count(reader)?,
+            "function" => arguments = member(reader, "arguments")?,
+            _ => skip(reader)?,
+        }
+        Ok(())
+    })?;
+    let channel = Channel {
+        part: index.unwrap_or(place),
+        ..unnumbered(Field::ToolCall)
+    };
+    outline.piece(arguments, channel);
+    Ok(())
+}
+
+/// The text of one member of an object.
+fn member<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Text<'a>>, JsonError> {
+    let mut text = None;
+    members(reader, |key, reader| {
+        if key.is(name) {
+            text = string(reader)?;
+        } else {
+            reader.skip()?;
+        }
+        Ok(())
+    })?;
+    Ok(text)
+}

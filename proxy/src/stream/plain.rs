@@ -1,0 +1,46 @@
+//! Answers that are one JSON document.
+
+use bytes::Bytes;
+use iron_policy::json::{JsonError, Reader};
+
+use super::edit::whole::{self, Place, restore_whole, splice};
+use super::{Metered, Restorers, WireKind};
+
+/// Reads what the answer says about itself. An error where the body is not JSON.
+pub fn meter(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError> {
+    super::meter::document(kind, body)
+}
+
+/// Turns the placeholders in every text of the answer back; ids, signatures, encrypted and binary
+/// content stay. The very same bytes where nothing changes.
+pub fn restore<F: Restorers>(body: &Bytes, restorers: &F) -> Result<Bytes, JsonError> {
+    let text = std::str::from_utf8(body).map_err(|error| JsonError::Utf8(error.valid_up_to()))?;
+    let mut found = Vec::new();
+    let mut reader = Reader::over(text);
+    whole::read(&mut reader, &mut found)?;
+    if reader.next()?.is_some() {
+        return Err(JsonError::Syntax(reader.position()));
+    }
+    let mut edits = Vec::new();
+    let mut restored = String::new();
+    for found in &found {
+        let literal = found.decode(text);
+        restored.clear();
+        match found.place {
+            Place::WholeJson => restore_whole(restorers.json(), &literal, &mut restored),
+            _ => restore_whole(restorers.plain(), &literal, &mut restored),
+        }
+        if restored != *literal {
+            edits.push((found.literal.clone(), restored.clone()));
+        }
+    }
+    if edits.is_empty() {
+        return Ok(body.clone());
+    }
+    let mut out = Vec::with_capacity(body.len() + restored.len());
+    let edits = edits
+        .iter()
+        .map(|(literal, text)| (literal.clone(), text.as_str()));
+    splice(body, edits, &mut out);
+    Ok(out.into())
+}

@@ -1,0 +1,7 @@
+//! Whole streams through the relay: recorded-style answers in, what the client sees out.
+
+mod double;
+mod fixtures;
+mod relay;
+mod splits;
+mod whole;
