@@ -134,7 +134,7 @@ impl Restore for SwapOne {
             .unwrap_or(0);
         let (done, kept) = text.split_at(text.len() - kept);
         out.push_str(done);
-        self.held = kept.to_owned();
+        self.held = String::from(kept);
     }
 
     fn finish(&mut self, out: &mut String) {
