@@ -1,1 +1,60 @@
-//! To be written.
+//! What happens to the bytes of an answer between the upstream and the client.
+//!
+//! Everything here is a pure transformer: bytes are pushed in, bytes come out, nothing waits. An
+//! answer takes one of two ways:
+//!
+//! | answer            | metered by           | placeholders turned back by |
+//! |-------------------|----------------------|-----------------------------|
+//! | a stream of events | [`StreamRelay`]     | [`StreamRelay`]             |
+//! | one JSON document | [`plain::meter`]     | [`plain::restore`]          |
+//!
+//! What is not understood is passed on as it came. Nothing is translated between dialects, and
+//! an event is never dropped, merged or reordered; the one exception is the usage event that
+//! the proxy itself asked for on the client's behalf.
+//!
+//! Not here: time limits, back-pressure and money. Compressed streams must be decoded first
+//! ([`encoding`]), on a side copy where they are only metered.
+
+mod edit;
+pub mod encoding;
+mod error;
+mod meter;
+pub mod plain;
+pub mod sse;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use iron_policy::types::Dialect;
+
+pub use edit::{Restore, Restorers, StreamRelay, Unchanged};
+pub use error::{StreamError, error_event};
+pub use meter::{Meter, Metered, Noted};
+
+/// Which endpoint's answers the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WireKind {
+    /// OpenAI `chat/completions`, and whatever is compatible with it.
+    Chat,
+    /// OpenAI `completions`.
+    Completions,
+    /// OpenAI `embeddings`.
+    Embeddings,
+    /// OpenAI `responses`.
+    Responses,
+    /// Anthropic `messages`.
+    Messages,
+    /// An answer without usage or texts, like a list of models: passed on, not looked into.
+    Other(Dialect),
+}
+
+impl WireKind {
+    /// The dialect in which the client expects errors.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
+            Self::Messages => Dialect::Anthropic,
+            Self::Other(dialect) => dialect,
+        }
+    }
+}

@@ -63,7 +63,7 @@ impl Framer {
             Some(end) if self.partial.is_empty() => Ok(Some(chunk.split_to(end))),
             Some(end) => {
                 self.partial.extend_from_slice(&chunk.split_to(end));
-                Ok(Some(self.partial.split().freeze()))
+                Ok(Some(std::mem::take(&mut self.partial).freeze()))
             }
         }
     }
@@ -78,7 +78,7 @@ impl Framer {
     /// The standard tells clients to forget it; the SDKs of the providers read it all the same.
     pub fn rest(&mut self) -> Option<Bytes> {
         self.line_is_empty = true;
-        (!self.partial.is_empty()).then(|| self.partial.split().freeze())
+        (!self.partial.is_empty()).then(|| std::mem::take(&mut self.partial).freeze())
     }
 
     /// Looks for the current event's end and returns the offset just past it.

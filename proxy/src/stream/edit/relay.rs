@@ -69,8 +69,9 @@ impl<F: Restorers> StreamRelay<F> {
                         Ok(None) => break,
                         // Passing on needs no framing. What is unread stays unmetered, and what
                         // was read is a floor of the bill.
-                        Err(StreamError::TooLong { .. } | StreamError::TooManyTexts { .. }) => {
+                        Err(_) => {
                             *lost = true;
+                            self.framer.rest();
                         }
                     }
                 }
@@ -112,7 +113,9 @@ impl<F: Restorers> StreamRelay<F> {
     /// An event that came in part is not passed on; where its first part went out already, it is
     /// ended, so that the error stands in an event of its own.
     pub fn fail(&mut self, code: &str, message: &str, request_id: &str, out: &mut Vec<Bytes>) {
-        if matches!(self.way, Way::Watch { .. }) && self.framer.is_inside_event() {
+        if let Way::Watch { lost } = self.way
+            && (lost || self.framer.is_inside_event())
+        {
             out.push(Bytes::from_static(b"\n\n"));
         }
         self.release(out);

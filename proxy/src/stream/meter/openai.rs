@@ -39,20 +39,23 @@ pub(super) fn event(
     }
     let seen = document(&mut Reader::new(data)?, metered, Bills::Both)?;
     progress.stopped |= seen.stopped;
-    if seen.usage && seen.choices == Some(0) {
-        // Only the last chunk has no choices; the others may be revised.
-        metered.usage_is_final = true;
-        return Ok(Noted::UsageOnly);
+    if !seen.usage {
+        return Ok(Noted::Other);
     }
-    if seen.usage {
-        metered.usage_is_final = false;
-    }
-    Ok(Noted::Other)
+    // Only the last chunk has no choices; what the others report may be revised.
+    let alone = seen.choices == Some(0);
+    metered.usage_is_final = alone && metered.usage.is_some();
+    Ok(if alone {
+        Noted::UsageOnly
+    } else {
+        Noted::Other
+    })
 }
 
 /// What was in a chunk, or in a whole answer, which has the same members.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// There is a `usage` object, whatever is in it.
     usage: bool,
     stopped: bool,
     /// How many choices there are, where there is a list of them.
@@ -100,9 +103,9 @@ pub(super) fn document(
         }
         Ok(())
     })?;
-    let usage = counts.or(nested).and_then(|counts| counts.usage(bills));
-    seen.usage = usage.is_some();
-    metered.set_usage(usage);
+    let counts = counts.or(nested);
+    seen.usage = counts.is_some();
+    metered.set_usage(counts.and_then(|counts| counts.usage(bills)));
     Ok(seen)
 }
 

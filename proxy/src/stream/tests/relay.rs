@@ -66,6 +66,9 @@ fn the_usage_event_that_was_asked_for_is_hidden_and_metered() {
         let relay = StreamRelay::new(WireKind::Chat, true, Some(Double));
         assert_eq!(run(relay, stream.as_bytes().chunks(size)).0, out);
     }
+    let empty = "data: {\"model\":\"m\",\"choices\":[],\"usage\":{}}\n\n";
+    let relay: StreamRelay = StreamRelay::new(WireKind::Chat, true, None);
+    assert_eq!(run(relay, [empty.as_bytes()]).0, "");
     // Azure's first chunk has no choices either, and Groq's last one has usage: neither is ours.
     let azure = "data: {\"choices\":[],\"model\":\"\",\"prompt_filter_results\":[]}\n\n";
     let groq = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}}\n\n";
