@@ -41,10 +41,7 @@ fn time(stream: &[Bytes], relay: impl Fn() -> StreamRelay<Swap>) -> f64 {
     let round = |_| {
         let mut relay = relay();
         // Each chunk is a buffer of its own, as from a socket; making them is not measured.
-        let chunks: Vec<_> = stream
-            .iter()
-            .map(|chunk| Bytes::from(chunk.to_vec()))
-            .collect();
+        let chunks: Vec<_> = stream.iter().map(|chunk| Bytes::from(chunk.to_vec())).collect();
         let start = Instant::now();
         for chunk in chunks {
             relay.push(chunk, &mut out).unwrap_or_default();
@@ -63,11 +60,7 @@ fn time(stream: &[Bytes], relay: impl Fn() -> StreamRelay<Swap>) -> f64 {
 fn stream(event: fn(&str) -> String) -> Vec<Bytes> {
     (0..EVENTS)
         .map(|number| {
-            let text = if number % 10 == 0 {
-                PLACEHOLDER
-            } else {
-                " token"
-            };
+            let text = if number % 10 == 0 { PLACEHOLDER } else { " token" };
             event(text).into()
         })
         .collect()
@@ -110,9 +103,7 @@ impl Restorers for Swap {
     type R = SwapOne;
 
     fn plain(&self) -> SwapOne {
-        SwapOne {
-            held: String::new(),
-        }
+        SwapOne { held: String::new() }
     }
 
     fn json(&self) -> SwapOne {

@@ -46,9 +46,9 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(stream) => {
-                Pin::new(stream).poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
-            }
+            Self::Stream(stream) => Pin::new(stream)
+                .poll_next(context)
+                .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 

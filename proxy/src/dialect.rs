@@ -33,7 +33,9 @@ pub struct Address<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
     /// Dots, empty segments or escapes that servers resolve differently.
-    #[error("the path holds an empty segment, a dot segment or an escape that servers read differently")]
+    #[error(
+        "the path holds an empty segment, a dot segment or an escape that servers read differently"
+    )]
     Ambiguous,
     /// `/agent/` without a proper name.
     #[error("after /agent/ comes the agent's name: 1 to 64 letters, digits, `.`, `_` or `-`")]

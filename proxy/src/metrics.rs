@@ -51,10 +51,8 @@ impl Default for Metrics {
 impl Metrics {
     /// A recorder with nothing counted yet.
     pub fn new() -> Self {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&SECONDS)
-            .unwrap_or_default()
-            .build_recorder();
+        let recorder =
+            PrometheusBuilder::new().set_buckets(&SECONDS).unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         Self { recorder, handle, series: Mutex::default() }
     }

@@ -162,15 +162,13 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         }
         Stopped::Ledger(_) => new(503, "ledger_unavailable").retry_after(Duration::from_secs(1)),
         Stopped::CircuitOpen { wait, .. } => new(503, "circuit_open").retry_after(*wait),
-        Stopped::Upstream { error, .. } => {
-            match error {
-                CallError::Tls(_) => new(502, "upstream_tls"),
-                CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => {
-                    new(504, "upstream_timeout")
-                }
-                _ => new(502, "upstream_connect"),
+        Stopped::Upstream { error, .. } => match error {
+            CallError::Tls(_) => new(502, "upstream_tls"),
+            CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => {
+                new(504, "upstream_timeout")
             }
-        }
+            _ => new(502, "upstream_connect"),
+        },
         Stopped::BadAnswer { .. } => new(502, "upstream_answer"),
         Stopped::Redirect { .. } => new(502, "upstream_redirect"),
     }

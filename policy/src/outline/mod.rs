@@ -100,6 +100,8 @@ pub struct Outline<'a> {
     pub choices: u64,
     /// `service_tier`, where given.
     pub service_tier: Option<&'a str>,
+    /// True where `speed` is given, which may choose a dearer tier.
+    pub speed: bool,
     /// Messages and top-level input items.
     pub messages: u64,
     /// Tools that the caller runs itself.

@@ -45,6 +45,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
             max_output_at: Vec::new(),
             choices: 1,
             service_tier: None,
+            speed: false,
             messages: 0,
             tools: 0,
             hosted_tools: 0,
@@ -251,6 +252,7 @@ impl<'a> Walk<'a> {
                 "service_tier" if !text.is_escaped() => self.out.service_tier = Some(text.raw()),
                 "previous_response_id" | "conversation" => self.out.hidden_input = true,
                 "input" => self.out.messages += 1,
+                "speed" => self.out.speed = true,
                 _ => wrong_string(key)?,
             }
         } else if depth == 2 && frame.array && key == "prompt" {

@@ -1,4 +1,69 @@
-//! STUB
-pub fn image_tokens(_: crate::types::Dialect, _: &str, _: Option<&str>) -> u64 {
-    0
+//! How many tokens an image counts as at most, by the providers' published rules.
+
+use crate::types::Dialect;
+
+/// OpenAI's tile rule at high detail: an image is scaled into 2048 x 2048, then to 768 pixels on
+/// its shorter side, and cut into tiles of 512: at most 2 x 4.
+const MOST_TILES: u64 = 8;
+/// OpenAI's patch rule: at most so many patches of 32 x 32.
+const MOST_PATCHES: u64 = 1_536;
+/// `detail: "original"` of later models allows so many.
+const MOST_ORIGINAL_PATCHES: u64 = 10_000;
+/// Anthropic's highest resolution: 2576 pixels on the longer side, `w x h / 750` tokens.
+const ANTHROPIC_MOST: u64 = 4_784;
+
+/// The most tokens that one image counts as.
+///
+/// Sources: OpenAI, "Images and vision", section "Calculating costs" (tiles: a base and a price
+/// per tile by model; patches: a multiplier by model); Anthropic, "Vision", section "Evaluate
+/// image size". A model that neither names gets the largest of its provider's rules.
+pub fn image_tokens(dialect: Dialect, model: &str, detail: Option<&str>) -> u64 {
+    match dialect {
+        Dialect::Anthropic => ANTHROPIC_MOST,
+        Dialect::OpenAi => openai(model, detail),
+    }
+}
+
+fn openai(model: &str, detail: Option<&str>) -> u64 {
+    let tiles = |base: u64, each: u64| match detail {
+        Some("low") => base,
+        _ => base + each * MOST_TILES,
+    };
+    // Patch multipliers in hundredths; the most specific names first.
+    let patches = |hundredths: u64| {
+        let most = if detail == Some("original") { MOST_ORIGINAL_PATCHES } else { MOST_PATCHES };
+        (most * hundredths).div_ceil(100)
+    };
+    let starts = |names: &[&str]| names.iter().any(|name| model.starts_with(name));
+    if starts(&["gpt-4o-mini"]) {
+        tiles(2_833, 5_667)
+    } else if starts(&["gpt-4.1-mini", "gpt-5-mini"]) {
+        patches(162)
+    } else if starts(&["gpt-4.1-nano", "gpt-5-nano"]) {
+        patches(246)
+    } else if starts(&["o4-mini"]) {
+        patches(172)
+    } else if starts(&["gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-4-turbo", "o1", "o3"]) {
+        tiles(85, 170)
+    } else if model == "gpt-5" || starts(&["gpt-5-2025", "gpt-5-chat"]) {
+        tiles(70, 140)
+    } else {
+        tiles(2_833, 5_667).max(patches(246))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_rules_give_these_bounds() {
+        let openai = |model, detail| image_tokens(Dialect::OpenAi, model, detail);
+        assert_eq!(openai("gpt-4o", Some("low")), 85);
+        assert_eq!(openai("gpt-4o", None), 1_445);
+        assert_eq!(openai("gpt-4o-mini", Some("high")), 48_169);
+        assert_eq!(openai("gpt-4.1-mini", None), 2_489);
+        assert_eq!(openai("a-model-of-tomorrow", None), 48_169);
+        assert_eq!(image_tokens(Dialect::Anthropic, "claude", None), 4_784);
+    }
 }

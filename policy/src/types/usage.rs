@@ -17,6 +17,7 @@ pub enum TokenClass {
     /// Input written to a cache that lives five minutes (or the provider's only kind).
     CacheWrite,
     /// Input written to a cache that lives one hour.
+    #[serde(rename = "cache_write_1h")]
     CacheWrite1h,
     /// Visible output text.
     Output,

@@ -66,8 +66,8 @@ pub(super) async fn decode(
         let model = outline.model.decode();
         route(live, &mut admitted, &model);
         admitted.call.ticket.request(&model, outline.stream);
-        let estimate = content.parsed.borrow_owner().len() as u64 / 4
-            + outline.max_output.unwrap_or_default();
+        let estimate =
+            content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
             return Err(admitted.call.ticket.halt(why));
         }

@@ -56,8 +56,7 @@ pub(super) fn identify(
 }
 
 fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped> {
-    let address =
-        Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
+    let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
     let mut headers = head.headers;
     let agent = match address.agent.clone() {
         Some(agent) => agent,
@@ -76,8 +75,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         Some(upstream) => upstream,
         None => {
             let dialect = dialect::dialect_of(path, &headers);
-            live.default_upstream(dialect)
-                .ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
+            live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
         }
     };
     ticket.upstream(&upstream);

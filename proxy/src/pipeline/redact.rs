@@ -53,9 +53,7 @@ fn blocked(content: &Content, findings: &[Finding]) -> Option<String> {
         .iter()
         .filter(|finding| finding.action == Mode::Block)
         .take(20)
-        .map(|finding| {
-            format!("{} at {}", finding.kind.name(), path_at(body, finding.range.start))
-        })
+        .map(|finding| format!("{} at {}", finding.kind.name(), path_at(body, finding.range.start)))
         .collect();
     let shown: Vec<_> = places.into_iter().take(5).collect();
     (!shown.is_empty()).then(|| shown.join(", "))

@@ -85,11 +85,7 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
 }
 
 /// The body in one piece, within a limit of bytes and of silence.
-async fn collect(
-    mut body: Incoming,
-    limit: usize,
-    idle: Duration,
-) -> Result<Bytes, &'static str> {
+async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, &'static str> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {

@@ -31,21 +31,18 @@ pub(super) struct Reserved {
 
 /// What providers put around a conversation, in tokens: well above what any documents.
 const CALL_OVERHEAD: u64 = 64;
+/// No model reads more than this at once; for models whose window the list does not say.
+const LARGEST_WINDOW: u64 = 2_000_000;
 /// What a provider adds to explain tools to the model. Anthropic documents up to 804 tokens for
 /// its system prompt and up to 735 for one of its own tools (docs, "Tool use", pricing).
 const TOOLS_OVERHEAD: u64 = 1_024;
 
 /// Reserves, or refuses with what is left.
-pub(super) async fn reserve(
-    live: &Arc<Live>,
-    redacted: Redacted,
-) -> Result<Reserved, Box<Halt>> {
+pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Reserved, Box<Halt>> {
     let Redacted { mut call, content, edits, vault } = redacted;
     let Some(content) = content else {
         let body = Bytes::new();
-        return Ok(Reserved {
-            call, body, endpoint: None, vault, hide_usage: false,
-        });
+        return Ok(Reserved { call, body, endpoint: None, vault, hide_usage: false });
     };
     let endpoint = content.endpoint;
     let outline = content.parsed.borrow_dependent();
@@ -190,7 +187,8 @@ fn ask(
     if outline.hidden_input || tool_calls.is_some() {
         // What the provider adds is bounded by the context window, in each of its own turns.
         let turns = 1 + tool_calls.unwrap_or_default();
-        input = input.max(price.context_window().saturating_mul(turns));
+        let window = price.context_window().unwrap_or(LARGEST_WINDOW);
+        input = input.max(window.saturating_mul(turns));
     }
     let images =
         outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
@@ -206,19 +204,21 @@ fn ask(
         },
         choices: outline.choices,
         tool_calls,
-        tier: tier(dialect, outline.service_tier),
+        tiers: tiers(dialect, outline),
     }
 }
 
-/// The tier that a request pins; anything else may be served at the dearest.
-fn tier(dialect: Dialect, wanted: Option<&str>) -> ServiceTier {
-    match (dialect, wanted) {
-        (Dialect::OpenAi, Some("flex")) => ServiceTier::Flex,
-        (Dialect::OpenAi, Some("default")) | (Dialect::Anthropic, Some("standard_only")) => {
-            ServiceTier::Standard
-        }
-        (Dialect::OpenAi, None) => ServiceTier::Standard,
-        _ => ServiceTier::Priority,
+/// The tiers that may serve a call: those that the request leaves open.
+fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
+    use ServiceTier::{Fast, Flex, Priority, Standard};
+    match (dialect, outline.service_tier) {
+        (Dialect::OpenAi, Some("default")) => &[Standard],
+        (Dialect::OpenAi, Some("flex")) => &[Standard, Flex],
+        // Without a tier, or with `auto`, the provider's project settings decide.
+        (Dialect::OpenAi, _) => &[Standard, Priority, Fast],
+        // Anthropic's priority tier costs the same per token; only fast mode is dearer.
+        (Dialect::Anthropic, _) if outline.speed => &[Standard, Fast],
+        (Dialect::Anthropic, _) => &[Standard],
     }
 }
 

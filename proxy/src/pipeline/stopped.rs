@@ -55,7 +55,9 @@ pub enum Stopped {
         limited: Limited,
     },
     /// The body is larger than the operator allows.
-    #[error("the request body is larger than {limit} bytes: send less, or raise proxy.max_body_mib in iron.toml")]
+    #[error(
+        "the request body is larger than {limit} bytes: send less, or raise proxy.max_body_mib in iron.toml"
+    )]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
@@ -73,13 +75,17 @@ pub enum Stopped {
     #[error("{0}")]
     Body(#[from] BadBody),
     /// The policy blocks what was found in the body.
-    #[error("the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml")]
+    #[error(
+        "the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml"
+    )]
     Blocked {
         /// Kinds and paths, never values.
         found: String,
     },
     /// No sound bound can be given for the model.
-    #[error("no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml")]
+    #[error(
+        "no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml"
+    )]
     UnpricedModel {
         /// The model as the caller wrote it.
         model: String,
@@ -89,7 +95,9 @@ pub enum Stopped {
         why: String,
     },
     /// The path may cost money that nobody counts.
-    #[error("{method} {path} is not a path whose price is known: only priced and free paths are passed on")]
+    #[error(
+        "{method} {path} is not a path whose price is known: only priced and free paths are passed on"
+    )]
     UnpricedEndpoint {
         /// The method.
         method: String,
@@ -100,7 +108,9 @@ pub enum Stopped {
     #[error("{0}")]
     Exhausted(String),
     /// The ledger cannot promise anything now.
-    #[error("the ledger cannot record a reservation now, so nothing was sent: try again in a second")]
+    #[error(
+        "the ledger cannot record a reservation now, so nothing was sent: try again in a second"
+    )]
     Ledger(ReserveError),
     /// The upstream's breaker is open.
     #[error("upstream `{upstream}` failed repeatedly and is not called for now: try again in {} ms", wait.as_millis())]
@@ -127,7 +137,9 @@ pub enum Stopped {
         what: &'static str,
     },
     /// The upstream wants the call to go elsewhere; the key does not follow.
-    #[error("upstream `{upstream}` answered with a redirect, which is never followed with a key: correct its base_url in iron.toml")]
+    #[error(
+        "upstream `{upstream}` answered with a redirect, which is never followed with a key: correct its base_url in iron.toml"
+    )]
     Redirect {
         /// The upstream.
         upstream: String,
@@ -169,7 +181,9 @@ impl Stopped {
     /// Refused by us, or failed by the upstream.
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Upstream { .. } | Self::BadAnswer { .. } | Self::Redirect { .. } => Outcome::Failed,
+            Self::Upstream { .. } | Self::BadAnswer { .. } | Self::Redirect { .. } => {
+                Outcome::Failed
+            }
             Self::BrokenBody | Self::SlowBody => Outcome::Aborted,
             _ => Outcome::Refused,
         }

@@ -55,7 +55,10 @@ pub struct Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("id", &self.record.id).field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("Ticket")
+            .field("id", &self.record.id)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,7 +210,8 @@ impl Ticket {
         self.record.outcome = outcome;
         self.record.reason = reason;
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);
-        let usage = metered.filter(|metered| metered.usage_is_final).and_then(|metered| metered.usage);
+        let usage =
+            metered.filter(|metered| metered.usage_is_final).and_then(|metered| metered.usage);
         let end = match (stage, usage, &self.price) {
             (Stage::Open | Stage::Closed, ..) => None,
             (Stage::Held, ..) => Some(End::Void),

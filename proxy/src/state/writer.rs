@@ -203,7 +203,8 @@ impl Writer {
             }
             Ok(())
         });
-        let result = result.and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
+        let result =
+            result.and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
         if result.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }

@@ -134,10 +134,9 @@ impl Decoder {
             Encoding::Identity => Codec::Identity(sink),
             Encoding::Gzip => Codec::Gzip(flate2::write::MultiGzDecoder::new(sink)),
             Encoding::Deflate => Codec::Undecided(Vec::new()),
-            Encoding::Brotli => Codec::Brotli(Box::new(brotli::DecompressorWriter::new(
-                sink,
-                BROTLI_BUFFER,
-            ))),
+            Encoding::Brotli => {
+                Codec::Brotli(Box::new(brotli::DecompressorWriter::new(sink, BROTLI_BUFFER)))
+            }
             Encoding::Zstd => Codec::Zstd(
                 zstd::stream::write::Decoder::new(sink)
                     .and_then(|mut decoder| {
@@ -147,11 +146,7 @@ impl Decoder {
                     .map_err(|_| EncodingError::Corrupt(encoding))?,
             ),
         };
-        Ok(Self {
-            encoding,
-            cap,
-            codec,
-        })
+        Ok(Self { encoding, cap, codec })
     }
 
     /// Takes the next bytes and returns what they decode to. After an error, nothing more comes.
@@ -202,11 +197,7 @@ struct Sink {
 
 impl Sink {
     const fn new(cap: usize) -> Self {
-        Self {
-            out: Vec::new(),
-            left: cap,
-            full: false,
-        }
+        Self { out: Vec::new(), left: cap, full: false }
     }
 }
 
@@ -230,13 +221,8 @@ impl Write for Sink {
 mod tests {
     use super::*;
 
-    const ALL: [Encoding; 5] = [
-        Encoding::Identity,
-        Encoding::Gzip,
-        Encoding::Deflate,
-        Encoding::Brotli,
-        Encoding::Zstd,
-    ];
+    const ALL: [Encoding; 5] =
+        [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Brotli, Encoding::Zstd];
 
     fn encode(encoding: Encoding, bytes: &[u8]) -> Bytes {
         let level = flate2::Compression::default();
@@ -264,9 +250,7 @@ mod tests {
     }
 
     fn text() -> Vec<u8> {
-        (0..2000_u32)
-            .flat_map(|n| format!("data: {{\"n\":{n}}}\n\n").into_bytes())
-            .collect()
+        (0..2000_u32).flat_map(|n| format!("data: {{\"n\":{n}}}\n\n").into_bytes()).collect()
     }
 
     #[test]
@@ -274,11 +258,7 @@ mod tests {
         let text = text();
         for encoding in ALL {
             let body = encode(encoding, &text);
-            assert_eq!(
-                decode(encoding, &body, text.len()).unwrap(),
-                text,
-                "{encoding:?}"
-            );
+            assert_eq!(decode(encoding, &body, text.len()).unwrap(), text, "{encoding:?}");
             for size in [1, 7, 1000, body.len()] {
                 let mut decoder = Decoder::new(encoding, text.len()).unwrap();
                 let mut out = Vec::new();
@@ -297,15 +277,9 @@ mod tests {
         for encoding in ALL {
             let bomb = encode(encoding, &zeros);
             let error = EncodingError::TooLarge { cap };
-            assert_eq!(
-                decode(encoding, &bomb, cap),
-                Err(error.clone()),
-                "{encoding:?}"
-            );
+            assert_eq!(decode(encoding, &bomb, cap), Err(error.clone()), "{encoding:?}");
             let mut decoder = Decoder::new(encoding, cap).unwrap();
-            let pushed = bomb
-                .chunks(64)
-                .try_for_each(|chunk| decoder.push(chunk).map(drop));
+            let pushed = bomb.chunks(64).try_for_each(|chunk| decoder.push(chunk).map(drop));
             assert_eq!(pushed, Err(error), "{encoding:?}");
         }
     }
@@ -329,15 +303,9 @@ mod tests {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), level);
         encoder.write_all(b"hello hello hello").unwrap();
         let body = Bytes::from(encoder.finish().unwrap());
-        assert_eq!(
-            decode(Encoding::Deflate, &body, 100).unwrap(),
-            "hello hello hello"
-        );
+        assert_eq!(decode(Encoding::Deflate, &body, 100).unwrap(), "hello hello hello");
         let mut decoder = Decoder::new(Encoding::Deflate, 100).unwrap();
-        let out: Vec<u8> = body
-            .chunks(1)
-            .flat_map(|chunk| decoder.push(chunk).unwrap())
-            .collect();
+        let out: Vec<u8> = body.chunks(1).flat_map(|chunk| decoder.push(chunk).unwrap()).collect();
         assert_eq!(out, b"hello hello hello");
     }
 
@@ -356,10 +324,7 @@ mod tests {
             assert_eq!(Encoding::parse(header), Ok(encoding), "{header}");
         }
         let stacked = Encoding::parse("gzip, gzip");
-        assert_eq!(
-            stacked,
-            Err(EncodingError::Stacked("gzip, gzip".to_owned()))
-        );
+        assert_eq!(stacked, Err(EncodingError::Stacked("gzip, gzip".to_owned())));
         let unknown = Encoding::parse("compress");
         assert_eq!(unknown, Err(EncodingError::Unknown("compress".to_owned())));
     }

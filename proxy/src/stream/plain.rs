@@ -38,9 +38,7 @@ pub fn restore<F: Restorers>(body: &Bytes, restorers: &F) -> Result<Bytes, JsonE
         return Ok(body.clone());
     }
     let mut out = Vec::with_capacity(body.len() + restored.len());
-    let edits = edits
-        .iter()
-        .map(|(literal, text)| (literal.clone(), text.as_str()));
+    let edits = edits.iter().map(|(literal, text)| (literal.clone(), text.as_str()));
     splice(body, edits, &mut out);
     Ok(out.into())
 }

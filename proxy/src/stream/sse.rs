@@ -37,12 +37,7 @@ impl Default for Framer {
 impl Framer {
     /// Refuses events of more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self {
-            limit,
-            partial: BytesMut::new(),
-            line_is_empty: true,
-            after_cr: false,
-        }
+        Self { limit, partial: BytesMut::new(), line_is_empty: true, after_cr: false }
     }
 
     /// Takes the next whole event off the front of `chunk`.
@@ -147,21 +142,12 @@ impl<'a> Data<'a> {
                 continue;
             };
             data = match data {
-                Self::None => Self::Line {
-                    value,
-                    at: at + inside,
-                },
-                Self::Line {
-                    value: first,
-                    at: first_at,
-                } => Self::Lines {
+                Self::None => Self::Line { value, at: at + inside },
+                Self::Line { value: first, at: first_at } => Self::Lines {
                     joined: [first, b"\n", value].concat(),
                     starts: vec![(0, first_at), (first.len() + 1, at + inside)],
                 },
-                Self::Lines {
-                    mut joined,
-                    mut starts,
-                } => {
+                Self::Lines { mut joined, mut starts } => {
                     joined.push(b'\n');
                     starts.push((joined.len(), at + inside));
                     joined.extend_from_slice(value);
@@ -214,11 +200,7 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<(&'a [u8], usize)> {
 
 /// Each line with its place, without line ends. A byte order mark at the start is passed over.
 fn lines(event: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = if event.starts_with(b"\xef\xbb\xbf") {
-        3
-    } else {
-        0
-    };
+    let mut at = if event.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     std::iter::from_fn(move || {
         let rest = event.get(at..).filter(|rest| !rest.is_empty())?;
         let start = at;

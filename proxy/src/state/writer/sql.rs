@@ -96,10 +96,19 @@ pub(super) fn record(
     accounts: &str,
 ) -> rusqlite::Result<()> {
     let usage = record.usage.map(|usage| {
-        json(usage.iter().filter(|(_, units)| *units > 0).map(|(class, units)| (class.name(), units)))
+        json(
+            usage
+                .iter()
+                .filter(|(_, units)| *units > 0)
+                .map(|(class, units)| (class.name(), units)),
+        )
     });
     let cost = record.cost.as_ref().map(|cost| {
-        json(cost.by_class().filter(|(_, pico)| pico.0 != 0).map(|(class, pico)| (class.name(), pico.0)))
+        json(
+            cost.by_class()
+                .filter(|(_, pico)| pico.0 != 0)
+                .map(|(class, pico)| (class.name(), pico.0)),
+        )
     });
     connection
         .prepare_cached(
@@ -171,11 +180,7 @@ fn account_id(
     Ok(id)
 }
 
-fn exhausted(
-    connection: &Connection,
-    id: i64,
-    hold: &budget::Hold,
-) -> rusqlite::Result<Exhausted> {
+fn exhausted(connection: &Connection, id: i64, hold: &budget::Hold) -> rusqlite::Result<Exhausted> {
     let taken: i64 = connection
         .prepare_cached("SELECT posted + pending FROM account WHERE id = ?1")?
         .query_row([id], |row| row.get(0))?;

@@ -74,11 +74,7 @@ fn member<'a>(
         "partial_json" => Field::PartialJson,
         _ => return whole::read_member(key, reader, &mut outline.found),
     };
-    let channel = Channel {
-        index: 0,
-        part: 0,
-        field,
-    };
+    let channel = Channel { index: 0, part: 0, field };
     outline.piece(string(reader)?, channel);
     Ok(())
 }

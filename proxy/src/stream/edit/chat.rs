@@ -51,11 +51,7 @@ fn choice(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Result<
 }
 
 const fn unnumbered(field: Field) -> Channel {
-    Channel {
-        index: 0,
-        part: 0,
-        field,
-    }
+    Channel { index: 0, part: 0, field }
 }
 
 fn delta(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<(), JsonError> {
@@ -98,10 +94,7 @@ fn tool_call(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Resu
         }
         Ok(())
     })?;
-    let channel = Channel {
-        part: index.unwrap_or(place),
-        ..unnumbered(Field::ToolCall)
-    };
+    let channel = Channel { part: index.unwrap_or(place), ..unnumbered(Field::ToolCall) };
     outline.piece(arguments, channel);
     Ok(())
 }

@@ -16,11 +16,7 @@ pub(super) fn delta_event(kind: WireKind, channel: Channel, last: &[u8], text: &
     let mut out = String::with_capacity(text.len() + 256);
     if let Some(name) = sse::name(last).and_then(|name| std::str::from_utf8(name).ok()) {
         // A block that starts with text is an event of another name.
-        let name = if kind == WireKind::Messages {
-            "content_block_delta"
-        } else {
-            name
-        };
+        let name = if kind == WireKind::Messages { "content_block_delta" } else { name };
         out.push_str("event: ");
         out.push_str(name);
         out.push('\n');

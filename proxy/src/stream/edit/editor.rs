@@ -125,11 +125,8 @@ impl<F: Restorers> Editor<F> {
         if self.open.len() == MOST_TEXTS {
             return Err(StreamError::TooManyTexts { limit: MOST_TEXTS });
         }
-        let restore = if channel.field.holds_json() {
-            self.restorers.json()
-        } else {
-            self.restorers.plain()
-        };
+        let restore =
+            if channel.field.holds_json() { self.restorers.json() } else { self.restorers.plain() };
         let last = Bytes::new();
         self.open.insert(channel, Open { restore, last });
         Ok(())

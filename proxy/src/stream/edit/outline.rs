@@ -134,10 +134,7 @@ impl Outline {
 
     pub(super) fn piece(&mut self, text: Option<Text<'_>>, channel: Channel) {
         if let Some(text) = text {
-            self.found.push(Found {
-                literal: text.range(),
-                place: Place::Piece(channel),
-            });
+            self.found.push(Found { literal: text.range(), place: Place::Piece(channel) });
         }
     }
 }

@@ -46,12 +46,7 @@ impl<F: Restorers> StreamRelay<F> {
         } else {
             Way::Watch { lost: false }
         };
-        Self {
-            kind,
-            framer: Framer::default(),
-            meter: Meter::new(kind),
-            way,
-        }
+        Self { kind, framer: Framer::default(), meter: Meter::new(kind), way }
     }
 
     /// Takes the next bytes from the upstream and appends what can go to the client.
@@ -129,11 +124,7 @@ impl<F: Restorers> StreamRelay<F> {
 
     /// Appends what the channels hold back.
     fn release(&mut self, out: &mut Vec<Bytes>) {
-        if let Way::Edit {
-            editor: Some(editor),
-            unterminated,
-            ..
-        } = &mut self.way
+        if let Way::Edit { editor: Some(editor), unterminated, .. } = &mut self.way
             && let Some(held) = editor.close_all()
         {
             if std::mem::take(unterminated) {
@@ -183,12 +174,7 @@ impl<F: Restorers> StreamRelay<F> {
             return Ok(Change::Pass);
         }
         let noted = self.meter.event(data.bytes());
-        let Way::Edit {
-            hide_usage_event,
-            editor,
-            ..
-        } = &mut self.way
-        else {
+        let Way::Edit { hide_usage_event, editor, .. } = &mut self.way else {
             return Ok(Change::Pass);
         };
         if *hide_usage_event && noted == Noted::UsageOnly {

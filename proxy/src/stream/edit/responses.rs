@@ -56,11 +56,7 @@ pub(super) fn read(outline: &mut Outline, data: &str) -> Result<(), JsonError> {
         other => match other.strip_suffix(".done").and_then(place_of) {
             Some(place) => {
                 let (index, part) = numbers(data)?;
-                Some(Close::Channel(Channel {
-                    index,
-                    part,
-                    field: Field::Delta(place),
-                }))
+                Some(Close::Channel(Channel { index, part, field: Field::Delta(place) }))
             }
             None => None,
         },
@@ -82,11 +78,7 @@ fn piece(outline: &mut Outline, place: u8, data: &str) -> Result<(), JsonError> 
         }
         Ok(())
     })?;
-    let channel = Channel {
-        index,
-        part,
-        field: Field::Delta(place),
-    };
+    let channel = Channel { index, part, field: Field::Delta(place) };
     outline.piece(text, channel);
     Ok(())
 }

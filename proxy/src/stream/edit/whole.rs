@@ -99,10 +99,7 @@ fn starts_like_json(raw: &str) -> bool {
     let mut rest = raw;
     loop {
         rest = rest.trim_start();
-        match ["\\n", "\\r", "\\t"]
-            .iter()
-            .find_map(|space| rest.strip_prefix(space))
-        {
+        match ["\\n", "\\r", "\\t"].iter().find_map(|space| rest.strip_prefix(space)) {
             Some(after) => rest = after,
             None => return rest.starts_with(['{', '[']) || rest.starts_with("\\\""),
         }

@@ -179,9 +179,7 @@ impl Counts {
 
     /// What was written for five minutes: all that is not said to be written for an hour.
     fn short_write(&self) -> Option<u64> {
-        let rest = self
-            .cache_write
-            .map(|all| all.saturating_sub(self.one_hour.unwrap_or(0)));
+        let rest = self.cache_write.map(|all| all.saturating_sub(self.one_hour.unwrap_or(0)));
         rest.max(self.five_minutes)
     }
 
@@ -202,8 +200,7 @@ impl Counts {
 
     fn add(&mut self, other: &Self) {
         let sum = |left: Option<u64>, right: Option<u64>| {
-            left.or(right)
-                .map(|_| left.unwrap_or(0).saturating_add(right.unwrap_or(0)))
+            left.or(right).map(|_| left.unwrap_or(0).saturating_add(right.unwrap_or(0)))
         };
         self.input = sum(self.input, other.input);
         self.output = sum(self.output, other.output);

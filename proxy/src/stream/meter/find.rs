@@ -24,9 +24,8 @@ pub(super) fn word(needle: &Needle, data: &[u8]) -> bool {
 /// True where a member of this name has a value that is not `null`.
 pub(super) fn member(needle: &Needle, data: &[u8]) -> bool {
     needle.find_iter(data).any(|at| {
-        let mut rest = data[at + needle.needle().len()..]
-            .iter()
-            .filter(|byte| !byte.is_ascii_whitespace());
+        let mut rest =
+            data[at + needle.needle().len()..].iter().filter(|byte| !byte.is_ascii_whitespace());
         rest.next() == Some(&b':') && rest.next() != Some(&b'n')
     })
 }

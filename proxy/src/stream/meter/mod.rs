@@ -95,11 +95,7 @@ struct Progress {
 impl Meter {
     /// Starts before the first event.
     pub fn new(kind: WireKind) -> Self {
-        Self {
-            kind,
-            metered: Metered::default(),
-            progress: Progress::default(),
-        }
+        Self { kind, metered: Metered::default(), progress: Progress::default() }
     }
 
     /// Takes in the data of one event. What is not JSON says nothing.

@@ -45,11 +45,7 @@ pub(super) fn event(
     // Only the last chunk has no choices; what the others report may be revised.
     let alone = seen.choices == Some(0);
     metered.usage_is_final = alone && metered.usage.is_some();
-    Ok(if alone {
-        Noted::UsageOnly
-    } else {
-        Noted::Other
-    })
+    Ok(if alone { Noted::UsageOnly } else { Noted::Other })
 }
 
 /// What was in a chunk, or in a whole answer, which has the same members.
@@ -207,16 +203,11 @@ impl Counts {
         let audio_input = self.audio_input.unwrap_or(0);
         let audio_output = self.audio_output.unwrap_or(0);
         let image_output = self.image_output.unwrap_or(0);
-        let special_input = cached
-            .saturating_add(cache_write)
-            .saturating_add(audio_input);
+        let special_input = cached.saturating_add(cache_write).saturating_add(audio_input);
         // OpenAI counts reasoning within the output. xAI and Gemini's compatible endpoint count it
         // beside the output: there the total is larger than its parts by exactly that.
         let beside = match bills {
-            Bills::Both => self
-                .total
-                .unwrap_or(0)
-                .saturating_sub(input.saturating_add(output)),
+            Bills::Both => self.total.unwrap_or(0).saturating_sub(input.saturating_add(output)),
             Bills::Input => 0,
         };
         let reasoning = self.reasoning.unwrap_or(0);

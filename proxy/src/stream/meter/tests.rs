@@ -8,10 +8,7 @@ use iron_policy::types::TokenClass::{
 
 use super::*;
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "compared with what was reported, if anything"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "compared with what was reported, if anything")]
 fn usage<const N: usize>(classes: [(TokenClass, u64); N]) -> Option<Usage> {
     let with = |usage: Usage, (class, units): (TokenClass, u64)| usage.with(class, units);
     Some(classes.into_iter().fold(Usage::default(), with))
@@ -138,10 +135,7 @@ fn a_stream_that_breaks_off_is_not_complete() {
     assert!(stream(WireKind::Chat, &[DELTA, STOP]).complete);
     let error = r#"{"error":{"message":"secret","type":"server_error","code":null}}"#;
     let seen = stream(WireKind::Chat, &[DELTA, error, "[DONE]"]);
-    assert_eq!(
-        (seen.complete, seen.error.as_deref()),
-        (false, Some("server_error"))
-    );
+    assert_eq!((seen.complete, seen.error.as_deref()), (false, Some("server_error")));
     let text = stream(WireKind::Chat, &[r#"{"error":"secret words"}"#]);
     assert_eq!(text.error.as_deref(), Some("error"));
 }
@@ -170,13 +164,8 @@ const RESPONSE: &str = r#"{"id":"resp_1","object":"response","status":"completed
 
 #[test]
 fn responses_report_at_the_end() {
-    let expected = usage([
-        (Input, 43),
-        (CacheRead, 32),
-        (Output, 56),
-        (Reasoning, 64),
-        (ToolCall, 2),
-    ]);
+    let expected =
+        usage([(Input, 43), (CacheRead, 32), (Output, 56), (Reasoning, 64), (ToolCall, 2)]);
     for end in ["completed", "incomplete", "failed"] {
         let mut meter = Meter::new(WireKind::Responses);
         meter.event(br#"{"type":"response.created","response":{"id":"resp_1","model":"gpt-5.4","error":null,"usage":null,"output":[]},"sequence_number":0}"#);
@@ -196,10 +185,7 @@ fn responses_report_at_the_end() {
     let error =
         r#"{"type":"error","code":"server_error","message":"m","param":null,"sequence_number":1}"#;
     let seen = stream(WireKind::Responses, &[error]);
-    assert_eq!(
-        (seen.complete, seen.error.as_deref()),
-        (false, Some("server_error"))
-    );
+    assert_eq!((seen.complete, seen.error.as_deref()), (false, Some("server_error")));
 }
 
 const MESSAGE_START: &str = r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-opus-4-6","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":300,"cache_read_input_tokens":1000,"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200},"output_tokens":1,"service_tier":"standard"}}}"#;
@@ -212,13 +198,8 @@ fn anthropic_reports_cumulatively() {
     let mut meter = Meter::new(WireKind::Messages);
     meter.event(MESSAGE_START.as_bytes());
     meter.event(TEXT_DELTA.as_bytes());
-    let so_far = [
-        (Input, 25),
-        (CacheRead, 1000),
-        (CacheWrite, 100),
-        (CacheWrite1h, 200),
-        (Output, 1),
-    ];
+    let so_far =
+        [(Input, 25), (CacheRead, 1000), (CacheWrite, 100), (CacheWrite1h, 200), (Output, 1)];
     assert_eq!(meter.metered().usage, usage(so_far));
     assert!(!meter.metered().usage_is_final && !meter.metered().complete);
     meter.event(MESSAGE_DELTA.as_bytes());
@@ -246,17 +227,11 @@ fn anthropic_details() {
     assert_eq!(seen.usage.map(|usage| usage.of(CacheWrite1h)), Some(200));
     let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
     let seen = stream(WireKind::Messages, &[MESSAGE_START, error]);
-    assert_eq!(
-        (seen.complete, seen.error.as_deref()),
-        (false, Some("overloaded_error"))
-    );
+    assert_eq!((seen.complete, seen.error.as_deref()), (false, Some("overloaded_error")));
     let message = plain(
         WireKind::Messages,
         r#"{"type":"message","model":"claude-opus-4-6","content":[],"usage":{"input_tokens":3,"cache_creation_input_tokens":8,"cache_read_input_tokens":null,"output_tokens":4,"speed":"fast","iterations":[{"type":"compaction","input_tokens":100,"output_tokens":10},{"type":"message","input_tokens":3,"output_tokens":4}]}}"#,
     );
-    assert_eq!(
-        message.usage,
-        usage([(Input, 103), (CacheWrite, 8), (Output, 14)])
-    );
+    assert_eq!(message.usage, usage([(Input, 103), (CacheWrite, 8), (Output, 14)]));
     assert_eq!(message.service_tier.as_deref(), Some("fast"));
 }

@@ -36,17 +36,11 @@ impl Restorers for Double {
     type R = DoubleRestore;
 
     fn plain(&self) -> DoubleRestore {
-        DoubleRestore {
-            held: String::new(),
-            value: value(false),
-        }
+        DoubleRestore { held: String::new(), value: value(false) }
     }
 
     fn json(&self) -> DoubleRestore {
-        DoubleRestore {
-            held: String::new(),
-            value: value(true),
-        }
+        DoubleRestore { held: String::new(), value: value(true) }
     }
 }
 

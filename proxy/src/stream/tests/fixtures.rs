@@ -77,18 +77,13 @@ fn data(value: &Value) -> String {
 }
 
 fn named(value: &Value) -> String {
-    format!(
-        "event: {}\ndata: {value}\n\n",
-        value["type"].as_str().unwrap()
-    )
+    format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap())
 }
 
 fn chunk(choice: &Value) -> String {
-    data(
-        &json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_790_000_000,
+    data(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_790_000_000,
         "model": "gpt-5.4", "service_tier": "default", "system_fingerprint": null,
-        "choices": [choice], "usage": null, "obfuscation": "x8"}),
-    )
+        "choices": [choice], "usage": null, "obfuscation": "x8"}))
 }
 
 pub(super) const USAGE_CHUNK: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"gpt-5.4\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18}}\n\n";
@@ -97,10 +92,7 @@ pub(super) fn chat(pieces: &[&str]) -> String {
     let choice = |delta: Value, finish: Value| {
         chunk(&json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}))
     };
-    let mut out = choice(
-        json!({"role": "assistant", "content": "", "refusal": null}),
-        Value::Null,
-    );
+    let mut out = choice(json!({"role": "assistant", "content": "", "refusal": null}), Value::Null);
     for piece in pieces {
         out += &choice(json!({ "content": piece }), Value::Null);
     }
@@ -121,10 +113,8 @@ fn chat_tool(pieces: &[&str]) -> String {
 
 fn completion(pieces: &[&str]) -> String {
     let chunk = |text: &str, finish: Value| {
-        data(
-            &json!({"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m",
-            "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]}),
-        )
+        data(&json!({"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m",
+            "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]}))
     };
     let mut out = String::new();
     for piece in pieces {
@@ -197,10 +187,8 @@ fn responses_arguments(pieces: &[&str]) -> String {
                 "output_index": 0, "delta": piece})
         })
         .collect();
-    middle.push(
-        json!({"type": "response.function_call_arguments.done", "item_id": "fc_1",
-        "output_index": 0, "arguments": whole}),
-    );
+    middle.push(json!({"type": "response.function_call_arguments.done", "item_id": "fc_1",
+        "output_index": 0, "arguments": whole}));
     responses(item, middle, &whole)
 }
 
@@ -214,24 +202,19 @@ fn messages(block: &Value, deltas: Vec<Value>) -> String {
         out += &named(&json!({"type": "content_block_delta", "index": 0, "delta": delta}));
     }
     out += &named(&json!({"type": "content_block_stop", "index": 0}));
-    out += &named(
-        &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn",
-        "stop_sequence": null}, "usage": {"output_tokens": 7}}),
-    );
+    out += &named(&json!({"type": "message_delta", "delta": {"stop_reason": "end_turn",
+        "stop_sequence": null}, "usage": {"output_tokens": 7}}));
     out + &named(&json!({"type": "message_stop"}))
 }
 
 fn messages_text(pieces: &[&str]) -> String {
-    let deltas = pieces
-        .iter()
-        .map(|piece| json!({"type": "text_delta", "text": piece}));
+    let deltas = pieces.iter().map(|piece| json!({"type": "text_delta", "text": piece}));
     messages(&json!({"type": "text", "text": ""}), deltas.collect())
 }
 
 fn messages_input(pieces: &[&str]) -> String {
-    let deltas = pieces
-        .iter()
-        .map(|piece| json!({"type": "input_json_delta", "partial_json": piece}));
+    let deltas =
+        pieces.iter().map(|piece| json!({"type": "input_json_delta", "partial_json": piece}));
     messages(
         &json!({"type": "tool_use", "id": "toolu_1", "name": "send", "input": {}}),
         deltas.collect(),

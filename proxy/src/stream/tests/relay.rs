@@ -18,9 +18,7 @@ fn untouched_chunks_are_passed_on_at_once() {
     let mut relay: StreamRelay = StreamRelay::new(WireKind::Chat, false, None);
     for byte in stream.as_bytes() {
         let mut out = Vec::new();
-        relay
-            .push(Bytes::copy_from_slice(&[*byte]), &mut out)
-            .unwrap();
+        relay.push(Bytes::copy_from_slice(&[*byte]), &mut out).unwrap();
         assert_eq!(out.concat(), [*byte]);
     }
 }
@@ -29,14 +27,9 @@ fn untouched_chunks_are_passed_on_at_once() {
 fn events_that_pass_leave_as_one_slice() {
     let stream = Bytes::from(chat(&["a", "b"]));
     let mut out = Vec::new();
-    restoring(WireKind::Chat)
-        .push(stream.clone(), &mut out)
-        .unwrap();
+    restoring(WireKind::Chat).push(stream.clone(), &mut out).unwrap();
     assert_eq!(out.len(), 1);
-    assert_eq!(
-        (out[0].as_ptr(), out[0].len()),
-        (stream.as_ptr(), stream.len())
-    );
+    assert_eq!((out[0].as_ptr(), out[0].len()), (stream.as_ptr(), stream.len()));
 }
 
 #[test]
@@ -59,10 +52,7 @@ fn the_usage_event_that_was_asked_for_is_hidden_and_metered() {
         let relay: StreamRelay = StreamRelay::new(WireKind::Chat, true, None);
         let (out, metered) = run(relay, stream.as_bytes().chunks(size));
         assert_eq!(out, stream.replace(USAGE_CHUNK, ""));
-        assert_eq!(
-            metered.usage.map(|usage| usage.of(TokenClass::Output)),
-            Some(7)
-        );
+        assert_eq!(metered.usage.map(|usage| usage.of(TokenClass::Output)), Some(7));
         let relay = StreamRelay::new(WireKind::Chat, true, Some(Double));
         assert_eq!(run(relay, stream.as_bytes().chunks(size)).0, out);
     }
@@ -81,10 +71,7 @@ fn the_usage_event_that_was_asked_for_is_hidden_and_metered() {
 fn interleaved_choices_and_tool_calls_are_apart() {
     let (left, right) = PLACEHOLDER.split_at(5);
     let chunk = |choices: serde_json::Value| {
-        format!(
-            "data: {}\n\n",
-            json!({"id": "c", "model": "m", "choices": choices})
-        )
+        format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": choices}))
     };
     let tool = |index: u64, arguments: &str| {
         json!({"index": 0, "delta": {"tool_calls": [
@@ -109,11 +96,7 @@ fn interleaved_choices_and_tool_calls_are_apart() {
         for choice in event["choices"].as_array().unwrap() {
             let index = choice["index"].as_u64().unwrap() as usize;
             texts[index] += choice["delta"]["content"].as_str().unwrap_or_default();
-            for call in choice["delta"]["tool_calls"]
-                .as_array()
-                .into_iter()
-                .flatten()
-            {
+            for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
                 let index = call["index"].as_u64().unwrap() as usize;
                 tools[index] += call["function"]["arguments"].as_str().unwrap();
             }
@@ -133,34 +116,21 @@ fn interleaved_choices_and_tool_calls_are_apart() {
 fn anthropic_blocks_are_apart_and_signatures_stay() {
     let (left, right) = PLACEHOLDER.split_at(3);
     let event = |value: serde_json::Value| {
-        format!(
-            "event: {}\ndata: {value}\n\n",
-            value["type"].as_str().unwrap()
-        )
+        format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap())
     };
     let delta = |index: u64, delta: serde_json::Value| {
         event(json!({"type": "content_block_delta", "index": index, "delta": delta}))
     };
-    let signature = delta(
-        0,
-        json!({"type": "signature_delta", "signature": PLACEHOLDER}),
-    );
+    let signature = delta(0, json!({"type": "signature_delta", "signature": PLACEHOLDER}));
     let cited = json!({"type": "citations_delta", "citation": {"type": "page_location",
         "cited_text": PLACEHOLDER, "document_title": "t", "file_id": PLACEHOLDER}});
     let stream = [
-        event(
-            json!({"type": "content_block_start", "index": 0, "content_block":
-            {"type": "thinking", "thinking": "", "signature": ""}}),
-        ),
+        event(json!({"type": "content_block_start", "index": 0, "content_block":
+            {"type": "thinking", "thinking": "", "signature": ""}})),
         delta(0, json!({"type": "thinking_delta", "thinking": left})),
-        event(
-            json!({"type": "content_block_start", "index": 1, "content_block":
-            {"type": "text", "text": left}}),
-        ),
-        delta(
-            0,
-            json!({"type": "thinking_delta", "thinking": format!("{right}<")}),
-        ),
+        event(json!({"type": "content_block_start", "index": 1, "content_block":
+            {"type": "text", "text": left}})),
+        delta(0, json!({"type": "thinking_delta", "thinking": format!("{right}<")})),
         signature.clone(),
         delta(1, json!({"type": "text_delta", "text": right})),
         delta(1, cited),
@@ -171,10 +141,7 @@ fn anthropic_blocks_are_apart_and_signatures_stay() {
     assert!(out.contains(&signature));
     let events = events(&out);
     assert_eq!(events[3]["delta"]["thinking"], VALUE);
-    assert_eq!(
-        events[4]["delta"]["thinking"], "<",
-        "made before the signature"
-    );
+    assert_eq!(events[4]["delta"]["thinking"], "<", "made before the signature");
     assert_eq!(events[6]["delta"]["text"], VALUE);
     assert_eq!(events[7]["delta"]["citation"]["cited_text"], VALUE);
     assert_eq!(events[7]["delta"]["citation"]["file_id"], PLACEHOLDER);
@@ -183,10 +150,7 @@ fn anthropic_blocks_are_apart_and_signatures_stay() {
 
 #[test]
 fn responses_snapshots_agree_with_the_pieces() {
-    for shape in SHAPES
-        .iter()
-        .filter(|shape| shape.kind == WireKind::Responses)
-    {
+    for shape in SHAPES.iter().filter(|shape| shape.kind == WireKind::Responses) {
         let whole = format!("{{\"a\":\"{PLACEHOLDER}\"}}");
         let stream = (shape.stream)(&[&whole[..9], &whole[9..]]);
         let (out, _) = run(restoring(shape.kind), [stream.as_bytes()]);
@@ -222,10 +186,7 @@ fn events_of_several_data_lines_are_spliced_in_place() {
     );
     let (out, _) = run(restoring(WireKind::Chat), [stream.as_bytes()]);
     let escaped = serde_json::to_string(VALUE).unwrap();
-    assert_eq!(
-        out,
-        stream.replace(PLACEHOLDER, &escaped[1..escaped.len() - 1])
-    );
+    assert_eq!(out, stream.replace(PLACEHOLDER, &escaped[1..escaped.len() - 1]));
 }
 
 #[test]
@@ -233,10 +194,8 @@ fn what_is_held_at_a_broken_end_is_released() {
     let open =
         "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a<EM\"}}]}\n\n";
     let (out, metered) = run(restoring(WireKind::Chat), [open.trim_end().as_bytes()]);
-    let pieces: Vec<_> = events(&out)
-        .iter()
-        .map(|event| event["choices"][0]["delta"]["content"].clone())
-        .collect();
+    let pieces: Vec<_> =
+        events(&out).iter().map(|event| event["choices"][0]["delta"]["content"].clone()).collect();
     assert_eq!(pieces, ["a", "<EM"]);
     assert!(!metered.complete);
 

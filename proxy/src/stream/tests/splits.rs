@@ -30,9 +30,7 @@ fn a_text_cut_into_three_pieces_anywhere_comes_out_the_same() {
     for shape in &SHAPES {
         let whole = sample(shape);
         let expected = restored(&whole, shape.json);
-        let borders: Vec<_> = (0..=whole.len())
-            .filter(|at| whole.is_char_boundary(*at))
-            .collect();
+        let borders: Vec<_> = (0..=whole.len()).filter(|at| whole.is_char_boundary(*at)).collect();
         let (reference, _) = run(relay(shape), [(shape.stream)(&[&whole]).as_bytes()]);
         let closing = skeleton(shape, &reference);
         for &first in &borders {

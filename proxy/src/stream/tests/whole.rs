@@ -14,19 +14,14 @@ fn restore(body: &Value) -> Value {
 #[test]
 fn texts_are_restored_and_the_rest_is_left() {
     let arguments = format!("{{\"to\":\"{PLACEHOLDER}\"}}");
-    let chat = restore(
-        &json!({"id": PLACEHOLDER, "model": PLACEHOLDER, "choices": [{"index": 0,
+    let chat = restore(&json!({"id": PLACEHOLDER, "model": PLACEHOLDER, "choices": [{"index": 0,
         "message": {"role": "assistant", "content": format!("to {PLACEHOLDER}"),
             "tool_calls": [{"id": PLACEHOLDER, "type": "function",
                 "function": {"name": "send", "arguments": arguments}}]},
-        "logprobs": {"content": [{"token": PLACEHOLDER}]}, "finish_reason": "stop"}]}),
-    );
+        "logprobs": {"content": [{"token": PLACEHOLDER}]}, "finish_reason": "stop"}]}));
     let message = &chat["choices"][0]["message"];
     assert_eq!(message["content"], format!("to {VALUE}"));
-    assert_eq!(
-        message["tool_calls"][0]["function"]["arguments"],
-        restored(&arguments, true)
-    );
+    assert_eq!(message["tool_calls"][0]["function"]["arguments"], restored(&arguments, true));
     for left in [
         "/id",
         "/model",
@@ -46,10 +41,7 @@ fn texts_are_restored_and_the_rest_is_left() {
         json!({"type": "thinking", "thinking": VALUE, "signature": PLACEHOLDER})
     );
     assert_eq!(message["content"][1]["data"], PLACEHOLDER);
-    assert_eq!(
-        message["content"][2]["input"],
-        json!({"id": VALUE, "data": [{"type": VALUE}]})
-    );
+    assert_eq!(message["content"][2]["input"], json!({"id": VALUE, "data": [{"type": VALUE}]}));
 
     let response = restore(&json!({"output": [
         {"type": "reasoning", "encrypted_content": PLACEHOLDER, "summary": [{"type": "summary_text", "text": PLACEHOLDER}]},
@@ -58,10 +50,7 @@ fn texts_are_restored_and_the_rest_is_left() {
     assert_eq!(response["output"][0]["encrypted_content"], PLACEHOLDER);
     assert_eq!(response["output"][0]["summary"][0]["text"], VALUE);
     assert_eq!(response["output"][1]["call_id"], PLACEHOLDER);
-    assert_eq!(
-        response["output"][1]["arguments"],
-        restored(&arguments, true)
-    );
+    assert_eq!(response["output"][1]["arguments"], restored(&arguments, true));
     assert_eq!(response["output"][2]["input"], VALUE);
 }
 
@@ -76,9 +65,8 @@ fn nothing_to_restore_is_the_very_same_bytes() {
 
 #[test]
 fn only_the_literals_that_change_are_rewritten() {
-    let body = Bytes::from(format!(
-        "{{\"a\" :\"\\u00e9\",\n\"text\": \"{PLACEHOLDER}\" , \"n\":1e0}}"
-    ));
+    let body =
+        Bytes::from(format!("{{\"a\" :\"\\u00e9\",\n\"text\": \"{PLACEHOLDER}\" , \"n\":1e0}}"));
     let escaped = serde_json::to_string(VALUE).unwrap();
     let expected = String::from_utf8(body.to_vec())
         .unwrap()
