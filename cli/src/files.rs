@@ -94,7 +94,8 @@ fn existing(path: PathBuf) -> Result<PathBuf, Failure> {
 }
 
 async fn running_state(policy: &Policy) -> Option<PathBuf> {
-    let status = local_http::get_json(policy.proxy.listen, "/_iron/status", Duration::from_millis(500));
+    let status =
+        local_http::get_json(policy.proxy.listen, "/_iron/status", Duration::from_millis(500));
     status.await.ok()?.get("state")?.as_str().map(PathBuf::from)
 }
 
@@ -109,6 +110,8 @@ fn state_folder() -> Result<PathBuf, Failure> {
     let folder = env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".local/state")))
-        .ok_or_else(|| anyhow!("neither HOME nor XDG_STATE_HOME is set: name a file with --state"))?;
+        .ok_or_else(|| {
+            anyhow!("neither HOME nor XDG_STATE_HOME is set: name a file with --state")
+        })?;
     Ok(folder.join(FOLDER))
 }

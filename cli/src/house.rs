@@ -24,25 +24,26 @@ pub struct House {
 }
 
 impl House {
-/// Opens the ledger, builds the policy's parts, takes the port.
-pub async fn start(policy: &Policy, state: &Path, maker: &Maker) -> Result<Self, Failure> {
-    let live = maker.live(policy.clone(), None)?;
-    let (ledger, recovery) = Ledger::open(state, &policy.into()).map_err(anyhow::Error::from)?;
-    if recovery.recovered > 0 {
-        tracing::warn!(
-            calls = recovery.recovered,
-            "calls were open when the proxy last stopped: charged whole, marked as estimated"
-        );
-    }
-    let shared = Shared::new(live, ledger, recovery.last);
-    let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
+    /// Opens the ledger, builds the policy's parts, takes the port.
+    pub async fn start(policy: &Policy, state: &Path, maker: &Maker) -> Result<Self, Failure> {
+        let live = maker.live(policy.clone(), None)?;
+        let (ledger, recovery) =
+            Ledger::open(state, &policy.into()).map_err(anyhow::Error::from)?;
+        if recovery.recovered > 0 {
+            tracing::warn!(
+                calls = recovery.recovered,
+                "calls were open when the proxy last stopped: charged whole, marked as estimated"
+            );
+        }
+        let shared = Shared::new(live, ledger, recovery.last);
+        let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
         format!(
             "cannot listen on {}: is another proxy running? Choose another port with --listen",
             policy.proxy.listen
         )
     })?;
-    Ok(Self { server, shared })
-}
+        Ok(Self { server, shared })
+    }
 }
 
 /// Makes live policies: what they need besides their text.
@@ -89,8 +90,14 @@ impl Maker {
                 upstream.api_key_env = Some("SIMULATED".to_owned());
             }
         }
-        Live::build(policy, |variable| self.key(variable), &self.tls, Arc::clone(&self.sessions), before)
-            .map_err(|error| Failure::Config(anyhow!("{error}")))
+        Live::build(
+            policy,
+            |variable| self.key(variable),
+            &self.tls,
+            Arc::clone(&self.sessions),
+            before,
+        )
+        .map_err(|error| Failure::Config(anyhow!("{error}")))
     }
 }
 

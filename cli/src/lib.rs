@@ -8,5 +8,6 @@ pub mod commands;
 pub mod files;
 pub mod house;
 pub mod local_http;
+pub mod output;
 pub mod reload;
 pub mod simulator;

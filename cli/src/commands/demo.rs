@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::house::{House, Maker};
 use crate::local_http::{self, Answer};
+use crate::output::say;
 use crate::simulator::{Behaviour, Simulator};
 
 /// The demo's policy: a small budget for one agent, a breaker that is quick to open and to try.
@@ -125,7 +126,9 @@ impl Story {
             waited += Duration::from_millis(100);
         }
         let probes = self.simulator.counts().received - before;
-        say(&format!("   it is well again: after {waited:?}, {probes} probe was let through and answered"));
+        say(&format!(
+            "   it is well again: after {waited:?}, {probes} probe was let through and answered"
+        ));
         Ok(())
     }
 
@@ -160,9 +163,4 @@ fn said(answer: &Answer) -> anyhow::Result<String> {
 fn message(answer: &Answer) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(answer.body())?;
     Ok(body["error"]["message"].as_str().unwrap_or_default().to_owned())
-}
-
-#[expect(clippy::print_stdout, reason = "the story is this command's output")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -25,6 +25,13 @@ pub enum Failure {
     Other(anyhow::Error),
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Config(error) | Self::Usage(error) | Self::Other(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Other(error)
@@ -33,10 +40,9 @@ impl From<anyhow::Error> for Failure {
 
 /// Prints a failure with what led to it.
 pub fn tell(failure: &Failure) {
-    let (Failure::Config(error) | Failure::Usage(error) | Failure::Other(error)) = failure;
     let mut err = std::io::stderr().lock();
     let label = if err.is_terminal() { "\x1b[31merror:\x1b[0m" } else { "error:" };
-    let _ = writeln!(err, "{label} {error:#}");
+    let _ = writeln!(err, "{label} {failure}");
 }
 
 /// Runs one command to its end.

@@ -10,7 +10,8 @@ use iron_policy::config::Policy;
 use super::Failure;
 use crate::args::{Files, Simulate};
 use crate::files::{self, Config};
-use crate::house::{Maker, House};
+use crate::house::{House, Maker};
+use crate::output::say;
 use crate::reload;
 use crate::simulator::Simulator;
 
@@ -29,7 +30,6 @@ pub(super) async fn up(
         false => None,
         true => Some(
             Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0)))
-                .await
                 .context("the simulated provider did not start")?,
         ),
     };
@@ -58,25 +58,26 @@ fn simulated(simulate: Simulate, policy: &Policy) -> bool {
 }
 
 /// The lines that a user needs, and a command that works at once.
-#[expect(clippy::print_stdout, reason = "the greeting is this command's output")]
 fn greet(config: &Config, address: SocketAddr, state: &Path, simulated: bool) {
     let base = format!("http://{address}");
-    println!("Iron Cage {} listens for agents at {base}", env!("CARGO_PKG_VERSION"));
-    println!("  base URLs   OpenAI {base}/v1 · Anthropic {base} · by name {base}/UPSTREAM/v1");
-    println!("  agents      export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base}");
     let from = config.path.as_ref().map_or_else(
-        || "the defaults (no iron.toml found)".to_owned(),
+        || "the defaults, since there is no iron.toml".to_owned(),
         |path| path.display().to_string(),
     );
-    println!("  state       {} · configuration: {from}", state.display());
-    if simulated {
-        println!("\nNo provider is called: a simulated one answers, and its money is not real.");
-    }
     let key = if simulated { "" } else { " -H \"authorization: Bearer $OPENAI_API_KEY\"" };
-    println!(
+    let version = env!("CARGO_PKG_VERSION");
+    say(&format!("Iron Cage {version} listens for agents at {base}"));
+    say(&format!("  base URLs  OpenAI {base}/v1, Anthropic {base}, by name {base}/UPSTREAM/v1"));
+    say(&format!("  agents     export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base}"));
+    say(&format!("  state      {} (configuration: {from})", state.display()));
+    if simulated {
+        say("\nNo provider is called: a simulated one answers, and its money is not real.");
+    }
+    say(&format!(
         "\nTry it:\n  curl {base}/v1/chat/completions{key} -H 'content-type: application/json' \\\n    \
-         -d '{{\"model\":\"gpt-4o-mini\",\"max_tokens\":100,\"messages\":[{{\"role\":\"user\",\"content\":\"Write to ada@example.org\"}}]}}'"
-    );
+         -d '{{\"model\":\"gpt-4o-mini\",\"max_tokens\":100,\"messages\":[{{\"role\":\"user\",\
+         \"content\":\"Write to ada@example.org\"}}]}}'\n"
+    ));
 }
 
 fn log_to_stderr() {

@@ -33,9 +33,7 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
     if draft.report != Report::Never {
         start["usage"] = usage(&draft.usage, draft.usage.all_output().min(1));
     }
-    let mut events = vec![Event::typed(
-        &json!({ "type": "message_start", "message": start }),
-    )];
+    let mut events = vec![Event::typed(&json!({ "type": "message_start", "message": start }))];
     let mut stopped = "end_turn";
     if let Some(choice) = draft.choices.first() {
         stopped = stop_reason(choice.finish);
@@ -57,9 +55,7 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
             let event = json!({ "type": "content_block_delta", "index": 0, "delta": delta });
             events.push(Event::typed(&event).tokens(1));
         }
-        events.push(Event::typed(
-            &json!({ "type": "content_block_stop", "index": 0 }),
-        ));
+        events.push(Event::typed(&json!({ "type": "content_block_stop", "index": 0 })));
     }
     let mut end = json!({
         "type": "message_delta",

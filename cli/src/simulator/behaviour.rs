@@ -162,18 +162,12 @@ impl Behaviour {
 
     /// Answers with this text.
     pub fn say(text: impl Into<String>) -> Self {
-        Self {
-            text: Text::Say(text.into()),
-            ..Self::default()
-        }
+        Self { text: Text::Say(text.into()), ..Self::default() }
     }
 
     /// Answers with this many bytes of filler.
     pub fn bytes(size: usize) -> Self {
-        Self {
-            text: Text::Bytes(size),
-            ..Self::default()
-        }
+        Self { text: Text::Bytes(size), ..Self::default() }
     }
 
     /// Answers with a literal body.
@@ -208,10 +202,7 @@ impl Behaviour {
     }
 
     fn answering(answer: Answer) -> Self {
-        Self {
-            answer,
-            ..Self::default()
-        }
+        Self { answer, ..Self::default() }
     }
 
     /// Lets something go wrong. May be said several times; mishaps at one place keep their order.

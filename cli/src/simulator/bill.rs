@@ -90,11 +90,7 @@ struct Price {
 
 /// Input, cache read, output; nothing is charged for writing to the cache.
 const fn openai(name: &'static str, [input, cache_read, output]: [i64; 3]) -> Model {
-    model_of(
-        Vendor::OpenAi,
-        name,
-        [input, cache_read, input, input, output],
-    )
+    model_of(Vendor::OpenAi, name, [input, cache_read, input, input, output])
 }
 
 /// Input, cache read, cache write of five minutes, of one hour, output.
@@ -103,33 +99,16 @@ const fn claude(name: &'static str, prices: [i64; 5]) -> Model {
 }
 
 const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model {
-    Model {
-        name,
-        vendor,
-        price: price(prices),
-        long: None,
-    }
+    Model { name, vendor, price: price(prices), long: None }
 }
 
 const fn price([input, cache_read, cache_write, cache_write_1h, output]: [i64; 5]) -> Price {
-    Price {
-        input,
-        cache_read,
-        cache_write,
-        cache_write_1h,
-        output,
-    }
+    Price { input, cache_read, cache_write, cache_write_1h, output }
 }
 
 impl Model {
     const fn long(self, above: u64, prices: [i64; 5]) -> Self {
-        Self {
-            long: Some(Long {
-                above,
-                price: price(prices),
-            }),
-            ..self
-        }
+        Self { long: Some(Long { above, price: price(prices) }), ..self }
     }
 }
 
@@ -208,29 +187,15 @@ mod tests {
     fn charges_are_rounded_up_once_per_call() {
         let mini = model("gpt-4o-mini").unwrap();
         // 1 x 150,000 pico = 150 nano exactly; 1 x 75,000 = 75 nano.
-        let one = Usage {
-            input: 1,
-            cache_read: 1,
-            ..Usage::default()
-        };
+        let one = Usage { input: 1, cache_read: 1, ..Usage::default() };
         assert_eq!(mini.charge(&one), 225);
         assert_eq!(mini.charge(&Usage::default()), 0);
         // 1,000 x $3 + 500 x $15 per million = $0.0105.
-        let usage = Usage {
-            input: 1_000,
-            output: 300,
-            reasoning: 200,
-            ..Usage::default()
-        };
+        let usage = Usage { input: 1_000, output: 300, reasoning: 200, ..Usage::default() };
         let sonnet = model("claude-sonnet-4-5-20250929").unwrap();
         assert_eq!(sonnet.charge(&usage), 10_500_000);
         // Above 200,000 read, every token has the higher price.
-        let long = Usage {
-            input: 1,
-            cache_read: 200_000,
-            output: 1,
-            ..Usage::default()
-        };
+        let long = Usage { input: 1, cache_read: 200_000, output: 1, ..Usage::default() };
         assert_eq!(sonnet.charge(&long), 6_000 + 120_000_000 + 22_500);
     }
 

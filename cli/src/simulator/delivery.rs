@@ -51,13 +51,7 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(world: Arc<World>, request_id: String) -> Self {
-        Self {
-            world,
-            request_id,
-            charge: None,
-            tokens: 0,
-            ended: false,
-        }
+        Self { world, request_id, charge: None, tokens: 0, ended: false }
     }
 
     /// From now on the call costs something: all of it when `generated`, else as it is sent.
@@ -79,10 +73,7 @@ impl Call {
 
     fn settle_so_far(&mut self) {
         let tokens = self.tokens;
-        self.settle(|whole| Usage {
-            output: whole.output.min(tokens),
-            ..whole
-        });
+        self.settle(|whole| Usage { output: whole.output.min(tokens), ..whole });
     }
 
     fn settle(&mut self, usage: impl FnOnce(Usage) -> Usage) {
@@ -135,21 +126,15 @@ impl Plan {
             })
             .collect();
         let length = ends.last().copied().unwrap_or(0);
-        let latest = if streamed {
-            length
-        } else {
-            length.saturating_sub(1)
-        };
+        let latest = if streamed { length } else { length.saturating_sub(1) };
         let place = |at: &At| match at {
             At::Head => None,
             At::Byte(bytes) => Some((*bytes).min(latest)),
             At::Event(0) => Some(0),
             At::Event(events) => Some(ends.get(events - 1).map_or(latest, |e| (*e).min(latest))),
         };
-        let mut mishaps: VecDeque<(usize, Mishap)> = mishaps
-            .iter()
-            .filter_map(|(at, mishap)| Some((place(at)?, mishap.clone())))
-            .collect();
+        let mut mishaps: VecDeque<(usize, Mishap)> =
+            mishaps.iter().filter_map(|(at, mishap)| Some((place(at)?, mishap.clone()))).collect();
         mishaps.make_contiguous().sort_by_key(|(place, _)| *place);
 
         let mut borders: Vec<usize> = match pace.split {
@@ -161,11 +146,7 @@ impl Plan {
         borders.sort_unstable();
         borders.dedup();
 
-        let whole: Bytes = pieces
-            .iter()
-            .flat_map(|piece| &piece.bytes)
-            .copied()
-            .collect();
+        let whole: Bytes = pieces.iter().flat_map(|piece| &piece.bytes).copied().collect();
         let mut unsent = pieces.iter().zip(std::iter::once(0).chain(ends)).peekable();
         let mut steps = VecDeque::with_capacity(borders.len() + mishaps.len());
         let mut start = 0;
@@ -230,12 +211,7 @@ impl Delivery {
         if plan.steps.is_empty() {
             call.end();
         }
-        Self {
-            call,
-            plan,
-            gap,
-            pause: None,
-        }
+        Self { call, plan, gap, pause: None }
     }
 
     /// Between two writes. The yield makes the server flush the first one.
@@ -294,10 +270,7 @@ mod tests {
 
     /// Two pieces of five bytes and one token each, as `5/1` for each write and `!` for a mishap.
     fn planned(behaviour: &Behaviour, streamed: bool) -> String {
-        let piece = |text: &str| Piece {
-            bytes: text.into(),
-            tokens: 1,
-        };
+        let piece = |text: &str| Piece { bytes: text.into(), tokens: 1 };
         let pieces = [piece("01234"), piece("56789")];
         let plan = Plan::new(&pieces, streamed, behaviour.pace, &behaviour.mishaps);
         assert_eq!(plan.length, 10);
@@ -317,10 +290,7 @@ mod tests {
         assert_eq!(planned(&hang(At::Head), true), "5/1 5/1");
         assert_eq!(planned(&hang(At::Byte(0)), true), "! 5/1 5/1");
         assert_eq!(planned(&hang(At::Byte(6)), true), "5/1 1/1 ! 4/0");
-        assert_eq!(
-            planned(&hang(At::Event(1)).split(3), true),
-            "3/1 2/0 ! 1/1 3/0 1/0"
-        );
+        assert_eq!(planned(&hang(At::Event(1)).split(3), true), "3/1 2/0 ! 1/1 3/0 1/0");
         assert_eq!(planned(&hang(At::Byte(99)), true), "5/1 5/1 !");
         assert_eq!(planned(&hang(At::Event(99)), false), "5/1 4/1 ! 1/0");
     }

@@ -25,11 +25,7 @@ pub struct DirectiveError(String);
 
 impl fmt::Display for DirectiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no directive of {HEADER}: use {KNOWN}, separated by `;`",
-            self.0
-        )
+        write!(f, "`{}` is no directive of {HEADER}: use {KNOWN}, separated by `;`", self.0)
     }
 }
 
@@ -64,44 +60,20 @@ fn with(so_far: Behaviour, directive: &str) -> Result<Behaviour, DirectiveError>
             answer: Behaviour::redirect(value).answer,
             ..so_far.header("location", value)
         },
-        "garbage" => Behaviour {
-            answer: Behaviour::garbage().answer,
-            ..so_far
-        },
-        "text" => Behaviour {
-            text: Text::Say(value.to_owned()),
-            ..so_far
-        },
-        "bytes" => Behaviour {
-            text: Text::Bytes(size()?),
-            ..so_far
-        },
+        "garbage" => Behaviour { answer: Behaviour::garbage().answer, ..so_far },
+        "text" => Behaviour { text: Text::Say(value.to_owned()), ..so_far },
+        "bytes" => Behaviour { text: Text::Bytes(size()?), ..so_far },
         "usage" => match value {
             "none" => so_far.report(Report::Never),
             "twice" => so_far.report(Report::Twice),
             "zero" => so_far.usage(Usage::default()),
             _ => return Err(unknown()),
         },
-        "input" => so_far.usage(Usage {
-            input: number()?,
-            ..used
-        }),
-        "cache-read" => so_far.usage(Usage {
-            cache_read: number()?,
-            ..used
-        }),
-        "cache-write" => so_far.usage(Usage {
-            cache_write: number()?,
-            ..used
-        }),
-        "output" => so_far.usage(Usage {
-            output: number()?,
-            ..used
-        }),
-        "reasoning" => so_far.usage(Usage {
-            reasoning: number()?,
-            ..used
-        }),
+        "input" => so_far.usage(Usage { input: number()?, ..used }),
+        "cache-read" => so_far.usage(Usage { cache_read: number()?, ..used }),
+        "cache-write" => so_far.usage(Usage { cache_write: number()?, ..used }),
+        "output" => so_far.usage(Usage { output: number()?, ..used }),
+        "reasoning" => so_far.usage(Usage { reasoning: number()?, ..used }),
         "delay-ms" => so_far.delay(time()?),
         "gap-ms" => so_far.gap(time()?),
         "split" => so_far.split(size()?),
@@ -129,9 +101,7 @@ mod tests {
         assert!(matches!(read.answer, Answer::Refuse(529)));
         assert_eq!(read.headers, [("retry-after".to_owned(), "1".to_owned())]);
 
-        let read: Behaviour = "input=10;cache-read=5; usage=twice; close-after=9"
-            .parse()
-            .unwrap();
+        let read: Behaviour = "input=10;cache-read=5; usage=twice; close-after=9".parse().unwrap();
         let usage = read.usage.unwrap();
         assert_eq!((usage.input, usage.cache_read, usage.output), (10, 5, 0));
         assert_eq!(read.report, Report::Twice);
@@ -142,10 +112,7 @@ mod tests {
     fn what_is_not_understood_is_named() {
         for wrong in ["statsu=500", "status=many", "split=-1", "usage=thrice"] {
             let error = wrong.parse::<Behaviour>().unwrap_err().to_string();
-            assert!(
-                error.contains(wrong) && error.contains("hang-after"),
-                "{error}"
-            );
+            assert!(error.contains(wrong) && error.contains("hang-after"), "{error}");
         }
     }
 }

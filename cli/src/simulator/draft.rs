@@ -92,16 +92,11 @@ impl Draft {
 
 fn wants_tool(text: &str) -> bool {
     const WISH: &str = "call the tool";
-    text.get(..WISH.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(WISH))
+    text.get(..WISH.len()).is_some_and(|start| start.eq_ignore_ascii_case(WISH))
 }
 
 fn filler(size: usize) -> String {
-    "All work and no play makes a dull answer. "
-        .chars()
-        .cycle()
-        .take(size)
-        .collect()
+    "All work and no play makes a dull answer. ".chars().cycle().take(size).collect()
 }
 
 fn limited(content: Content, max_tokens: Option<u64>) -> Choice {
@@ -114,10 +109,7 @@ fn limited(content: Content, max_tokens: Option<u64>) -> Choice {
     };
     let mut content = content;
     match &mut content {
-        Content::Text(text)
-        | Content::ToolCall {
-            arguments: text, ..
-        } => text.truncate(kept),
+        Content::Text(text) | Content::ToolCall { arguments: text, .. } => text.truncate(kept),
     }
     Choice { content, finish }
 }
@@ -152,14 +144,8 @@ mod tests {
     #[test]
     fn the_limit_cuts_at_a_token() {
         let choice = limited(Content::Text("12345678".into()), Some(1));
-        assert_eq!(
-            (choice.content.generated(), choice.finish),
-            ("1234", Finish::Length)
-        );
+        assert_eq!((choice.content.generated(), choice.finish), ("1234", Finish::Length));
         let choice = limited(Content::Text("12345678".into()), Some(2));
-        assert_eq!(
-            (choice.content.generated(), choice.finish),
-            ("12345678", Finish::Stop)
-        );
+        assert_eq!((choice.content.generated(), choice.finish), ("12345678", Finish::Stop));
     }
 }

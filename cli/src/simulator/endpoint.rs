@@ -45,10 +45,7 @@ pub(super) struct Numbered<'a> {
 impl Prepared {
     /// A plain body that costs nothing.
     pub(super) fn free(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        let whole = Piece {
-            bytes: body.into(),
-            tokens: 0,
-        };
+        let whole = Piece { bytes: body.into(), tokens: 0 };
         Self {
             status,
             content_type: content_type.to_owned(),
@@ -63,10 +60,7 @@ impl Prepared {
     }
 
     fn billed(self, charge: Charge) -> Self {
-        Self {
-            charge: Some(charge),
-            ..self
-        }
+        Self { charge: Some(charge), ..self }
     }
 
     fn stream(events: &[Event], form: Form, charge: Charge) -> Self {
@@ -90,11 +84,7 @@ pub(super) fn vendor(call: &Received) -> Vendor {
     let anthropic = path(call).starts_with("/v1/messages")
         || call.headers.contains_key("anthropic-version")
         || call.headers.contains_key("x-api-key");
-    if anthropic {
-        Vendor::Anthropic
-    } else {
-        Vendor::OpenAi
-    }
+    if anthropic { Vendor::Anthropic } else { Vendor::OpenAi }
 }
 
 /// Answers as the provider would, in the manner ordered.
@@ -135,20 +125,16 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
         "/v1/responses" => {
             require(&body, "input")?;
             let asked = Asked::read(&body, request::last_turn(&body["input"]));
-            let written = Written {
-                plain: responses::plain,
-                stream: |draft, _| responses::stream(draft),
-            };
+            let written =
+                Written { plain: responses::plain, stream: |draft, _| responses::stream(draft) };
             Ok(generate(call, &asked, behaviour, model, &written))
         }
         "/v1/messages" => {
             require_anthropic(&body, "max_tokens")?;
             require_anthropic(&body, "messages")?;
             let asked = Asked::read(&body, request::last_turn(&body["messages"]));
-            let written = Written {
-                plain: anthropic::plain,
-                stream: |draft, _| anthropic::stream(draft),
-            };
+            let written =
+                Written { plain: anthropic::plain, stream: |draft, _| anthropic::stream(draft) };
             Ok(generate(call, &asked, behaviour, model, &written))
         }
         "/v1/embeddings" => {
@@ -186,11 +172,7 @@ fn generate(
     written: &Written,
 ) -> Prepared {
     let draft = Draft::new(asked, behaviour, call.number, call.created);
-    let charge = Charge {
-        model,
-        name: asked.model.clone(),
-        usage: draft.usage,
-    };
+    let charge = Charge { model, name: asked.model.clone(), usage: draft.usage };
     if asked.stream {
         let events = (written.stream)(&draft, asked);
         Prepared::stream(&events, behaviour.form, charge)
@@ -200,10 +182,7 @@ fn generate(
 }
 
 fn embed(body: &Value, behaviour: &Behaviour, model: &'static Model) -> Prepared {
-    let counted = Usage {
-        input: request::input_tokens(body),
-        ..Usage::default()
-    };
+    let counted = Usage { input: request::input_tokens(body), ..Usage::default() };
     let charge = Charge {
         model,
         name: body["model"].as_str().unwrap_or_default().to_owned(),
@@ -253,16 +232,14 @@ fn known_model(body: &Value, vendor: Vendor) -> Result<&'static Model, Refusal> 
             Vendor::Anthropic => Refusal::new(400, "model: Field required"),
         });
     };
-    bill::model(name)
-        .filter(|model| model.vendor == vendor)
-        .ok_or_else(|| match vendor {
-            Vendor::OpenAi => {
-                let message =
-                    format!("The model `{name}` does not exist or you do not have access to it.");
-                Refusal::new(404, message).code("model_not_found")
-            }
-            Vendor::Anthropic => Refusal::new(404, format!("model: {name}")),
-        })
+    bill::model(name).filter(|model| model.vendor == vendor).ok_or_else(|| match vendor {
+        Vendor::OpenAi => {
+            let message =
+                format!("The model `{name}` does not exist or you do not have access to it.");
+            Refusal::new(404, message).code("model_not_found")
+        }
+        Vendor::Anthropic => Refusal::new(404, format!("model: {name}")),
+    })
 }
 
 fn require(body: &Value, field: &'static str) -> Result<(), Refusal> {
@@ -270,9 +247,7 @@ fn require(body: &Value, field: &'static str) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("Missing required parameter: '{field}'.");
-    Err(Refusal::new(400, message)
-        .param(field)
-        .code("missing_required_parameter"))
+    Err(Refusal::new(400, message).param(field).code("missing_required_parameter"))
 }
 
 fn require_anthropic(body: &Value, field: &'static str) -> Result<(), Refusal> {

@@ -79,11 +79,7 @@ impl Simulator {
         let world = Arc::<World>::default();
         let (running, stop) = watch::channel(());
         runtime.spawn(server::serve(listener, Arc::clone(&world), stop));
-        Ok(Self {
-            address,
-            world,
-            _running: Arc::new(running),
-        })
+        Ok(Self { address, world, _running: Arc::new(running) })
     }
 
     /// Where it listens.

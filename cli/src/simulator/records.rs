@@ -84,12 +84,7 @@ impl Records {
         if books.billed.len() == BILLED_KEPT {
             books.billed.pop_front();
         }
-        books.billed.push_back(Billed {
-            request_id,
-            model: name,
-            usage,
-            nano_usd,
-        });
+        books.billed.push_back(Billed { request_id, model: name, usage, nano_usd });
     }
 
     pub(super) fn answered(&self) {

@@ -39,12 +39,7 @@ impl Refusal {
     }
 
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            param: None,
-            code: None,
-        }
+        Self { status, message: message.into(), param: None, code: None }
     }
 
     pub(super) fn param(mut self, param: &'static str) -> Self {

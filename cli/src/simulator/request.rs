@@ -37,14 +37,7 @@ pub(super) struct Tool {
 }
 
 /// The fields that hold what the model reads.
-const PROMPT: [&str; 6] = [
-    "system",
-    "instructions",
-    "messages",
-    "input",
-    "prompt",
-    "tools",
-];
+const PROMPT: [&str; 6] = ["system", "instructions", "messages", "input", "prompt", "tools"];
 
 impl Asked {
     /// Reads a body in which `turn` was found.
@@ -90,10 +83,7 @@ fn tool(body: &Value) -> Option<Tool> {
         let first = schema
             .and_then(|schema| schema["properties"].as_object())
             .and_then(|properties| properties.keys().next());
-        Some(Tool {
-            name,
-            argument: first.map_or("text", String::as_str).to_owned(),
-        })
+        Some(Tool { name, argument: first.map_or("text", String::as_str).to_owned() })
     })
 }
 
@@ -133,11 +123,7 @@ fn last_text(content: &Value) -> String {
         let mut parts = content.as_array()?.iter().rev();
         parts.find_map(|part| part["text"].as_str())
     };
-    content
-        .as_str()
-        .or_else(of_parts)
-        .unwrap_or_default()
-        .to_owned()
+    content.as_str().or_else(of_parts).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -68,9 +68,7 @@ async fn connection(stream: TcpStream, world: Arc<World>, mut stop: watch::Recei
     };
     let mut stream = http.into_parts().io.into_inner();
     let error = end.err();
-    let farewell = error
-        .as_ref()
-        .and_then(|error| error.source()?.downcast_ref());
+    let farewell = error.as_ref().and_then(|error| error.source()?.downcast_ref());
     match farewell {
         Some(Farewell::Reset) => {
             let _ = stream.set_zero_linger();
@@ -97,11 +95,7 @@ async fn answer(
     };
     let started = Instant::now();
     let received = Received {
-        path: head
-            .uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .to_owned(),
+        path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         method: head.method,
         headers: head.headers,
         body,
@@ -116,11 +110,7 @@ async fn answer(
     let (behaviour, prepared) = match ordered {
         Ok(behaviour) if whole => {
             let created = received.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let numbered = Numbered {
-                call: &received,
-                number,
-                created: created.as_secs(),
-            };
+            let numbered = Numbered { call: &received, number, created: created.as_secs() };
             let prepared = prepare(numbered, &behaviour, vendor);
             (behaviour, prepared)
         }
@@ -144,12 +134,7 @@ async fn answer(
         call.end();
         return Err(Farewell::Wire(bytes));
     }
-    let plan = Plan::new(
-        &prepared.pieces,
-        prepared.streamed,
-        behaviour.pace,
-        &behaviour.mishaps,
-    );
+    let plan = Plan::new(&prepared.pieces, prepared.streamed, behaviour.pace, &behaviour.mishaps);
     let mut response = Response::new(());
     *response.status_mut() =
         StatusCode::from_u16(prepared.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -189,20 +174,16 @@ fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
     }
     let named = serde_json::from_slice::<Named>(&received.body).ok();
     let model = named.map(|named| named.model);
-    Ok(world
-        .script
-        .behaviour(endpoint::path(received), model.as_deref()))
+    Ok(world.script.behaviour(endpoint::path(received), model.as_deref()))
 }
 
 fn prepare(call: Numbered<'_>, behaviour: &Behaviour, vendor: Vendor) -> Result<Prepared, Refusal> {
     match &behaviour.answer {
         Answer::Generate => endpoint::answer(call, behaviour),
         Answer::Refuse(status) => Err(Refusal::of_status(*status, vendor)),
-        Answer::Literal {
-            status,
-            content_type,
-            body,
-        } => Ok(Prepared::free(*status, content_type, body.clone())),
+        Answer::Literal { status, content_type, body } => {
+            Ok(Prepared::free(*status, content_type, body.clone()))
+        }
         Answer::Wire(_) => Ok(Prepared::free(200, "", Bytes::new())),
     }
 }
@@ -213,11 +194,7 @@ fn provider_headers(headers: &mut HeaderMap, vendor: Vendor, request_id: &str, t
             set(headers, "x-request-id", request_id);
             set(headers, "openai-organization", "org-simulated");
             set(headers, "openai-version", "2020-10-01");
-            set(
-                headers,
-                "openai-processing-ms",
-                &took.as_millis().to_string(),
-            );
+            set(headers, "openai-processing-ms", &took.as_millis().to_string());
             set(headers, "x-ratelimit-limit-requests", "10000");
             set(headers, "x-ratelimit-remaining-requests", "9999");
             set(headers, "x-ratelimit-reset-requests", "6ms");

@@ -26,28 +26,17 @@ pub(super) struct Event {
 impl Event {
     /// An event with data alone, as OpenAI's older endpoints have it.
     pub(super) fn data(value: &Value) -> Self {
-        Self {
-            name: None,
-            data: value.to_string(),
-            tokens: 0,
-        }
+        Self { name: None, data: value.to_string(), tokens: 0 }
     }
 
     /// An event that is named after its `type`.
     pub(super) fn typed(value: &Value) -> Self {
-        Self {
-            name: value["type"].as_str().map(str::to_owned),
-            ..Self::data(value)
-        }
+        Self { name: value["type"].as_str().map(str::to_owned), ..Self::data(value) }
     }
 
     /// The end of OpenAI's older streams.
     pub(super) fn done() -> Self {
-        Self {
-            name: None,
-            data: "[DONE]".to_owned(),
-            tokens: 0,
-        }
+        Self { name: None, data: "[DONE]".to_owned(), tokens: 0 }
     }
 
     /// With the tokens that were generated for it.
@@ -69,10 +58,7 @@ pub(super) fn pieces(events: &[Event], form: Form) -> Vec<Piece> {
         if !(form.unterminated && place + 1 == events.len()) {
             text.push_str(line_end);
         }
-        Piece {
-            bytes: text.into_bytes(),
-            tokens: event.tokens,
-        }
+        Piece { bytes: text.into_bytes(), tokens: event.tokens }
     };
     events.iter().enumerate().map(write).collect()
 }

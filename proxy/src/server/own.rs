@@ -69,6 +69,7 @@ fn status(shared: &Shared) -> Response<Body> {
         StatusCode::OK,
         &json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "state": shared.ledger.path().display().to_string(),
             "ledger": if shared.ledger.is_available() { "ok" } else { "unavailable" },
             "prices": live.prices().date(),
             "upstreams": upstreams,

@@ -1,7 +1,7 @@
 //! The handle through which calls hold and settle money.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -44,6 +44,7 @@ pub struct Recovery {
 pub struct Ledger(Arc<Inner>);
 
 struct Inner {
+    path: PathBuf,
     commands: Sender<Command>,
     available: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -67,7 +68,8 @@ impl Ledger {
             .name("iron-ledger".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        let inner = Inner { commands, available, writer: Mutex::new(Some(thread)) };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let inner = Inner { path, commands, available, writer: Mutex::new(Some(thread)) };
         Ok((Self(Arc::new(inner)), recovery))
     }
 
@@ -99,6 +101,11 @@ impl Ledger {
         self.send(Command::Flush(answer));
         // An error means that the writer ended, which it does only after writing everything.
         let _ = done.await;
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// Whether the last attempt to write worked.

@@ -25,11 +25,7 @@ pub(in crate::simulator) fn plain(body: &Value, usage: &Usage, report: Report) -
         };
         json!({ "object": "embedding", "index": index, "embedding": embedding })
     };
-    let data: Vec<Value> = seeds(&body["input"])
-        .into_iter()
-        .enumerate()
-        .map(embed)
-        .collect();
+    let data: Vec<Value> = seeds(&body["input"]).into_iter().enumerate().map(embed).collect();
     let mut answer = json!({ "object": "list", "data": data, "model": body["model"] });
     if report != Report::Never {
         let tokens = usage.all_input();
@@ -48,12 +44,9 @@ fn seeds(input: &Value) -> Vec<u64> {
 
 /// FNV-1a over the input's JSON text: the same input has the same vector.
 fn seed(input: &Value) -> u64 {
-    input
-        .to_string()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+    input.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A vector of length one.
@@ -69,9 +62,7 @@ fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
     .take(dimensions)
     .collect();
     let length = raw.iter().map(|part| part * part).sum::<f32>().sqrt();
-    raw.iter()
-        .map(|part| part / length.max(f32::EPSILON))
-        .collect()
+    raw.iter().map(|part| part / length.max(f32::EPSILON)).collect()
 }
 
 /// Standard base 64 with padding (RFC 4648, section 4).
@@ -84,11 +75,7 @@ fn to_base64(bytes: &[u8]) -> String {
         });
         for place in 0..4 {
             let digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= group.len() {
-                digit as char
-            } else {
-                '='
-            });
+            text.push(if place <= group.len() { digit as char } else { '=' });
         }
     }
     text
@@ -101,13 +88,9 @@ mod tests {
     #[test]
     fn base64_is_padded() {
         // RFC 4648, section 10.
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
             assert_eq!(to_base64(plain.as_bytes()), coded);
         }
     }

@@ -8,12 +8,8 @@ use crate::simulator::sse::Event;
 
 /// The answer in one piece.
 pub(in crate::simulator) fn plain(draft: &Draft) -> Value {
-    let output: Vec<Value> = draft
-        .choices
-        .first()
-        .map(|choice| item(draft, choice))
-        .into_iter()
-        .collect();
+    let output: Vec<Value> =
+        draft.choices.first().map(|choice| item(draft, choice)).into_iter().collect();
     let cut = draft.choices.iter().any(|c| c.finish == Finish::Length);
     let mut body = response(draft, if cut { "incomplete" } else { "completed" });
     body["output"] = json!(output);

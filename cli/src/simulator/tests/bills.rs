@@ -17,20 +17,12 @@ async fn completed_calls_are_billed_by_the_list() {
         [Billed {
             request_id: answer.header("x-request-id").to_owned(),
             model: "gpt-4o-mini".to_owned(),
-            usage: Usage {
-                input: 4,
-                output: 6,
-                ..Usage::default()
-            },
+            usage: Usage { input: 4, output: 6, ..Usage::default() },
             nano_usd: 4_200,
         }]
     );
     // 2 x 1,000,000 + 3 x 5,000,000 pico.
-    call(
-        &simulator,
-        anthropic("/v1/messages", &streamed(messages_body("hi"))),
-    )
-    .await;
+    call(&simulator, anthropic("/v1/messages", &streamed(messages_body("hi")))).await;
     // 1 x 20,000 pico.
     let body = json!({ "model": "text-embedding-3-small", "input": "a" });
     call(&simulator, openai("/v1/embeddings", &body)).await;
@@ -45,10 +37,7 @@ async fn what_is_told_does_not_change_the_bill() {
         call(&simulator, chat_stream("hello there")).await;
     }
     let bill = simulator.bill();
-    assert!(
-        bill.by_call.iter().all(|call| call.nano_usd == 4_200),
-        "{bill:?}"
-    );
+    assert!(bill.by_call.iter().all(|call| call.nano_usd == 4_200), "{bill:?}");
 
     simulator.script([Behaviour::default().usage(Usage::default())]);
     call(&simulator, chat_stream("hello there")).await;
@@ -80,26 +69,14 @@ async fn a_client_that_leaves_pays_for_what_was_generated() {
     let mut events = 0;
     while events < 3 {
         let frame = response.body_mut().frame().await.unwrap().unwrap();
-        events += frame
-            .into_data()
-            .unwrap()
-            .windows(2)
-            .filter(|end| end == b"\n\n")
-            .count();
+        events += frame.into_data().unwrap().windows(2).filter(|end| end == b"\n\n").count();
     }
     assert!(!response.body().is_end_stream());
     assert_eq!(simulator.bill().by_call, [], "it is still being generated");
     drop(response);
     simulator.until(|counts| counts.cancelled == 1).await;
     let bill = simulator.bill();
-    assert_eq!(
-        bill.by_call[0].usage,
-        Usage {
-            input: 4,
-            output: 2,
-            ..Usage::default()
-        }
-    );
+    assert_eq!(bill.by_call[0].usage, Usage { input: 4, output: 2, ..Usage::default() });
     // 4 x 150,000 + 2 x 600,000 pico.
     assert_eq!(bill.total_nano_usd, 1_800);
 }
@@ -119,9 +96,5 @@ async fn what_was_generated_is_billed_even_if_it_never_arrives() {
     assert_eq!(simulator.bill().total_nano_usd, 8_400);
     call(&simulator, chat("hello there")).await;
     call(&simulator, chat("hello there")).await;
-    assert_eq!(
-        simulator.bill().total_nano_usd,
-        8_400,
-        "refusals and garbage are free"
-    );
+    assert_eq!(simulator.bill().total_nano_usd, 8_400, "refusals and garbage are free");
 }

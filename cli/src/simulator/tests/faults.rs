@@ -19,10 +19,7 @@ async fn statuses_come_with_the_providers_own_body() {
     assert_eq!(answer.json()["error"]["code"], "rate_limit_exceeded");
     simulator.always(Behaviour::status(529).header("retry-after", "999999999"));
     let answer = call(&simulator, anthropic("/v1/messages", &messages_body("x"))).await;
-    assert_eq!(
-        (answer.status, answer.header("retry-after")),
-        (529, "999999999")
-    );
+    assert_eq!((answer.status, answer.header("retry-after")), (529, "999999999"));
     assert_eq!(answer.json()["error"]["type"], "overloaded_error");
 }
 
@@ -80,11 +77,7 @@ async fn connections_break_where_ordered() {
         let cut = call(&simulator, chat("x")).await;
         assert!(!cut.complete && cut.body.len() < length);
     }
-    assert_eq!(
-        simulator.counts().answered,
-        6,
-        "the provider left, not the client"
-    );
+    assert_eq!(simulator.counts().answered, 6, "the provider left, not the client");
 }
 
 #[tokio::test]
@@ -110,19 +103,13 @@ async fn literal_answers_are_sent_as_they_are() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
     let answer = call(&simulator, chat("x")).await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (302, "http://127.0.0.1:1/elsewhere")
-    );
+    assert_eq!((answer.status, answer.header("location")), (302, "http://127.0.0.1:1/elsewhere"));
     assert_eq!(call(&simulator, chat("x")).await.text(), "{\"a\":1");
 
     simulator.script([Behaviour::wire("HTTP/1.1 banana\r\n\r\n")]);
     let mut stream = TcpStream::connect(simulator.address()).await.unwrap();
     let body = chat_body("x").to_string();
-    let head = format!(
-        "POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -144,12 +131,7 @@ async fn a_header_orders_too() {
     simulator.always(Behaviour::say("scripted"));
     let ask = |order: &str| {
         let headers = [("authorization", "Bearer k"), ("x-simulate", order)];
-        request(
-            "POST",
-            "/v1/chat/completions",
-            &headers,
-            chat_body("x").to_string(),
-        )
+        request("POST", "/v1/chat/completions", &headers, chat_body("x").to_string())
     };
     let answer = call(&simulator, ask("status=503; retry-after=2")).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "2"));

@@ -42,19 +42,13 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The data of each event that is JSON.
     fn events(&self) -> Vec<Value> {
-        let data = self
-            .text()
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "));
-        data.filter_map(|data| serde_json::from_str(data).ok())
-            .collect()
+        let data = self.text().lines().filter_map(|line| line.strip_prefix("data: "));
+        data.filter_map(|data| serde_json::from_str(data).ok()).collect()
     }
 }
 
@@ -101,10 +95,7 @@ fn request(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Request<Full<Bytes>> {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "provider");
+    let mut request = Request::builder().method(method).uri(path).header("host", "provider");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -112,19 +103,11 @@ fn request(
 }
 
 fn openai(path: &str, body: &Value) -> Request<Full<Bytes>> {
-    request(
-        "POST",
-        path,
-        &[("authorization", "Bearer sk-test")],
-        body.to_string(),
-    )
+    request("POST", path, &[("authorization", "Bearer sk-test")], body.to_string())
 }
 
 fn anthropic(path: &str, body: &Value) -> Request<Full<Bytes>> {
-    let headers = [
-        ("x-api-key", "sk-ant-test"),
-        ("anthropic-version", "2023-06-01"),
-    ];
+    let headers = [("x-api-key", "sk-ant-test"), ("anthropic-version", "2023-06-01")];
     request("POST", path, &headers, body.to_string())
 }
 

@@ -20,10 +20,7 @@ async fn next_calls_come_first_then_standing_orders_then_health() {
 #[tokio::test]
 async fn orders_can_be_bound_to_a_path_or_a_model() {
     let simulator = start();
-    simulator.script_when(
-        When::Model("claude-haiku-4-5".into()),
-        [Behaviour::status(529)],
-    );
+    simulator.script_when(When::Model("claude-haiku-4-5".into()), [Behaviour::status(529)]);
     simulator.always_when(When::Path("/v1/messages".into()), Behaviour::status(503));
     assert_eq!(call(&simulator, chat("x")).await.status, 200);
     for status in [529, 503] {

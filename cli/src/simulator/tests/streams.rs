@@ -11,9 +11,7 @@ use super::{
 use crate::simulator::{Behaviour, Report, Usage};
 
 fn said(events: &[Value]) -> String {
-    let deltas = events
-        .iter()
-        .filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+    let deltas = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
     deltas.collect()
 }
 
@@ -23,10 +21,7 @@ const SAID: &str = "You said: the 🦀 e-mail is a@b.org";
 async fn chat_tells_usage_only_if_asked() {
     let simulator = start();
     let answer = call(&simulator, chat_stream("hi")).await;
-    assert_eq!(
-        answer.header("content-type"),
-        "text/event-stream; charset=utf-8"
-    );
+    assert_eq!(answer.header("content-type"), "text/event-stream; charset=utf-8");
     assert!(answer.text().ends_with("data: [DONE]\n\n"));
     let events = answer.events();
     // Role, `You `, `said`, `: hi`, finish.
@@ -37,9 +32,7 @@ async fn chat_tells_usage_only_if_asked() {
 
     let mut body = streamed(chat_body("hi"));
     body["stream_options"] = json!({ "include_usage": true });
-    let events = call(&simulator, openai("/v1/chat/completions", &body))
-        .await
-        .events();
+    let events = call(&simulator, openai("/v1/chat/completions", &body)).await.events();
     assert_eq!(events.len(), 6);
     assert!(events[..5].iter().all(|event| event["usage"].is_null()));
     assert_eq!(events[5]["choices"], json!([]));
@@ -61,16 +54,9 @@ async fn anthropic_tells_usage_at_the_start_and_at_the_end() {
     let simulator = start();
     let request = anthropic("/v1/messages", &streamed(messages_body("hi")));
     let answer = call(&simulator, request).await;
-    assert!(
-        answer
-            .text()
-            .starts_with("event: message_start\ndata: {\"type\":\"message_start\"")
-    );
+    assert!(answer.text().starts_with("event: message_start\ndata: {\"type\":\"message_start\""));
     let events = answer.events();
-    let kinds: Vec<&str> = events
-        .iter()
-        .filter_map(|event| event["type"].as_str())
-        .collect();
+    let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(
         kinds,
         [
@@ -94,18 +80,13 @@ async fn anthropic_tells_usage_at_the_start_and_at_the_end() {
 async fn responses_are_numbered_and_end_with_the_whole() {
     let simulator = start();
     let body = json!({ "model": "gpt-5-mini", "input": "hi", "stream": true });
-    let events = call(&simulator, openai("/v1/responses", &body))
-        .await
-        .events();
+    let events = call(&simulator, openai("/v1/responses", &body)).await.events();
     for (place, event) in events.iter().enumerate() {
         assert_eq!(event["sequence_number"], place);
     }
     let last = events.last().unwrap();
     assert_eq!(last["type"], "response.completed");
-    assert_eq!(
-        last["response"]["output"][0]["content"][0]["text"],
-        "You said: hi"
-    );
+    assert_eq!(last["response"]["output"][0]["content"][0]["text"], "You said: hi");
     assert_eq!(last["response"]["usage"]["output_tokens"], 3);
 }
 
@@ -114,9 +95,7 @@ async fn tool_arguments_come_in_parts() {
     let simulator = start();
     let mut body = streamed(chat_body("call the tool"));
     body["tools"] = json!([{ "type": "function", "function": { "name": "f" } }]);
-    let events = call(&simulator, openai("/v1/chat/completions", &body))
-        .await
-        .events();
+    let events = call(&simulator, openai("/v1/chat/completions", &body)).await.events();
     let parts = events.iter().filter_map(|event| {
         event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
     });
@@ -129,10 +108,7 @@ async fn bytes_may_come_one_by_one() {
     assert_eq!(said(&whole.events()), SAID);
     let split = stream_as(Behaviour::default().split(1)).await;
     assert_eq!(said(&split.events()), SAID);
-    assert!(
-        split.chunks.iter().all(|chunk| *chunk == 1),
-        "a crab is split in four"
-    );
+    assert!(split.chunks.iter().all(|chunk| *chunk == 1), "a crab is split in four");
     let split = stream_as(Behaviour::default().split(7)).await;
     assert!(split.chunks.iter().rev().skip(1).all(|chunk| *chunk == 7));
     assert_eq!(said(&split.events()), SAID);
@@ -142,10 +118,7 @@ async fn bytes_may_come_one_by_one() {
 async fn lines_may_end_and_streams_may_stop_otherwise() {
     let answer = stream_as(Behaviour::default().crlf().unterminated()).await;
     assert!(answer.text().ends_with("\r\n\r\ndata: [DONE]\r\n"));
-    assert_eq!(
-        answer.text().matches('\n').count(),
-        answer.text().matches("\r\n").count()
-    );
+    assert_eq!(answer.text().matches('\n').count(), answer.text().matches("\r\n").count());
     assert_eq!(said(&answer.events()), SAID);
 }
 
@@ -156,14 +129,9 @@ async fn gzip_is_flushed_with_every_event() {
     let mut first = String::new();
     let some = &answer.body[..answer.chunks[0] + answer.chunks[1]];
     let cut_off = flate2::read::GzDecoder::new(some).read_to_string(&mut first);
-    assert!(
-        cut_off.is_err() && first.ends_with("\n\n"),
-        "two whole events: {first}"
-    );
+    assert!(cut_off.is_err() && first.ends_with("\n\n"), "two whole events: {first}");
     let mut text = String::new();
-    flate2::read::GzDecoder::new(&answer.body[..])
-        .read_to_string(&mut text)
-        .unwrap();
+    flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
     assert!(text.ends_with("[DONE]\n\n"));
 }
 

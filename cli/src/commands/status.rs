@@ -1,0 +1,107 @@
+//! `iron status`: does it work, and what is left.
+
+use std::time::Duration;
+
+use iron_policy::types::NanoUsd;
+use iron_proxy::shared::unix_ms;
+use iron_proxy::state::{AccountRow, Store};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::args::{Files, Output};
+use crate::files::{self, Config};
+use crate::local_http;
+use crate::output::{say, say_json, table};
+
+/// Shows the proxy, its upstreams, and what is left of each budget.
+pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure> {
+    let policy = Config::read(files)?.policy;
+    let listen = policy.proxy.listen;
+    let proxy = local_http::get_json(listen, "/_iron/status", Duration::from_secs(1)).await.ok();
+    let path = files::state_to_read(files, &policy).await?;
+    let accounts =
+        Store::open(&path).and_then(|store| store.accounts()).map_err(anyhow::Error::from)?;
+    let now = unix_ms();
+    let current: Vec<_> = accounts
+        .into_iter()
+        .filter(|account| account.resets_at.is_none_or(|ends| ends > now))
+        .collect();
+    match output {
+        Output::Json => say_json(&json!({
+            "running": proxy.is_some(),
+            "listen": listen.to_string(),
+            "state": path.display().to_string(),
+            "proxy": proxy,
+            "budgets": current.iter().map(object).collect::<Vec<_>>(),
+        })),
+        Output::Table => {
+            print_proxy(proxy.as_ref(), listen);
+            say(&format!("state     {}", path.display()));
+            print_budgets(&current);
+        }
+    }
+    Ok(())
+}
+
+fn print_proxy(proxy: Option<&Value>, listen: std::net::SocketAddr) {
+    let Some(proxy) = proxy else {
+        say(&format!("proxy     not running at {listen}: start it with `iron up`"));
+        return;
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (ledger, prices) = (text(&proxy["ledger"]), text(&proxy["prices"]));
+    say(&format!("proxy     running at {listen}, ledger {ledger}, prices of {prices}"));
+    for upstream in proxy["upstreams"].as_array().into_iter().flatten() {
+        say(&format!(
+            "upstream  {} {} (breaker {})",
+            text(&upstream["name"]),
+            text(&upstream["base_url"]),
+            text(&upstream["breaker"])
+        ));
+    }
+}
+
+fn print_budgets(accounts: &[AccountRow]) {
+    if accounts.is_empty() {
+        say("budgets   none touched yet: write [[budget]] entries into iron.toml");
+        return;
+    }
+    let rows = accounts.iter().map(|account| {
+        vec![
+            account.scope.clone(),
+            account.window.name().to_owned(),
+            account.posted.to_string(),
+            account.pending.to_string(),
+            left(account).to_string(),
+            account.limit.to_string(),
+            time(account.resets_at).unwrap_or_else(|| "never".to_owned()),
+        ]
+    });
+    say("");
+    say(&table(
+        &["budget", "window", ">spent", ">reserved", ">left", ">limit", "begins anew"],
+        rows,
+    ));
+}
+
+fn left(account: &AccountRow) -> NanoUsd {
+    account.limit.less(account.posted + account.pending)
+}
+
+fn time(at: Option<i64>) -> Option<String> {
+    Timestamp::from_millisecond(at?).ok().map(|at| at.to_string())
+}
+
+fn object(account: &AccountRow) -> Value {
+    json!({
+        "scope": account.scope,
+        "window": account.window.name(),
+        "resets_at": time(account.resets_at),
+        "limit_nano_usd": account.limit.0,
+        "posted_nano_usd": account.posted.0,
+        "reserved_nano_usd": account.pending.0,
+        "left_nano_usd": left(account).0,
+        "overrun_nano_usd": account.overrun.0,
+    })
+}
