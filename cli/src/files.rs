@@ -71,10 +71,9 @@ pub fn state_to_run(files: &Files, simulated: bool) -> Result<PathBuf, Failure> 
 
 /// The state file to look at: the one named, else that of the proxy that runs, else the default.
 pub async fn state_to_read(files: &Files, policy: &Policy) -> Result<PathBuf, Failure> {
-    if let Some(path) = &files.state {
-        return existing(path.clone());
-    }
-    if let Some(path) = running_state(policy).await {
+    // Asked in any case: a running proxy commits what it holds back before it answers.
+    let running = running_state(policy).await;
+    if let Some(path) = files.state.clone().or(running) {
         return existing(path);
     }
     let folder = state_folder()?;

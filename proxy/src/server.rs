@@ -110,7 +110,8 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
 
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     if request.uri().path().starts_with("/_iron/") {
-        return own::answer(shared, &request);
+        let (head, _) = request.into_parts();
+        return own::answer(shared, &head).await;
     }
     pipeline::handle(shared, request).await
 }

@@ -107,6 +107,8 @@ async fn usage_logs_and_status_tell_what_happened_while_it_runs_and_after() {
         serde_json::from_slice(&output.stdout).unwrap()
     };
     let bill = provider.bill().total_nano_usd;
+    // What `iron usage` does by itself where the configuration says where the proxy listens.
+    assert_eq!(client.get("/_iron/status").await.status, 200);
     let mut proxy = Some(proxy);
     for running in [true, false] {
         if !running {

@@ -250,6 +250,7 @@ impl Body for Delivery {
                     self.call.tokens += tokens;
                     if self.plan.steps.is_empty() {
                         // Before the client can see the end, so that it finds the bill settled.
+                        self.call.settle(|usage| usage);
                         self.call.end();
                     } else {
                         self.breathe();

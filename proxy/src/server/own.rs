@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use iron_policy::breaker::State;
 use serde_json::json;
 
@@ -10,14 +11,18 @@ use crate::body::Body;
 use crate::shared::Shared;
 
 /// Answers `/_iron/health`, `ready`, `status` and `metrics`.
-pub(super) fn answer<B>(shared: &Arc<Shared>, request: &Request<B>) -> Response<Body> {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+pub(super) async fn answer(shared: &Arc<Shared>, request: &Parts) -> Response<Body> {
+    if request.method != Method::GET && request.method != Method::HEAD {
         return problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET");
     }
-    match request.uri().path() {
+    match request.uri.path() {
         "/_iron/health" => answer_json(StatusCode::OK, &json!({"status": "ok"})),
         "/_iron/ready" => ready(shared),
-        "/_iron/status" => status(shared),
+        "/_iron/status" => {
+            // Whoever asks reads the state next, and expects every call that has ended in it.
+            shared.ledger.flush().await;
+            status(shared)
+        }
         "/_iron/metrics" => {
             let mut response = Response::new(Body::from(shared.metrics.render()));
             response.headers_mut().insert(

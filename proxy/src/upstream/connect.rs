@@ -104,11 +104,14 @@ pub(super) fn classify(
     while let Some(inner) = cause {
         said = inner.to_string();
         tls |= inner.is::<rustls::Error>();
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            late |= io.kind() == io::ErrorKind::TimedOut;
-            tls |= io.get_ref().is_some_and(|held| held.is::<rustls::Error>());
-        }
-        cause = inner.source();
+        // An I/O error's `source` skips the error that it wraps.
+        cause = match inner.downcast_ref::<io::Error>() {
+            Some(io) => {
+                late |= io.kind() == io::ErrorKind::TimedOut;
+                io.get_ref().map(|held| held as &(dyn std::error::Error + 'static))
+            }
+            None => inner.source(),
+        };
     }
     match (error.is_connect(), tls, late) {
         (true, true, _) => CallError::Tls(said),
