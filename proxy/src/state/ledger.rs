@@ -12,6 +12,7 @@ use iron_policy::types::CallId;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::writer::{Command, Writer};
 use super::{CallRecord, Hold, OpenError, ReserveError, Settlement, open};
 
@@ -63,11 +64,13 @@ impl Ledger {
         let (opened, recovery) = open::open(path, options)?;
         let (commands, queue) = unbounded();
         let available = Arc::new(AtomicBool::new(true));
-        let writer = Writer::new(opened, queue, Arc::clone(&available));
+        let io = |source| OpenError::Io { path: path.to_owned(), source };
+        let checkpoints = Checkpoints::start(path).map_err(io)?;
+        let writer = Writer::new(opened, checkpoints, queue, Arc::clone(&available));
         let thread = std::thread::Builder::new()
             .name("iron-ledger".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+            .map_err(io)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let inner = Inner { path, commands, available, writer: Mutex::new(Some(thread)) };
         Ok((Self(Arc::new(inner)), recovery))

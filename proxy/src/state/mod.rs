@@ -10,6 +10,7 @@
 //!
 //! No prompt, no answer and no key ever comes here.
 
+mod checkpoint;
 mod error;
 mod ledger;
 mod open;

@@ -70,11 +70,12 @@ CREATE TABLE checkpoint (
 ) STRICT;
 ";
 
-/// For a connection that writes.
+/// For the connection that writes. It folds its log in by itself only where the thread that does so
+/// could not keep up for 256 MiB.
 pub(super) const PRAGMAS: &str = "
 PRAGMA journal_mode = WAL;
 PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -8192;
-PRAGMA wal_autocheckpoint = 8000;
+PRAGMA wal_autocheckpoint = 65536;
 ";

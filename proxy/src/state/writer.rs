@@ -12,6 +12,7 @@ use iron_policy::budget::AccountKey;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::open::Opened;
 use super::{CallRecord, Hold, ReserveError, Settlement};
 
@@ -46,6 +47,7 @@ const MAX_ACCOUNTS: usize = 10_000;
 /// The writing side of an open file.
 pub(super) struct Writer {
     opened: Opened,
+    checkpoints: Checkpoints,
     queue: Receiver<Command>,
     available: Arc<AtomicBool>,
     /// What could not be written yet, oldest first.
@@ -58,11 +60,13 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         opened: Opened,
+        checkpoints: Checkpoints,
         queue: Receiver<Command>,
         available: Arc<AtomicBool>,
     ) -> Self {
         Self {
             opened,
+            checkpoints,
             queue,
             available,
             kept: VecDeque::new(),
@@ -130,6 +134,7 @@ impl Writer {
                     tracing::warn!("the state file can be written again");
                 }
                 self.failures = 0;
+                self.checkpoints.committed();
                 self.available.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
                 for command in batch.drain(..) {

@@ -1,0 +1,61 @@
+//! Folds SQLite's log into the file, beside the writer rather than in its way.
+//!
+//! A checkpoint waits for the disk. On the writer's own connection it would hold up the calls
+//! that wait for their reservation; on this thread's it holds up nobody.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use rusqlite::Connection;
+
+/// Commits between two checkpoints: with a few pages a commit, some megabytes of log.
+const COMMITS: u32 = 2_000;
+
+/// Asks for checkpoints. The thread ends when this is dropped.
+pub(super) struct Checkpoints {
+    ask: Sender<()>,
+    commits: u32,
+}
+
+impl Checkpoints {
+    /// Starts the thread.
+    pub(super) fn start(path: &Path) -> std::io::Result<Self> {
+        let (ask, asked) = bounded(1);
+        let path = path.to_owned();
+        std::thread::Builder::new()
+            .name("iron-checkpoint".to_owned())
+            .spawn(move || work(&path, &asked))?;
+        Ok(Self { ask, commits: 0 })
+    }
+
+    /// Counts a commit of the writer.
+    pub(super) fn committed(&mut self) {
+        self.commits += 1;
+        if self.commits >= COMMITS {
+            // One that is asked for and not yet begun serves this one too.
+            if let Ok(()) | Err(TrySendError::Full(())) = self.ask.try_send(()) {
+                self.commits = 0;
+            }
+        }
+    }
+}
+
+fn work(path: &PathBuf, asked: &Receiver<()>) {
+    let connection = match Connection::open(path) {
+        Ok(connection) => connection,
+        // The writer's own limit on its log then does the work.
+        Err(error) => return tracing::warn!(%error, "checkpoints are left to the writer"),
+    };
+    let _ = connection.busy_timeout(Duration::from_secs(1));
+    while asked.recv().is_ok() {
+        // PASSIVE does the work without holding up the writer, but leaves the log as long as it
+        // is. RESTART then has little left to do while the writer waits, and the log begins anew.
+        let folded = ["PASSIVE", "RESTART"].iter().try_for_each(|mode| {
+            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+        });
+        if let Err(error) = folded {
+            tracing::warn!(%error, "the log of the state file was not folded in");
+        }
+    }
+}
