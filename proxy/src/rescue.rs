@@ -134,6 +134,8 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
     };
     match stopped {
         Stopped::Path(_) => new(400, "invalid_path"),
+        Stopped::ForeignPage => new(403, "foreign_page"),
+        Stopped::TwoHosts => new(400, "two_hosts"),
         Stopped::Name(_) => new(400, "invalid_name"),
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
         Stopped::NoKey { .. } => new(401, "invalid_api_key"),

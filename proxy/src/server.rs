@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::body::Body;
 use crate::pipeline;
@@ -25,6 +26,10 @@ use crate::shared::Shared;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// More headers than this are refused with 431.
 const MAX_HEADERS: usize = 100;
+
+/// A client that takes nothing of its answer for so long is cut off; until then the upstream is
+/// read no faster than the client reads.
+const SLOW_READER: Duration = Duration::from_secs(60);
 
 /// A port that is bound and not yet served.
 #[derive(Debug)]
@@ -70,6 +75,8 @@ impl Server {
                 let shared = Arc::clone(&shared);
                 async move { Ok::<_, Infallible>(answer(&shared, request).await) }
             });
+            let mut stream = Box::pin(TimeoutStream::new(stream));
+            stream.as_mut().set_write_timeout_pinned(Some(SLOW_READER));
             let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
@@ -96,7 +103,6 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
         .header_read_timeout(read_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES.max(256 * 1024))
-        .pipeline_flush(true)
         .keep_alive(true);
     builder
         .http2()

@@ -1,10 +1,10 @@
 //! The `iron` binary as a process: what only a real process can show.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 /// Where `cargo build` put the binary.
 pub fn path() -> PathBuf {
@@ -31,30 +31,35 @@ pub struct Proxy {
     child: Child,
     /// Where agents connect.
     pub address: SocketAddr,
-    /// From the start of the process to the first line it printed.
-    pub ready_after: Duration,
 }
 
 impl Proxy {
     /// Starts `iron up` on a free port and waits until it says that it listens.
-    pub fn start(config: &Path, state: &Path, more: &[&str]) -> Self {
-        let begun = Instant::now();
+    pub fn start(config: &Path, state: &Path) -> Self {
+        Self::spawn(config, state, Stdio::null(), "info")
+    }
+
+    /// The same, with everything that can be logged in a file.
+    pub fn start_logging(config: &Path, state: &Path, log: &Path) -> Self {
+        Self::spawn(config, state, File::create(log).unwrap().into(), "trace")
+    }
+
+    fn spawn(config: &Path, state: &Path, log: Stdio, level: &str) -> Self {
         let mut child = command()
             .args(["up", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
             .arg("--state")
             .arg(state)
-            .args(more)
+            .env("IRON_LOG", level)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready_after = begun.elapsed();
         let address = line.trim().rsplit("http://").next().and_then(|text| text.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self { child, address, ready_after }
+        Self { child, address }
     }
 
     /// `kill -9`.

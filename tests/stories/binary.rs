@@ -24,7 +24,7 @@ fn folder(provider: &Simulator, more: &str) -> tempfile::TempDir {
 }
 
 fn start(folder: &Path) -> Proxy {
-    Proxy::start(&folder.join("iron.toml"), &folder.join("state.db"), &[])
+    Proxy::start(&folder.join("iron.toml"), &folder.join("state.db"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use iron_cli::simulator::{Behaviour, When};
 use iron_tests::World;
-use iron_tests::client::message;
+use iron_tests::client::{chat, message};
 
 const QUICK: &str = "[breaker]\nconsecutive_failures = 3\nopen_for = \"300ms\"\nprobes = 1\n";
 
@@ -54,4 +54,20 @@ async fn a_rate_limit_opens_it_where_the_policy_says_so() {
     assert_eq!(client.chat("hello").await.status, 429);
     assert_eq!(client.chat("hello").await.status, 429);
     assert_eq!(client.chat("hello").await.status, 503);
+}
+
+#[tokio::test]
+async fn one_failing_model_does_not_stop_the_others() {
+    let world = World::with(QUICK).await;
+    world.provider.always_when(When::Model("gpt-4o-mini".to_owned()), Behaviour::status(529));
+    for _ in 0..3 {
+        assert_eq!(world.client().chat("hello").await.status, 529);
+    }
+    assert_eq!(world.client().chat("hello").await.status, 503);
+    let mut other = chat("hello");
+    other["model"] = serde_json::json!("gpt-4o");
+    assert_eq!(world.client().post("/v1/chat/completions", &other).await.status, 200);
+    let status = world.client().get("/_iron/status").await.json();
+    let models = &status["upstreams"][0]["models_not_closed"];
+    assert_eq!(models["gpt-4o-mini"], "open", "{status}");
 }

@@ -1,7 +1,9 @@
 //! A secret that goes in shows up nowhere it has no business.
 
+use iron_cli::simulator::Simulator;
 use iron_tests::World;
-use iron_tests::client::{chat_stream, message};
+use iron_tests::binary::Proxy;
+use iron_tests::client::{Client, chat_stream, message};
 
 const CANARY: &str = "sk-proj-CANARYa8Xk2Qv7Lm4Zr9Tb3Yw6Nc1Pd5Sf0Gh8Jk2Lq7";
 const CANARY_MAIL: &str = "canary.of.the.story@example.org";
@@ -45,5 +47,33 @@ async fn a_secret_never_reaches_the_provider_the_state_the_metrics_or_an_error()
             let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
             assert!(!found, "{} holds the canary", path.display());
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_never_reaches_the_log_however_much_is_logged() {
+    let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("iron.toml");
+    let url = provider.url();
+    let text = format!(
+        "[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n\
+         [redact.kinds]\nIBAN = \"block\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let log = folder.path().join("log");
+    let proxy = Proxy::start_logging(&config, &folder.path().join("state.db"), &log);
+    let client = Client::new(proxy.address).header("x-iron-agent", "canary-agent");
+    let text = format!("key {CANARY} of {CANARY_MAIL}");
+    client.chat(&text).await;
+    client.stream("/v1/chat/completions", &chat_stream(&text)).await.rest().await;
+    client.chat(&format!("{text} DE89370400440532013000")).await;
+    client.clone().header("x-simulate", "garbage").chat(&text).await;
+    client.post_bytes("/v1/chat/completions", format!("{{\"model\":\"{CANARY}")).await;
+    assert!(proxy.terminate());
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("invalid_body") && logged.contains("blocked"), "{logged}");
+    for canary in [CANARY, CANARY_MAIL, "caller-key-of-the-story"] {
+        assert!(!logged.contains(canary), "{logged}");
     }
 }

@@ -81,7 +81,7 @@ async fn ambiguous_requests_are_refused_before_anything_is_read() {
         let mut answer = vec![0; 64];
         let read = stream.read(&mut answer).await.unwrap();
         let head = String::from_utf8_lossy(&answer[..read]).into_owned();
-        assert!(head.starts_with("HTTP/1.1 400") || read == 0, "{request:?}: {head}");
+        assert!(head.starts_with("HTTP/1.1 400"), "{request:?}: {head}");
     }
     assert!(world.provider.received().is_empty());
     still_well(&world).await;
@@ -190,4 +190,40 @@ async fn a_websocket_is_refused_at_once() {
     let mut answer = vec![0; 64];
     let read = stream.read(&mut answer).await.unwrap();
     assert!(answer[..read].starts_with(b"HTTP/1.1 426"));
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_spend_and_a_local_one_can() {
+    let world = World::plain().await;
+    let foreign = world.client().header("origin", "https://evil.example").chat("hello").await;
+    assert_eq!((foreign.status.as_u16(), foreign.code().as_str()), (403, "foreign_page"));
+    let cross = world.client().header("sec-fetch-site", "cross-site").chat("hello").await;
+    assert_eq!(cross.status, 403);
+    let opaque = world.client().header("origin", "null").chat("hello").await;
+    assert_eq!(opaque.status, 403);
+    assert!(world.provider.received().is_empty());
+    for origin in ["http://localhost:3000", "http://127.0.0.1:8080", "http://[::1]:1"] {
+        let local = world.client().header("origin", origin).chat("hello").await;
+        assert_eq!(local.status, 200, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn two_hosts_too_many_headers_and_a_long_address_are_refused() {
+    let world = World::plain().await;
+    let many: String = (0..110).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for (request, status) in [
+        ("GET /v1/models HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), "400"),
+        ("GET http://a/v1/models HTTP/1.1\r\nhost: b\r\n\r\n".to_owned(), "400"),
+        (format!("GET /v1/models HTTP/1.1\r\nhost: a\r\n{many}\r\n"), "431"),
+        (format!("GET /v1/{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(70_000)), "414"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 32];
+        let read = stream.read(&mut answer).await.unwrap();
+        let head = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {head}");
+    }
+    still_well(&world).await;
 }

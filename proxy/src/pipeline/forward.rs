@@ -6,13 +6,12 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use iron_policy::breaker::Signal;
 use iron_policy::outline::Endpoint;
 use iron_policy::redact::Vault;
 
 use super::reserve::Reserved;
 use super::{Halt, Stopped, Ticket};
-use crate::upstream::{Upstream, UpstreamPermit};
+use crate::upstream::{Health, Upstream, UpstreamPermit};
 
 /// A call that may go out now.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) struct Answered {
 
 /// Asks the upstream's breaker.
 pub(super) fn permit(mut reserved: Reserved) -> Result<Permitted, Box<Halt>> {
-    match reserved.call.target.upstream.permit() {
+    match reserved.call.target.upstream.permit(reserved.call.ticket.model()) {
         Ok(permit) => {
             reserved.call.ticket.mark("breaker");
             Ok(Permitted { reserved, permit })
@@ -80,7 +79,7 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
             if !error.sent() {
                 ticket.not_sent();
             }
-            permit.report(Signal::Failure);
+            permit.report(Health::Unreachable);
             Err(ticket.halt(failed(error)))
         }
     }

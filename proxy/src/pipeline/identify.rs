@@ -56,6 +56,7 @@ pub(super) fn identify(
 }
 
 fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped> {
+    come_by_right_way(&head)?;
     let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
     let mut headers = head.headers;
     let agent = match address.agent.clone() {
@@ -103,6 +104,40 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         addressed: address.upstream.is_some(),
         upstream,
     })
+}
+
+/// Refuses what a web page in some browser sends, and what names two hosts.
+///
+/// The port is open to everything on the machine, and a browser there runs programs of strangers:
+/// without this, any page could spend the operator's money.
+fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
+    let foreign = head.headers.get_all(header::ORIGIN).iter().any(|origin| {
+        let origin = origin.to_str().unwrap_or_default();
+        let host = origin.split_once("://").map_or("", |(_, host)| host);
+        !is_local(host)
+    });
+    let cross = head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if foreign || cross {
+        return Err(Stopped::ForeignPage);
+    }
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let other = head
+        .uri
+        .authority()
+        .is_some_and(|named| host.is_some_and(|host| !host.eq_ignore_ascii_case(named.as_str())));
+    if hosts.next().is_some() || other { Err(Stopped::TwoHosts) } else { Ok(()) }
+}
+
+/// Whether `host[:port]` is this machine.
+fn is_local(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Puts the operator's key in, or lets the caller's own through where that is allowed.

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use iron_policy::breaker::Signal;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Outcome};
 
@@ -18,7 +17,7 @@ use crate::body::Body;
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
 use crate::stream::{WireKind, plain};
-use crate::upstream::strip_hop_headers;
+use crate::upstream::{Health, strip_hop_headers};
 
 /// Passes the answer on.
 pub(super) async fn relay(
@@ -27,9 +26,9 @@ pub(super) async fn relay(
 ) -> Result<Response<Body>, Box<Halt>> {
     strip_hop_headers(answered.answer.headers_mut());
     let status = answered.answer.status();
-    let signal = signal(status, answered.upstream.config.breaker.count_429);
+    let health = health(status, answered.upstream.config.breaker.count_429);
     if let Some(permit) = answered.permit.take() {
-        permit.report(signal);
+        permit.report(health);
     }
     if status.is_redirection() {
         let upstream = answered.upstream.name().to_owned();
@@ -117,13 +116,13 @@ fn decoded(headers: &HeaderMap, bytes: &Bytes, limit: usize) -> Result<Bytes, &'
 }
 
 /// What a status says of an upstream's health.
-fn signal(status: StatusCode, count_429: bool) -> Signal {
+fn health(status: StatusCode, count_429: bool) -> Health {
     match status.as_u16() {
-        500.. => Signal::Failure,
-        429 if count_429 => Signal::Failure,
+        500.. => Health::Failing,
+        429 if count_429 => Health::Failing,
         // A provider that limits us is there, and says nothing of its health.
-        429 => Signal::Neutral,
-        _ => Signal::Success,
+        429 => Health::Unknown,
+        _ => Health::Good,
     }
 }
 

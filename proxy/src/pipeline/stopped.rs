@@ -20,6 +20,12 @@ pub enum Stopped {
     /// The path is not one.
     #[error("{0}")]
     Path(#[from] BadPath),
+    /// A web page of somebody else's sent the request.
+    #[error("requests of web pages are refused: call the proxy from a program on this machine")]
+    ForeignPage,
+    /// The request says that it is for two hosts.
+    #[error("the request names two hosts: send one Host header, the same as in the address")]
+    TwoHosts,
     /// A header that names the agent, its project or its run is no name.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -113,7 +119,7 @@ pub enum Stopped {
     )]
     Ledger(ReserveError),
     /// The upstream's breaker is open.
-    #[error("upstream `{upstream}` failed repeatedly and is not called for now: try again in {} ms", wait.as_millis())]
+    #[error("upstream `{upstream}` failed repeatedly for this model and is not called for now: try again in {} ms", wait.as_millis())]
     CircuitOpen {
         /// The upstream.
         upstream: String,
@@ -151,6 +157,8 @@ impl Stopped {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Path(_) => "invalid_path",
+            Self::ForeignPage => "foreign_page",
+            Self::TwoHosts => "two_hosts",
             Self::Name(_) => "invalid_name",
             Self::NoUpstream { .. } => "unknown_upstream",
             Self::NoKey { .. } => "no_key",

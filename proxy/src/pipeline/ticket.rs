@@ -117,6 +117,11 @@ impl Ticket {
         self.record.stream = stream;
     }
 
+    /// The model asked for; empty where the operation has none.
+    pub(super) fn model(&self) -> &str {
+        &self.record.model
+    }
+
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             let name = finding.kind.name();

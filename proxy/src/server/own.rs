@@ -57,16 +57,16 @@ fn status(shared: &Shared) -> Response<Body> {
         .upstreams()
         .iter()
         .map(|upstream| {
+            let (state, models) = upstream.state();
+            let models: serde_json::Map<String, serde_json::Value> =
+                models.into_iter().map(|(model, state)| (model, json!(name(state)))).collect();
             json!({
                 "name": upstream.name(),
                 "dialect": upstream.config.dialect.name(),
                 "base_url": upstream.config.base_url,
                 "own_key": upstream.key().is_some(),
-                "breaker": match upstream.state() {
-                    State::Closed => "closed",
-                    State::Open { .. } => "open",
-                    State::HalfOpen { .. } => "half_open",
-                },
+                "breaker": name(state),
+                "models_not_closed": models,
             })
         })
         .collect();
@@ -80,6 +80,14 @@ fn status(shared: &Shared) -> Response<Body> {
             "upstreams": upstreams,
         }),
     )
+}
+
+const fn name(state: State) -> &'static str {
+    match state {
+        State::Closed => "closed",
+        State::Open { .. } => "open",
+        State::HalfOpen => "half_open",
+    }
 }
 
 fn answer_json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {

@@ -1,10 +1,11 @@
 //! One endpoint of a provider: its client, its key, its breaker, its limits.
 
+mod breakers;
 mod connect;
 mod key;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
@@ -12,13 +13,15 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use iron_policy::breaker::{Breaker, Permit, Refused, Signal, State};
+use iron_policy::breaker::{Refused, State};
 use iron_policy::config;
 
+pub use breakers::Health;
 pub use connect::Tls;
 pub use key::{BadKey, ProviderKey, strip_credentials};
 
 use crate::limits::Gate;
+use breakers::{Breakers, Permits};
 use connect::Connector;
 
 /// An upstream at work. Lives as long as its configuration does not change.
@@ -30,8 +33,7 @@ pub struct Upstream {
     pub gate: Arc<Gate>,
     client: Client<Connector, Full<Bytes>>,
     key: Option<ProviderKey>,
-    breaker: Mutex<Breaker>,
-    born: Instant,
+    breakers: Breakers,
 }
 
 /// Why a call got no answer's head. What it means for the money is decided by [`sent`](Self::sent).
@@ -87,9 +89,8 @@ impl Upstream {
         Self {
             client,
             key,
-            breaker: Mutex::new(Breaker::new(config.breaker.clone())),
+            breakers: Breakers::new(config.breaker.clone()),
             gate: Arc::new(Gate::new(config.limits)),
-            born: Instant::now(),
             config,
         }
     }
@@ -124,15 +125,15 @@ impl Upstream {
         text.parse().map_err(|_| CallError::Address(self.config.base_url.clone()))
     }
 
-    /// Asks the breaker for a permit.
-    pub fn permit(self: &Arc<Self>) -> Result<UpstreamPermit, Refused> {
-        let permit = self.breaker().admit(self.now())?;
-        Ok(UpstreamPermit { upstream: Arc::clone(self), permit: Some(permit) })
+    /// Asks the breakers for a permit to call a model.
+    pub fn permit(self: &Arc<Self>, model: &str) -> Result<UpstreamPermit, Refused> {
+        let permits = self.breakers.admit(model)?;
+        Ok(UpstreamPermit { upstream: Arc::clone(self), permits: Some(permits) })
     }
 
-    /// How the breaker stands now.
-    pub fn state(&self) -> State {
-        self.breaker().state(self.now())
+    /// How the breaker of the whole upstream stands, and the models whose own is not closed.
+    pub fn state(&self) -> (State, Vec<(String, State)>) {
+        self.breakers.state()
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -147,41 +148,31 @@ impl Upstream {
             Err(_) => Err(CallError::AnswerTimeout(limit)),
         }
     }
-
-    fn now(&self) -> u64 {
-        self.born.elapsed().as_millis() as u64
-    }
-
-    /// A poisoned lock is taken all the same: the breaker's state is valid after every step.
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Leave to call an upstream once. Dropped without a report it counts as neither good nor bad.
 #[derive(Debug)]
 pub struct UpstreamPermit {
     upstream: Arc<Upstream>,
-    permit: Option<Permit>,
+    permits: Option<Permits>,
 }
 
 impl UpstreamPermit {
-    /// Tells the breaker how the call went.
-    pub fn report(mut self, signal: Signal) {
-        self.tell(signal);
+    /// Tells the breakers how the call went.
+    pub fn report(mut self, health: Health) {
+        self.tell(health);
     }
 
-    fn tell(&mut self, signal: Signal) {
-        if let Some(permit) = self.permit.take() {
-            let now = self.upstream.now();
-            self.upstream.breaker().record(permit, signal, now, fastrand::u64(..));
+    fn tell(&mut self, health: Health) {
+        if let Some(permits) = self.permits.take() {
+            self.upstream.breakers.record(permits, health);
         }
     }
 }
 
 impl Drop for UpstreamPermit {
     fn drop(&mut self) {
-        self.tell(Signal::Neutral);
+        self.tell(Health::Unknown);
     }
 }
 
