@@ -31,8 +31,11 @@ pub struct Live {
     upstreams: Vec<Arc<Upstream>>,
     prices: PriceList,
     /// Prices found before, also the absence of one: callers repeat their models.
-    found: Mutex<HashMap<(Name, String), Option<Arc<ModelPrice>>>>,
+    found: Mutex<Found>,
 }
+
+/// By upstream and model.
+type Found = HashMap<(Name, String), Option<Arc<ModelPrice>>>;
 
 /// Why a policy cannot be put to work.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +84,7 @@ impl Live {
             })
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
-            engine: Engine::new(policy.redact.modes.clone()),
+            engine: Engine::new(policy.redact.modes),
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

@@ -21,7 +21,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-iron-request-id");
 pub const REFUSED_BY: HeaderName = HeaderName::from_static("x-iron-refused-by");
 
 /// No caller is told to wait longer than this.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Who is to be told.
 #[derive(Clone, Copy, Debug)]

@@ -29,7 +29,7 @@ const MAX_HEADERS: usize = 100;
 
 /// A client that takes nothing of its answer for so long is cut off; until then the upstream is
 /// read no faster than the client reads.
-const SLOW_READER: Duration = Duration::from_secs(60);
+const SLOW_READER: Duration = Duration::from_mins(1);
 
 /// A port that is bound and not yet served.
 #[derive(Debug)]

@@ -4,6 +4,14 @@
 //! Nothing here sleeps for a guess: waiting is for an event, with a limit of time after which the
 //! story fails.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a story that cannot go on fails, and says where"
+)]
+
 pub mod binary;
 pub mod client;
 pub mod world;

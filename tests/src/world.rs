@@ -86,7 +86,7 @@ impl World {
 
     /// The body that the provider received last, as text.
     pub fn last_received(&self) -> String {
-        self.provider.received().last().map(|call| call.text()).unwrap_or_default()
+        self.provider.received().last().map(iron_cli::simulator::Received::text).unwrap_or_default()
     }
 
     /// The ledger's totals, once everything that was queued is committed.
@@ -115,16 +115,16 @@ pub fn policy(lines: &str, provider: &str) -> Policy {
     let mut text = lines
         .replace("{provider}", provider)
         .replace("{host}", provider.trim_start_matches("http://"));
-    if !text.contains("[proxy]") {
-        text.push_str("\n[proxy]\nlisten = \"127.0.0.1:0\"\n");
-    } else {
+    if text.contains("[proxy]") {
         text = text.replace("[proxy]", "[proxy]\nlisten = \"127.0.0.1:0\"");
+    } else {
+        text.push_str("\n[proxy]\nlisten = \"127.0.0.1:0\"\n");
     }
     if !text.contains("[[upstream]]") {
         for (name, dialect) in [("openai", "openai"), ("anthropic", "anthropic")] {
-            text.push_str(&format!(
+            text.extend([format!(
                 "\n[[upstream]]\nname = \"{name}\"\ndialect = \"{dialect}\"\nbase_url = \"{provider}\"\n"
-            ));
+            )]);
         }
     }
     Policy::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))

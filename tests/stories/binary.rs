@@ -15,9 +15,9 @@ fn folder(provider: &Simulator, more: &str) -> tempfile::TempDir {
     let url = provider.url();
     let mut text = String::from(more);
     for name in ["openai", "anthropic"] {
-        text.push_str(&format!(
+        text.extend([format!(
             "\n[[upstream]]\nname = \"{name}\"\ndialect = \"{name}\"\nbase_url = \"{url}\"\n"
-        ));
+        )]);
     }
     std::fs::write(folder.path().join("iron.toml"), text).unwrap();
     folder

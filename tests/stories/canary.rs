@@ -33,7 +33,8 @@ async fn a_secret_never_reaches_the_provider_the_state_the_metrics_or_an_error()
     let metrics = client.get("/_iron/metrics").await.text();
     assert!(metrics.contains("iron_calls_total"), "{metrics}");
     let status = client.get("/_iron/status").await.text();
-    let provider: String = world.provider.received().iter().map(|call| call.text()).collect();
+    let provider: String =
+        world.provider.received().iter().map(iron_cli::simulator::Received::text).collect();
     for (place, text) in
         [("an error", errors), ("metrics", metrics), ("status", status), ("the provider", provider)]
     {

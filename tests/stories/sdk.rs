@@ -16,8 +16,8 @@ fn python() -> PathBuf {
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return python;
     }
-    ok(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).output().unwrap());
-    ok(Command::new(&python)
+    ok(&Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).output().unwrap());
+    ok(&Command::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .arg(&requirements)
         .output()
@@ -26,7 +26,7 @@ fn python() -> PathBuf {
     python
 }
 
-fn ok(output: Output) {
+fn ok(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -26,12 +26,13 @@ pub(super) async fn up(
     if let Some(listen) = listen {
         config.policy.proxy.listen = listen;
     }
-    let simulator = match simulated(simulate, &config.policy) {
-        false => None,
-        true => Some(
+    let simulator = if simulated(simulate, &config.policy) {
+        Some(
             Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0)))
                 .context("the simulated provider did not start")?,
-        ),
+        )
+    } else {
+        None
     };
     let state = files::state_to_run(files, simulator.is_some())?;
     let maker = Maker::new(simulator.as_ref().map(Simulator::url))?;

@@ -50,7 +50,7 @@ impl Default for Settings {
             window: Duration::from_secs(30),
             minimum_calls: 20,
             open_for: Duration::from_secs(5),
-            open_for_max: Duration::from_secs(60),
+            open_for_max: Duration::from_mins(1),
             probes: 1,
             count_429: false,
         }
@@ -324,7 +324,7 @@ mod tests {
         let mut breaker = Breaker::new(Settings {
             consecutive_failures: 100,
             minimum_calls: 4,
-            window: Duration::from_millis(1_000),
+            window: Duration::from_secs(1),
             ..Settings::default()
         });
         for call in 0..3 {

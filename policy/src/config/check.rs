@@ -43,7 +43,7 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
         return Err(wrong("redact.remember must be at least 1"));
     }
     Ok(Policy {
-        proxy: proxy(file.proxy)?,
+        proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
         upstreams,
         routes,
@@ -65,7 +65,7 @@ fn wrong(message: impl Into<String>) -> ConfigError {
     ConfigError { line: None, message: message.into() }
 }
 
-fn proxy(raw: raw::Proxy) -> Result<Proxy, ConfigError> {
+fn proxy(raw: &raw::Proxy) -> Result<Proxy, ConfigError> {
     if ![402, 429].contains(&raw.budget_status) {
         return Err(wrong("proxy.budget_status must be 402 or 429"));
     }

@@ -99,11 +99,11 @@ const fn connect_timeout() -> Duration {
 
 /// The official SDKs wait ten minutes; waiting less would break calls that work without us.
 const fn answer_timeout() -> Duration {
-    Duration::from_secs(600)
+    Duration::from_mins(10)
 }
 
 const fn idle_timeout() -> Duration {
-    Duration::from_secs(300)
+    Duration::from_mins(5)
 }
 
 const fn yes() -> bool {

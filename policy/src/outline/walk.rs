@@ -305,7 +305,6 @@ impl<'a> Walk<'a> {
         }
         match (key, kind) {
             ("stream", Scalar::True) => self.out.stream = true,
-            ("stream", Scalar::False) => {}
             ("stream_options", Scalar::Null) => self.out.usage_option = UsageOption::Null(range),
             ("max_tokens" | "max_completion_tokens" | "max_output_tokens", _) => {
                 self.out.max_output_at.push(range);
@@ -314,7 +313,7 @@ impl<'a> Walk<'a> {
                     self.out.max_output = Some(self.out.max_output.unwrap_or(0).max(limit));
                 }
             }
-            (_, Scalar::Null) => {}
+            ("stream", Scalar::False) | (_, Scalar::Null) => {}
             ("model" | "service_tier", _) => {
                 return Err(BadBody::Field { field: known(key), wanted: "a string" });
             }

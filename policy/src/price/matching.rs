@@ -61,12 +61,8 @@ impl Clause {
     pub(super) fn precision(&self, name: &str) -> usize {
         match self {
             Self::Is(text) if name == text => usize::MAX,
-            Self::Starts(text) | Self::Ends(text) | Self::Has(text) => {
-                if self.matches(name) {
-                    text.len()
-                } else {
-                    0
-                }
+            Self::Starts(text) | Self::Ends(text) | Self::Has(text) if self.matches(name) => {
+                text.len()
             }
             Self::Re(pattern) if pattern.is_match(name) => pattern.text.len(),
             Self::Or(clauses) | Self::And(clauses) => {

@@ -72,12 +72,11 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
     ticket.caller(agent, project);
 
     let path = address.operation_path();
-    let upstream = match address.upstream.and_then(|name| live.upstream(name)) {
-        Some(upstream) => upstream,
-        None => {
-            let dialect = dialect::dialect_of(path, &headers);
-            live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
-        }
+    let upstream = if let Some(upstream) = address.upstream.and_then(|name| live.upstream(name)) {
+        upstream
+    } else {
+        let dialect = dialect::dialect_of(path, &headers);
+        live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
     };
     ticket.upstream(&upstream);
     if headers.contains_key(header::UPGRADE) {

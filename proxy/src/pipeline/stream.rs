@@ -32,7 +32,7 @@ use crate::stream::{Metered, Restore, Restorers, StreamRelay, WireKind};
 /// More than this of a stream is not read for a client that is gone.
 const DRAIN_BYTES: usize = 16 << 20;
 /// Nor for longer than this.
-const DRAIN_TIME: Duration = Duration::from_secs(120);
+const DRAIN_TIME: Duration = Duration::from_mins(2);
 
 /// A stream on its way to the client.
 pub struct StreamBody {

@@ -17,7 +17,7 @@ use super::writer::{Command, Writer};
 use super::{CallRecord, Hold, OpenError, ReserveError, Settlement, open};
 
 /// How the file is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// What a commit survives.
     pub durability: Durability,
@@ -83,7 +83,10 @@ impl Ledger {
     pub async fn reserve(&self, hold: Hold) -> Result<(), ReserveError> {
         let (answer, committed) = oneshot::channel();
         let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
-        self.0.commands.send(Command::Reserve { hold, answer }).map_err(|_| gone())?;
+        self.0
+            .commands
+            .send(Command::Reserve { hold: Box::new(hold), answer })
+            .map_err(|_| gone())?;
         committed.await.unwrap_or_else(|_| Err(gone()))
     }
 

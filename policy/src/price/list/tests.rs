@@ -136,6 +136,7 @@ proptest! {
         spare in 0_u64..300_000,
         tier in 0_usize..3,
     ) {
+        use TokenClass::{AudioCacheRead, AudioInput, ImageInput, ToolCall};
         let models: Vec<_> = PriceList::builtin().search("");
         let model = &models[pick.index(models.len())];
         let tiers: &'static [ServiceTier] = [
@@ -150,7 +151,6 @@ proptest! {
         if model.list_price(TokenClass::ToolCall).is_none() {
             usage.set(TokenClass::ToolCall, 0);
         }
-        use TokenClass::{AudioCacheRead, AudioInput, ImageInput, ToolCall};
         let audio = usage.of(AudioInput) + usage.of(AudioCacheRead);
         let ask = Ask {
             input_tokens: usage.input_tokens() - audio - usage.of(ImageInput) + spare,

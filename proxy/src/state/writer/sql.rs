@@ -50,7 +50,7 @@ pub(super) fn reserve(
             record.project.as_ref().map(Name::as_str),
             record.model,
             record.upstream.as_ref().map(Name::as_str),
-            record.dialect.map(|dialect| dialect.name()),
+            record.dialect.map(iron_policy::types::Dialect::name),
             record.endpoint,
             record.stream,
         ])?;
@@ -125,7 +125,7 @@ pub(super) fn record(
             record.project.as_ref().map(Name::as_str),
             record.model,
             record.upstream.as_ref().map(Name::as_str),
-            record.dialect.map(|dialect| dialect.name()),
+            record.dialect.map(iron_policy::types::Dialect::name),
             record.endpoint,
             record.stream,
             record.status,
@@ -158,23 +158,22 @@ fn account_id(
         .prepare_cached("SELECT id FROM account WHERE scope = ?1 AND window = ?2 AND start = ?3")?
         .query_row(params![key.scope, key.window.name(), key.start], |row| row.get(0))
         .optional()?;
-    let id = match found {
-        Some(id) => id,
-        None => {
-            connection
-                .prepare_cached(
-                    "INSERT INTO account (scope, window, start, resets_at, limit_nano)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    key.scope,
-                    key.window.name(),
-                    key.start,
-                    hold.resets_at,
-                    hold.limit.0
-                ])?;
-            connection.last_insert_rowid()
-        }
+    let id = if let Some(id) = found {
+        id
+    } else {
+        connection
+            .prepare_cached(
+                "INSERT INTO account (scope, window, start, resets_at, limit_nano)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                key.scope,
+                key.window.name(),
+                key.start,
+                hold.resets_at,
+                hold.limit.0
+            ])?;
+        connection.last_insert_rowid()
     };
     known.insert(key.clone(), id);
     Ok(id)
