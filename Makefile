@@ -14,10 +14,10 @@ help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: ## Start the proxy; a simulated provider answers when no provider key is set
-	@cargo run --quiet --release -p iron_cli --bin iron -- up --simulate=auto
+	@cargo run --release -p iron_cli --bin iron -- up --simulate=auto
 
 demo: ## Tell the whole story on a simulated provider
-	@cargo run --quiet --release -p iron_cli --bin iron -- demo
+	@cargo run --release -p iron_cli --bin iron -- demo
 
 build: ## Build the release binary
 	cargo build --release -p iron_cli --bin iron

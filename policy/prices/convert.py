@@ -122,6 +122,11 @@ def converted(vendor: str, model, cross: dict, today: datetime.date) -> dict | N
     if not standard or "input" not in standard:
         return None
     known = cross.get(VENDORS[vendor] + model.id) or cross.get(model.id) or {}
+    if "cache_write" in standard and "cache_write_1h" not in standard:
+        # Whoever bills longer-lived entries takes twice the input price for them.
+        standard["cache_write_1h"] = [
+            value if place % 2 else 2 * value for place, value in enumerate(standard["input"])
+        ]
     entry = {"model": model.id, "match": clause(model.match), "rates": {"standard": standard}}
     window = model.context_window or known.get("max_input_tokens")
     if window:

@@ -102,6 +102,9 @@ pub struct Outline<'a> {
     pub service_tier: Option<&'a str>,
     /// True where `speed` is given, which may choose a dearer tier.
     pub speed: bool,
+    /// True where `inference_geo` keeps the call in a region, which costs a tenth more
+    /// (Anthropic, "Data residency": 1.1 times all token prices).
+    pub regional: bool,
     /// Messages and top-level input items.
     pub messages: u64,
     /// Tools that the caller runs itself.

@@ -46,6 +46,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
             choices: 1,
             service_tier: None,
             speed: false,
+            regional: false,
             messages: 0,
             tools: 0,
             hosted_tools: 0,
@@ -253,6 +254,7 @@ impl<'a> Walk<'a> {
                 "previous_response_id" | "conversation" => self.out.hidden_input = true,
                 "input" => self.out.messages += 1,
                 "speed" => self.out.speed = true,
+                "inference_geo" => self.out.regional = text.raw() != "global",
                 _ => wrong_string(key)?,
             }
         } else if depth == 2 && frame.array && key == "prompt" {
@@ -356,14 +358,17 @@ fn known(key: &str) -> &'static str {
     ONCE.iter().find(|field| **field == key).copied().unwrap_or("model")
 }
 
+/// No provider takes a larger count; sums of such counts fit everywhere.
+const MOST: u64 = 1_000_000_000;
+
 /// A count as JSON writes it: providers refuse signs, fractions and exponents here, so we do.
 fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     number
         .parse()
         .ok()
-        .filter(|_| digits)
-        .ok_or(BadBody::Field { field, wanted: "a whole number that is not negative" })
+        .filter(|count| digits && *count <= MOST)
+        .ok_or(BadBody::Field { field, wanted: "a whole number up to a billion" })
 }
 
 fn wrong_container(key: &str, array: bool) -> Result<(), BadBody> {

@@ -18,6 +18,8 @@ pub struct Ask {
     pub choices: u64,
     /// Calls of tools that the provider bills; none where the call has no such tools.
     pub tool_calls: Option<u64>,
+    /// What the call costs of its list price, in percent: 110 for calls kept in a region.
+    pub percent: u64,
     /// The tiers that may serve the call; the dearest of them counts.
     pub tiers: &'static [ServiceTier],
 }
@@ -62,13 +64,13 @@ impl ModelPrice {
             let tokens = ask.max_output.or_else(|| self.max_output()).ok_or(NoBound::Output)?;
             self.output_price(ask).times(tokens.saturating_mul(ask.choices))
         };
-        Ok((fixed + answer).ceil())
+        Ok(scaled(fixed + answer, ask).ceil())
     }
 
     /// The longest answer whose bound is not above an amount; none where not even one token is.
     pub fn affordable_output(&self, ask: &Ask, left: NanoUsd) -> Option<u64> {
-        let fixed = self.input_bound(ask).ok()?;
-        let each = self.output_price(ask).times(ask.choices.max(1)).0;
+        let fixed = scaled(self.input_bound(ask).ok()?, ask);
+        let each = scaled(self.output_price(ask).times(ask.choices.max(1)), ask).0;
         let rest = PicoUsd::from(left).0 - fixed.0;
         if each <= 0 || rest < each {
             return None;
@@ -77,7 +79,7 @@ impl ModelPrice {
     }
 
     fn input_bound(&self, ask: &Ask) -> Result<PicoUsd, NoBound> {
-        let read = ask.input_tokens + ask.image_tokens + ask.audio_tokens;
+        let read = read(ask);
         if self.list_price(TokenClass::Input).is_none() {
             return Err(NoBound::Input);
         }
@@ -96,8 +98,7 @@ impl ModelPrice {
     }
 
     fn output_price(&self, ask: &Ask) -> PicoUsd {
-        let read = ask.input_tokens + ask.image_tokens + ask.audio_tokens;
-        self.dearest(&OUTPUT, ask, read)
+        self.dearest(&OUTPUT, ask, read(ask))
     }
 
     fn dearest(&self, classes: &[TokenClass], ask: &Ask, read: u64) -> PicoUsd {
@@ -107,4 +108,15 @@ impl ModelPrice {
             .flat_map(|tier| classes.iter().map(|class| self.most(*class, *tier, read)));
         prices.max().unwrap_or_default()
     }
+}
+
+/// All that the provider reads.
+const fn read(ask: &Ask) -> u64 {
+    ask.input_tokens.saturating_add(ask.image_tokens).saturating_add(ask.audio_tokens)
+}
+
+/// A part of the list price, rounded up.
+fn scaled(price: PicoUsd, ask: &Ask) -> PicoUsd {
+    let scaled = price.times(ask.percent).0;
+    PicoUsd(scaled.div_euclid(100) + i128::from(scaled.rem_euclid(100) != 0))
 }

@@ -37,7 +37,11 @@ impl ServiceTier {
             Some("flex") => Self::Flex,
             Some("priority") => Self::Priority,
             Some("fast") => Self::Fast,
-            _ => Self::Standard,
+            None | Some("default" | "standard" | "standard_only" | "auto" | "on_demand") => {
+                Self::Standard
+            }
+            // A tier that is not known is none of the cheap ones.
+            Some(_) => Self::Fast,
         }
     }
 }
@@ -112,6 +116,16 @@ impl Cost {
     /// The sum, rounded up once.
     pub fn total(&self) -> NanoUsd {
         self.0.iter().copied().sum::<PicoUsd>().ceil()
+    }
+
+    /// The same at so many percent of the price.
+    #[must_use]
+    pub fn percent(self, percent: u64) -> Self {
+        let scale = |cost: PicoUsd| {
+            let scaled = cost.times(percent).0;
+            PicoUsd(scaled.div_euclid(100) + i128::from(scaled.rem_euclid(100) != 0))
+        };
+        Self(self.0.map(scale))
     }
 
     /// Each class with its exact cost.
@@ -192,8 +206,10 @@ impl ModelPrice {
                 CacheWrite1h => CacheWrite,
                 CacheRead | CacheWrite | AudioInput | ImageInput => Input,
                 Reasoning | AudioOutput | ImageOutput => Output,
-                // Input and output have prices, and tool calls without one are not reserved.
-                Input | Output | ToolCall => return None,
+                // A model without output has no price for it, and reports none.
+                Output => Input,
+                // Input has a price, and calls with tools that have none are refused.
+                Input | ToolCall => return None,
             };
             self.steps(kind_of, tier)
         })

@@ -105,15 +105,18 @@ impl Usage {
 
     /// All tokens the provider read, cached ones included. Decides long-context tiers.
     pub fn input_tokens(&self) -> u64 {
-        self.iter().filter(|(class, _)| class.is_input()).map(|(_, units)| units).sum()
+        self.sum(TokenClass::is_input)
     }
 
     /// All tokens the provider made, reasoning included.
     pub fn output_tokens(&self) -> u64 {
-        self.iter()
-            .filter(|(class, _)| !class.is_input() && *class != TokenClass::ToolCall)
-            .map(|(_, units)| units)
-            .sum()
+        self.sum(|class| !class.is_input() && class != TokenClass::ToolCall)
+    }
+
+    /// Providers can report anything: a sum that does not fit is the largest that does.
+    fn sum(&self, counts: impl Fn(TokenClass) -> bool) -> u64 {
+        let units = self.iter().filter(|(class, _)| counts(*class)).map(|(_, units)| units);
+        units.fold(0, u64::saturating_add)
     }
 
     /// Each class with its units, zeros included, in the order of [`CLASSES`].

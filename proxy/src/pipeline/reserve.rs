@@ -33,6 +33,11 @@ pub(super) struct Reserved {
 const CALL_OVERHEAD: u64 = 64;
 /// No model reads more than this at once; for models whose window the list does not say.
 const LARGEST_WINDOW: u64 = 2_000_000;
+/// What a call costs of its list price where it is kept in a region.
+pub(super) const REGIONAL_PERCENT: u64 = 110;
+/// Tiers whose prices are known. A dearer one, like `ultrafast`, has no bound here.
+const KNOWN_TIERS: [&str; 8] =
+    ["auto", "default", "flex", "priority", "fast", "standard", "standard_only", "on_demand"];
 /// What a provider adds to explain tools to the model. Anthropic documents up to 804 tokens for
 /// its system prompt and up to 735 for one of its own tools (docs, "Tool use", pricing).
 const TOOLS_OVERHEAD: u64 = 1_024;
@@ -100,9 +105,13 @@ async fn hold(
         why,
     };
     let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
+    if let Some(tier) = outline.service_tier.filter(|tier| !KNOWN_TIERS.contains(tier)) {
+        let tier: String = tier.chars().take(40).collect();
+        return Err(unpriced(format!("the price of its service tier `{tier}` is not known")));
+    }
     let mut ask = ask(live, content, &edits, &price, &model, max_output);
     let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
-    call.ticket.price(Arc::clone(&price));
+    call.ticket.price(Arc::clone(&price), ask.percent);
     loop {
         match reserve_in_all(live, call, &model, amount).await {
             Ok(()) => return Ok(sorted(edits)),
@@ -198,14 +207,34 @@ fn ask(
         // Base64 takes four bytes for three; a byte of audio is never more than a token.
         audio_tokens: outline.audio_bytes / 4 * 3,
         max_output: if content.endpoint.has_output() {
-            max_output.map(|limit| if outline.predicted { limit + body } else { limit })
+            max_output.map(|limit| longest(content.endpoint, outline, limit, body, tool_calls))
         } else {
             Some(0)
         },
         choices: outline.choices,
         tool_calls,
+        percent: if outline.regional { REGIONAL_PERCENT } else { 100 },
         tiers: tiers(dialect, outline),
     }
+}
+
+/// What a limit on output lets through in all.
+fn longest(
+    endpoint: Endpoint,
+    outline: &Outline<'_>,
+    limit: u64,
+    body: u64,
+    tool_calls: Option<u64>,
+) -> u64 {
+    // OpenAI bills rejected parts of a prediction beside the answer.
+    let predicted = if outline.predicted { body } else { 0 };
+    let turns = match (endpoint, tool_calls) {
+        // Anthropic's limit is on each of the turns that its own tools lead to; OpenAI's is on
+        // the whole response ("an upper bound for the number of tokens generated").
+        (Endpoint::Messages, Some(calls)) => 1 + calls,
+        _ => 1,
+    };
+    limit.saturating_add(predicted).saturating_mul(turns)
 }
 
 /// The tiers that may serve a call: those that the request leaves open.

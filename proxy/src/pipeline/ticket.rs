@@ -28,6 +28,9 @@ use crate::upstream::Upstream;
 pub const STEPS: [&str; 8] =
     ["identify", "admit", "decode", "redact", "reserve", "breaker", "upstream", "relay"];
 
+/// A bill above this is not believed: no call costs a million dollars, and sums must stay sums.
+const MOST_PER_CALL: NanoUsd = NanoUsd::usd(1_000_000);
+
 /// How far the money of a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -48,7 +51,8 @@ pub struct Ticket {
     stage: Stage,
     begun: Instant,
     marked: Instant,
-    price: Option<Arc<ModelPrice>>,
+    /// The price, and what the call costs of it in percent.
+    price: Option<(Arc<ModelPrice>, u64)>,
     /// Places among parallel calls, freed when the call ends.
     slots: Option<[Slot; 2]>,
 }
@@ -132,8 +136,8 @@ impl Ticket {
         }
     }
 
-    pub(super) fn price(&mut self, price: Arc<ModelPrice>) {
-        self.price = Some(price);
+    pub(super) fn price(&mut self, price: Arc<ModelPrice>, percent: u64) {
+        self.price = Some((price, percent));
     }
 
     pub(super) fn hold_slots(&mut self, slots: [Slot; 2]) {
@@ -220,10 +224,10 @@ impl Ticket {
         let end = match (stage, usage, &self.price) {
             (Stage::Open | Stage::Closed, ..) => None,
             (Stage::Held, ..) => Some(End::Void),
-            (Stage::Sent, Some(usage), Some(price)) => {
+            (Stage::Sent, Some(usage), Some((price, percent))) => {
                 let tier = metered.and_then(|metered| metered.service_tier.as_deref());
-                let cost = price.cost(&usage, ServiceTier::served(tier));
-                let total = cost.total();
+                let cost = price.cost(&usage, ServiceTier::served(tier)).percent(*percent);
+                let total = cost.total().min(MOST_PER_CALL);
                 self.record.cost = Some(cost);
                 Some(End::Post(total))
             }

@@ -121,6 +121,7 @@ fn small() -> Ask {
         max_output: Some(10),
         choices: 1,
         tool_calls: None,
+        percent: 100,
         tiers: &[ServiceTier::Standard],
     }
 }
@@ -135,6 +136,7 @@ proptest! {
         choices in 1_u64..4,
         spare in 0_u64..300_000,
         tier in 0_usize..3,
+        percent in 100_u64..=110,
     ) {
         use TokenClass::{AudioCacheRead, AudioInput, ImageInput, ToolCall};
         let models: Vec<_> = PriceList::builtin().search("");
@@ -159,11 +161,12 @@ proptest! {
             max_output: Some(usage.output_tokens().div_ceil(choices)),
             choices,
             tool_calls: Some(usage.of(ToolCall)).filter(|calls| *calls > 0),
+            percent,
             tiers,
         };
         let bound = model.bound(&ask).unwrap();
         for tier in tiers {
-            let cost = model.cost(&usage, *tier).total();
+            let cost = model.cost(&usage, *tier).percent(percent).total();
             prop_assert!(cost <= bound, "{} {cost} > {bound}", model.model());
         }
     }
