@@ -37,7 +37,9 @@ pub enum OpenError {
         what: String,
     },
     /// The system says no.
-    #[error("{path} cannot be opened: {source}")]
+    #[error(
+        "{path} cannot be opened ({source}): check the folder, or name another file with --state"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -45,7 +47,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// SQLite says no.
-    #[error("{path} cannot be opened: {source}")]
+    #[error(
+        "{path} cannot be opened ({source}): end what else uses it, or name another file with --state"
+    )]
     Sql {
         /// The file.
         path: PathBuf,

@@ -114,9 +114,13 @@ impl Ledger {
         &self.0.path
     }
 
-    /// Whether the last attempt to write worked.
+    /// Whether the last attempt to write worked; false after [`Ledger::close`].
     pub fn is_available(&self) -> bool {
+        let writes = |writer: &Option<JoinHandle<()>>| {
+            writer.as_ref().is_some_and(|thread| !thread.is_finished())
+        };
         self.0.available.load(Ordering::Relaxed)
+            && self.0.writer.lock().is_ok_and(|writer| writes(&writer))
     }
 
     /// Writes what is queued and closes the file.

@@ -7,10 +7,17 @@ use std::time::Duration;
 
 use iron_policy::config::Durability;
 use iron_policy::types::{CallId, Outcome};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::ledger::{Options, Recovery};
 use super::{OpenError, schema};
+
+/// How long to wait for another program's lock when calls wait too: what is reserved waits for one
+/// batch before it and for its own.
+const BUSY: Duration = Duration::from_millis(250);
+/// The same at start, when nobody waits.
+const BUSY_AT_START: Duration = Duration::from_secs(2);
 
 /// A file that is ours to write for as long as this lives.
 pub(super) struct Opened {
@@ -32,8 +39,13 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Opened, Recovery),
     let exists = inspect(path)?;
     let sql = |source| damaged_or(path, source);
     let mut connection = Connection::open(path).map_err(sql)?;
+    // A file that is refused stays as it is: closing it must not fold its log into it.
+    let fold_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(fold_log, true).map_err(sql)?;
     prepare(&mut connection, options, exists).map_err(sql)?;
     let recovery = recover(&mut connection).map_err(sql)?;
+    connection.set_db_config(fold_log, false).map_err(sql)?;
+    connection.busy_timeout(BUSY).map_err(sql)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok((Opened { connection, _lock: lock }, recovery))
 }
@@ -75,9 +87,19 @@ fn inspect(path: &Path) -> Result<bool, OpenError> {
     let sql = |source| damaged_or(path, source);
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sql)?;
+    connection.busy_timeout(BUSY_AT_START).map_err(sql)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) =
         (pragma("application_id").map_err(sql)?, pragma("user_version").map_err(sql)?);
+    if (application, version) == (0, 0) {
+        // What a start leaves that was killed before the tables were made.
+        let things: i64 = connection
+            .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(sql)?;
+        if things == 0 {
+            return Ok(false);
+        }
+    }
     if application != schema::APPLICATION_ID {
         return Err(OpenError::Foreign(path.to_owned()));
     }
@@ -109,7 +131,7 @@ fn damaged_or(path: &Path, source: rusqlite::Error) -> OpenError {
 }
 
 fn prepare(connection: &mut Connection, options: &Options, exists: bool) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.busy_timeout(BUSY_AT_START)?;
     if !exists {
         connection.pragma_update(None, "page_size", 4096)?;
     }
@@ -143,8 +165,8 @@ fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
     )?;
     transaction.execute(
         "UPDATE account SET
-           pending = pending - held.amount,
-           posted = posted + held.amount
+           pending = MAX(pending - held.amount, 0),
+           posted = posted + MIN(held.amount, 9223372036854775807 - posted)
          FROM (SELECT j.value AS account, SUM(r.amount) AS amount
                FROM reservation r, json_each(r.accounts) j GROUP BY 1) AS held
          WHERE account.id = held.account",

@@ -150,12 +150,14 @@ impl Store {
     /// Sums over some calls, and what is held at this moment.
     pub fn totals_of(&self, filter: &Filter) -> Result<Totals, StoreError> {
         let (clause, values) = filter.clause();
-        let mut totals = self.0.query_row(
+        // One snapshot: a call that ends between two would be in neither.
+        let snapshot = self.0.unchecked_transaction()?;
+        let mut totals = snapshot.query_row(
             &format!("SELECT {SUMS} FROM {CALLS} WHERE {clause}"),
             params_from_iter(values),
             |row| sums(row, 0),
         )?;
-        let pending: i64 = self.0.query_row(
+        let pending: i64 = snapshot.query_row(
             "SELECT COALESCE(SUM(amount), 0) FROM reservation WHERE ?1 IS NULL OR agent = ?1",
             [&filter.agent],
             |row| row.get(0),
@@ -208,12 +210,12 @@ impl Store {
     /// Calls after one, the oldest first; all from the beginning for none.
     pub fn calls(&self, after: Option<CallId>, limit: usize) -> Result<Vec<CallRow>, StoreError> {
         let filter = Filter::default();
-        self.calls_where("c.id > ?1", "ASC", after.map_or(-1, |id| id.0), limit, &filter)
+        self.calls_where("c.id >", "ASC", after.map_or(-1, |id| id.0), limit, &filter)
     }
 
     /// The latest calls, the oldest of them first.
     pub fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<CallRow>, StoreError> {
-        let mut calls = self.calls_where("c.id < ?1", "DESC", i64::MAX, limit, filter)?;
+        let mut calls = self.calls_where("c.id <=", "DESC", i64::MAX, limit, filter)?;
         calls.reverse();
         Ok(calls)
     }
@@ -226,14 +228,17 @@ impl Store {
         limit: usize,
         filter: &Filter,
     ) -> Result<Vec<CallRow>, StoreError> {
+        let (clause, mut values) = filter.clause();
+        let (first, second) = (values.len() + 1, values.len() + 2);
+        values.extend([Sql::Integer(id), Sql::Integer(limit as i64)]);
         let mut statement = self.0.prepare(&format!(
             "SELECT c.id, c.agent, c.project, c.model, c.upstream, c.endpoint, c.stream, c.status,
                c.outcome, c.reason, c.reserved, COALESCE(x.posted, c.posted),
                c.estimated AND x.call IS NULL, c.usage, c.cost, c.findings, c.timeline
-             FROM {CALLS} WHERE {bound} AND (?2 IS NULL OR c.agent = ?2)
-             ORDER BY c.id {order} LIMIT ?3"
+             FROM {CALLS} WHERE {clause} AND {bound} ?{first}
+             ORDER BY c.id {order} LIMIT ?{second}"
         ))?;
-        let rows = statement.query_map(params![id, filter.agent, limit as i64], call)?;
+        let rows = statement.query_map(params_from_iter(values), call)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -269,6 +274,9 @@ impl Store {
         reason: &str,
         now_ms: i64,
     ) -> Result<NanoUsd, StoreError> {
+        if actual < NanoUsd::ZERO {
+            return Err(StoreError::Correction("nobody is billed less than nothing"));
+        }
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(Duration::from_secs(2))?;
         let transaction =

@@ -4,10 +4,16 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use iron_policy::budget::{self, AccountKey};
-use iron_policy::types::{Name, NanoUsd};
+use iron_policy::types::{Name, NanoUsd, TokenClass, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, Settlement};
+
+/// What one call can cost at most beyond its reservation. More is a meter's mistake; so many
+/// calls of this size fit into a sum that none ever overflows.
+const LARGEST_CHARGE: NanoUsd = NanoUsd::usd(1_000_000);
+/// Tokens that are counted of one call, for the same reason.
+const MOST_TOKENS: u64 = 1 << 40;
 
 /// Holds an amount in every account or in none.
 pub(super) fn reserve(
@@ -15,32 +21,33 @@ pub(super) fn reserve(
     known: &mut HashMap<AccountKey, i64>,
     hold: &Hold,
 ) -> rusqlite::Result<Result<(), ReserveError>> {
-    let amount = hold.record.reserved.0;
+    let amount = hold.record.reserved.0.max(0);
     let mut held = Vec::with_capacity(hold.accounts.len());
     for account in &hold.accounts {
         let id = account_id(connection, known, account)?;
+        // Budgets of `agent:*` and `agent:a` share an account: it holds once, under both limits.
+        let again = held.contains(&id);
         let admitted = connection
             .prepare_cached(
                 "UPDATE account SET pending = pending + ?1, limit_nano = ?3
                  WHERE id = ?2 AND posted + pending + ?1 <= ?3",
             )?
-            .execute(params![amount, id, account.limit.0])?;
+            .execute(params![if again { 0 } else { amount }, id, account.limit.0])?;
         if admitted == 0 {
-            for id in held {
-                connection
-                    .prepare_cached("UPDATE account SET pending = pending - ?1 WHERE id = ?2")?
-                    .execute(params![amount, id])?;
-            }
+            release(connection, amount, &held)?;
             return Ok(Err(ReserveError::Exhausted(exhausted(connection, id, account)?)));
         }
-        held.push(id);
+        if !again {
+            held.push(id);
+        }
     }
     let record = &hold.record;
-    connection
+    let kept = connection
         .prepare_cached(
-            "INSERT INTO reservation
+            "INSERT OR IGNORE INTO reservation
              (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+             WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = ?1)",
         )?
         .execute(params![
             record.id.0,
@@ -54,7 +61,22 @@ pub(super) fn reserve(
             record.endpoint,
             record.stream,
         ])?;
+    if kept == 0 {
+        // Its end could not be told from the end of the first one.
+        release(connection, amount, &held)?;
+        let used = format!("{} was used before", record.id);
+        return Ok(Err(ReserveError::Unavailable(used)));
+    }
     Ok(Ok(()))
+}
+
+fn release(connection: &Connection, amount: i64, accounts: &[i64]) -> rusqlite::Result<()> {
+    for id in accounts {
+        connection
+            .prepare_cached("UPDATE account SET pending = pending - ?1 WHERE id = ?2")?
+            .execute(params![amount, id])?;
+    }
+    Ok(())
 }
 
 /// Ends a reservation, exactly once: whoever deletes its row may move its money.
@@ -66,14 +88,14 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqli
         .optional()?;
     let Some((amount, accounts)) = open else {
         // It was refused while its caller left, or it was settled before: no money moves.
-        let nothing = CallRecord { posted: NanoUsd::ZERO, estimated: false, ..record.clone() };
-        return self::record(connection, &nothing, "[]");
+        return insert(connection, record, &Booked { posted: 0, estimated: false, accounts: "[]" });
     };
-    let posted = match settlement.end {
+    let actual = match settlement.end {
         End::Post(actual) => actual.0.max(0),
         End::Void => 0,
         End::PostWhole => amount,
     };
+    let posted = fitting(connection, record, amount, actual, &accounts)?;
     let overrun = posted.saturating_sub(amount).max(0);
     if overrun > 0 {
         tracing::warn!(call = %record.id, over = %NanoUsd(overrun), "a call cost more than its bound");
@@ -82,18 +104,61 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqli
         connection
             .prepare_cached(
                 "UPDATE account SET pending = pending - ?1, posted = posted + ?2,
-                 overrun = overrun + ?3 WHERE id = ?4",
+                 overrun = overrun + MIN(?3, 9223372036854775807 - overrun) WHERE id = ?4",
             )?
             .execute(params![amount, posted, overrun, id])?;
     }
-    self::record(connection, record, &accounts)
+    let estimated = settlement.end == End::PostWhole;
+    insert(connection, record, &Booked { posted, estimated, accounts: &accounts })
+}
+
+/// What can be booked of a charge, so that no sum leaves 64 bits: a statement that fails would
+/// fail for ever, and everything behind it. Less than the charge only where a meter reads nonsense.
+fn fitting(
+    connection: &Connection,
+    record: &CallRecord,
+    amount: i64,
+    actual: i64,
+    accounts: &str,
+) -> rusqlite::Result<i64> {
+    if actual <= amount {
+        return Ok(actual);
+    }
+    let mut most = actual.min(LARGEST_CHARGE.0.max(amount));
+    for id in ids(accounts) {
+        let room: i64 = connection
+            .prepare_cached(
+                "SELECT 9223372036854775807 - posted - (pending - ?1) FROM account WHERE id = ?2",
+            )?
+            .query_row(params![amount, id], |row| row.get(0))?;
+        most = most.min(room);
+    }
+    if most < actual {
+        tracing::error!(
+            call = %record.id, charge = %NanoUsd(actual), booked = %NanoUsd(most),
+            "a charge cannot be true and was not booked whole: check the provider's usage"
+        );
+    }
+    Ok(most)
+}
+
+/// Keeps the record of a call for which nothing was held.
+pub(super) fn record(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
+    insert(connection, record, &Booked { posted: 0, estimated: false, accounts: "[]" })
+}
+
+/// What the ledger did, whatever the record says.
+struct Booked<'a> {
+    posted: i64,
+    estimated: bool,
+    accounts: &'a str,
 }
 
 /// Keeps a call's record. A second one for the same call changes nothing.
-pub(super) fn record(
+fn insert(
     connection: &Connection,
     record: &CallRecord,
-    accounts: &str,
+    booked: &Booked<'_>,
 ) -> rusqlite::Result<()> {
     let usage = record.usage.map(|usage| {
         json(
@@ -132,17 +197,25 @@ pub(super) fn record(
             record.outcome.name(),
             record.reason,
             record.reserved.0,
-            record.posted.0,
-            record.estimated,
-            accounts,
-            record.usage.map(|usage| usage.input_tokens() as i64),
-            record.usage.map(|usage| usage.output_tokens() as i64),
+            booked.posted,
+            booked.estimated,
+            booked.accounts,
+            record.usage.map(|usage| tokens(&usage, TokenClass::is_input)),
+            record.usage.map(|usage| tokens(&usage, |class| {
+                !class.is_input() && class != TokenClass::ToolCall
+            })),
             usage,
             cost,
             json(record.findings.iter().copied()),
             json(record.timeline.iter().copied()),
         ])?;
     Ok(())
+}
+
+/// As [`Usage::input_tokens`] and [`Usage::output_tokens`], for numbers that nobody vouches for.
+fn tokens(usage: &Usage, of: impl Fn(TokenClass) -> bool) -> i64 {
+    let units = usage.iter().filter(|(class, _)| of(*class)).map(|(_, units)| units);
+    units.fold(0, u64::saturating_add).min(MOST_TOKENS) as i64
 }
 
 fn account_id(
