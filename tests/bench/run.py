@@ -63,12 +63,10 @@ class World:
         began = time.monotonic()
         self.iron = self.start(0, [target / "iron", "up", "--config", work / "iron.toml",
                                    "--state", work / "state.db"])
-        while not listens(IRON):
-            pass
+        self.await_port(IRON, 0)
         self.ready_ms = (time.monotonic() - began) * 1000
         for port in (UPSTREAM, NGINX):
-            while not listens(port):
-                time.sleep(0.01)
+            self.await_port(port, 0.01)
         self.idle_kib = memory(self.iron)
         worker = subprocess.run(["pgrep", "-P", str(self.children[1].pid)], capture_output=True,
                                 text=True, check=True)
@@ -79,6 +77,13 @@ class World:
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.children.append(child)
         return child.pid
+
+    def await_port(self, port: int, pause: float):
+        while not listens(port):
+            for child in self.children:
+                if child.poll() is not None:
+                    sys.exit(f"{child.args[3]} ended early; is its port in use?")
+            time.sleep(pause)
 
     def nginx(self) -> str:
         temp = "".join(f"{kind}_temp_path {self.work}/{kind};" for kind in
@@ -118,7 +123,7 @@ def memory(pid: int) -> int:
     return 0
 
 
-def load(world: World, name: str, script: pathlib.Path, connections: int, seconds: float) -> dict:
+def load(world: World, name: str, script: pathlib.Path, connections: int, seconds: int) -> dict:
     port = {"direct": UPSTREAM, "nginx": NGINX, "iron": IRON}[name]
     pid = world.pids.get(name)
     before = cpu_us(pid) if pid else 0.0
@@ -167,9 +172,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--target", type=pathlib.Path, required=True)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--seconds", type=float, default=2)
+    options.add_argument("--seconds", type=int, default=2)
     options.add_argument("--json", type=pathlib.Path)
     given = options.parse_args()
+    given.target = given.target.resolve()
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(dir=given.target) as folder:
         work = pathlib.Path(folder)
