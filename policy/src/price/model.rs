@@ -36,11 +36,10 @@ impl ServiceTier {
             Some("batch") => Self::Batch,
             Some("flex") => Self::Flex,
             Some("priority") => Self::Priority,
-            Some("fast") => Self::Fast,
             None | Some("default" | "standard" | "standard_only" | "auto" | "on_demand") => {
                 Self::Standard
             }
-            // A tier that is not known is none of the cheap ones.
+            // `fast`; and a tier that is not known is none of the cheap ones.
             Some(_) => Self::Fast,
         }
     }
@@ -204,10 +203,9 @@ impl ModelPrice {
             let kind_of = match class {
                 AudioCacheRead => AudioInput,
                 CacheWrite1h => CacheWrite,
-                CacheRead | CacheWrite | AudioInput | ImageInput => Input,
-                Reasoning | AudioOutput | ImageOutput => Output,
                 // A model without output has no price for it, and reports none.
-                Output => Input,
+                CacheRead | CacheWrite | AudioInput | ImageInput | Output => Input,
+                Reasoning | AudioOutput | ImageOutput => Output,
                 // Input has a price, and calls with tools that have none are refused.
                 Input | ToolCall => return None,
             };
