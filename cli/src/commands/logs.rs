@@ -59,7 +59,7 @@ pub(super) async fn logs(
 
 fn heading() -> String {
     format!(
-        "{:<23} {:<18} {:<12} {:<24} {:>6} {:<14} {:>13} {:>7}  {}",
+        "{:<23} {:<18} {:<12} {:<24} {:>6} {:<28} {:>13} {:>7}  {}",
         "time", "call", "agent", "model", "status", "outcome", "spent", "ms", "findings"
     )
 }
@@ -86,7 +86,7 @@ fn line(call: &CallRow, output: Output, zone: &TimeZone) -> String {
         call.outcome.clone()
     };
     format!(
-        "{time:<23} {:<18} {:<12} {:<24} {:>6} {outcome:<14} {:>13} {:>7}  {}",
+        "{time:<23} {:<18} {:<12} {:<24} {:>6} {outcome:<28} {:>13} {:>7}  {}",
         call.id,
         dash(&call.agent),
         dash(&call.model),

@@ -68,7 +68,7 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => say_json(&checked),
         Output::Table => {
-            say(&format!("{source} is fine."));
+            say(&format!("The configuration holds together: {source}\n"));
             print(&checked, 0);
         }
     }
@@ -89,6 +89,7 @@ fn print(value: &Value, depth: usize) {
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {
             Value::Null => {}
+            Value::Object(members) if members.values().all(Value::is_null) => {}
             Value::Object(_) => {
                 say(&format!("{pad}{name}"));
                 print(value, depth + 1);

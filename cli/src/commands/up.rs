@@ -1,5 +1,6 @@
 //! `iron up`: the proxy in the foreground.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ fn log_to_stderr() {
     let _ = if std::env::var("IRON_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().try_init()
     } else {
-        builder.with_target(false).try_init()
+        builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
     };
 }
 

@@ -4,6 +4,7 @@
 //! that wait for their reservation; on this thread's it holds up nobody.
 
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -12,9 +13,12 @@ use rusqlite::Connection;
 /// Commits between two checkpoints: with a few pages a commit, some megabytes of log.
 const COMMITS: u32 = 2_000;
 
-/// Asks for checkpoints. The thread ends when this is dropped.
+/// Asks for checkpoints. Dropped, it waits for the thread to end, which closes its connection: the
+/// last one to close folds in what is left and removes the log.
 pub(super) struct Checkpoints {
-    ask: Sender<()>,
+    /// None once the thread is to end.
+    ask: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
     commits: u32,
 }
 
@@ -23,10 +27,10 @@ impl Checkpoints {
     pub(super) fn start(path: &Path) -> std::io::Result<Self> {
         let (ask, asked) = bounded(1);
         let path = path.to_owned();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("iron-checkpoint".to_owned())
             .spawn(move || work(&path, &asked))?;
-        Ok(Self { ask, commits: 0 })
+        Ok(Self { ask: Some(ask), thread: Some(thread), commits: 0 })
     }
 
     /// Counts a commit of the writer.
@@ -34,9 +38,20 @@ impl Checkpoints {
         self.commits += 1;
         if self.commits >= COMMITS {
             // One that is asked for and not yet begun serves this one too.
-            if let Ok(()) | Err(TrySendError::Full(())) = self.ask.try_send(()) {
+            let asked = self.ask.as_ref().map(|ask| ask.try_send(()));
+            if let Some(Ok(()) | Err(TrySendError::Full(()))) = asked {
                 self.commits = 0;
             }
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.ask = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say that was not logged.
+            let _ = thread.join();
         }
     }
 }

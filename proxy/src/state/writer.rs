@@ -86,6 +86,8 @@ impl Writer {
             }
             self.commit(&mut batch);
         }
+        // First the other connection, so that closing this one folds the log in.
+        drop(self.checkpoints);
         if let Err(error) = self.opened.close() {
             tracing::warn!(%error, "the state file was not closed cleanly; the next start repairs it");
         }
