@@ -39,11 +39,13 @@ pub(super) async fn up(
     let maker = Maker::new(simulator.as_ref().map(Simulator::url))?;
     let house = House::start(&config.policy, &state, &maker).await?;
     let address = house.server.address().context("the port is gone")?;
+    // Before anybody is told that it runs: who then stops it at once must find it listening.
+    let stop = stop_signal()?;
     greet(&config, address, &state, simulator.is_some());
     if let Some(path) = config.path.clone() {
         tokio::spawn(reload::watch(path, Arc::clone(&house.shared), maker, listen));
     }
-    house.server.run(stop_signal()).await;
+    house.server.run(stop).await;
     house.shared.ledger.close().await;
     Ok(())
 }
@@ -94,19 +96,15 @@ fn log_to_stderr() {
     };
 }
 
-/// Ready at the first Ctrl-C or SIGTERM.
-async fn stop_signal() {
+/// Ready at the first Ctrl-C or SIGTERM after this was called.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
+    })
 }
