@@ -1,10 +1,14 @@
-//! What the proxy answers with: bytes that are all there, or a stream that is being relayed.
+//! Bodies: reading one whole, and what the proxy answers with, which is bytes that are all there or
+//! a stream that is being relayed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use crate::pipeline::StreamBody;
 
@@ -62,4 +66,50 @@ impl HttpBody for Body {
             Self::Stream(_) => SizeHint::default(),
         }
     }
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CollectError {
+    /// It has more bytes than allowed.
+    TooLarge,
+    /// Its next part did not come in time.
+    Late,
+    /// It broke off.
+    Broken,
+}
+
+/// A whole body in one piece, without a copy where it arrives in one.
+///
+/// `limit` is in bytes, `patience` for each part.
+pub async fn collect(
+    mut body: Incoming,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, CollectError> {
+    let expected = body.size_hint().lower();
+    if expected > limit as u64 {
+        return Err(CollectError::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame =
+            tokio::time::timeout(patience, body.frame()).await.map_err(|_| CollectError::Late)?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(|_| CollectError::Broken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(CollectError::TooLarge);
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve((expected as usize).max(first.len() + data.len()));
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }

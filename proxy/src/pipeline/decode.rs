@@ -5,16 +5,15 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header;
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use iron_policy::outline::{BadBody, Endpoint, Outline};
 use self_cell::self_cell;
 
 use super::admit::{self, Admitted};
 use super::{Halt, Stopped};
+use crate::body::{self, CollectError};
 use crate::dialect::Operation;
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
@@ -83,7 +82,14 @@ async fn read(
     body: Incoming,
 ) -> Result<Content, Stopped> {
     let limit = live.policy.proxy.max_body;
-    let bytes = collect(live, body).await?;
+    let bytes =
+        body::collect(body, limit, live.policy.proxy.read_timeout).await.map_err(|error| {
+            match error {
+                CollectError::TooLarge => Stopped::TooLarge { limit },
+                CollectError::Late => Stopped::SlowBody,
+                CollectError::Broken => Stopped::BrokenBody,
+            }
+        })?;
     let coding = admitted.call.target.headers.get(header::CONTENT_ENCODING);
     let coding = Encoding::parse(coding.map_or("", |value| value.to_str().unwrap_or("?")))?;
     let (plain, encoded) = match coding {
@@ -93,37 +99,6 @@ async fn read(
     let parsed = Parsed::try_new(plain, |plain| Outline::read(plain, endpoint))
         .map_err(|error: BadBody| Stopped::Body(error))?;
     Ok(Content { endpoint, parsed, encoded })
-}
-
-/// The whole body in one piece, without a copy where it arrives in one.
-async fn collect(live: &Live, mut body: Incoming) -> Result<Bytes, Stopped> {
-    let limit = live.policy.proxy.max_body;
-    let expected = body.size_hint().lower();
-    if expected > limit as u64 {
-        return Err(Stopped::TooLarge { limit });
-    }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    loop {
-        let frame = tokio::time::timeout(live.policy.proxy.read_timeout, body.frame())
-            .await
-            .map_err(|_| Stopped::SlowBody)?;
-        let Some(frame) = frame else { break };
-        let Ok(data) = frame.map_err(|_| Stopped::BrokenBody)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > limit {
-            return Err(Stopped::TooLarge { limit });
-        }
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-            continue;
-        }
-        if rest.is_empty() {
-            rest.reserve((expected as usize).max(first.len() + data.len()));
-            rest.extend_from_slice(&std::mem::take(&mut first));
-        }
-        rest.extend_from_slice(&data);
-    }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// Sends a model elsewhere where the policy says so and the caller did not name the upstream.

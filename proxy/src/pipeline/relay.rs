@@ -1,19 +1,16 @@
 //! Step 9: the answer on its way to the client. Metered, restored, and otherwise as it came.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Outcome};
 
 use super::forward::Answered;
 use super::stream::{StreamBody, VaultRestorers};
 use super::{Halt, Stopped};
-use crate::body::Body;
+use crate::body::{self, Body, CollectError};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
 use crate::stream::{WireKind, plain};
@@ -50,9 +47,16 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     let (mut head, body) = answer.into_parts();
     let bad = |what| Stopped::BadAnswer { upstream: upstream.name().to_owned(), what };
     let limit = live.policy.proxy.max_body;
-    let bytes = match collect(body, limit, upstream.config.idle_timeout).await {
+    let bytes = match body::collect(body, limit, upstream.config.idle_timeout).await {
         Ok(bytes) => bytes,
-        Err(what) => return Err(ticket.halt(bad(what))),
+        Err(error) => {
+            let what = match error {
+                CollectError::TooLarge => "is larger than proxy.max_body_mib allows",
+                CollectError::Late => "fell silent",
+                CollectError::Broken => "broke off",
+            };
+            return Err(ticket.halt(bad(what)));
+        }
     };
     if !head.status.is_success() {
         ticket.refused_upstream(head.status);
@@ -81,29 +85,6 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     };
     ticket.finish(head.status, Outcome::Ok, "ok", &metered);
     Ok(Response::from_parts(head, body.into()))
-}
-
-/// The body in one piece, within a limit of bytes and of silence.
-async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, &'static str> {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| "fell silent")?;
-        let Some(frame) = frame else { break };
-        let Ok(data) = frame.map_err(|_| "broke off")?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > limit {
-            return Err("is larger than proxy.max_body_mib allows");
-        }
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-            continue;
-        }
-        if rest.is_empty() {
-            rest.extend_from_slice(&std::mem::take(&mut first));
-        }
-        rest.extend_from_slice(&data);
-    }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// A decoded copy of a compressed answer; the answer itself where it can be read as it is.
