@@ -45,7 +45,7 @@ bench: ## Compare direct, nginx and Iron Cage in one run (needs wrk and nginx; s
 	tests/bench/run.sh
 
 doc: ## Build the crates' documentation
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
 prices: ## Convert the vendored price list anew from its sources
 	policy/prices/update.sh

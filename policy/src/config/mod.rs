@@ -1,6 +1,6 @@
 //! `iron.toml`: what the operator wrote, checked into a [`Policy`] that cannot be wrong.
 //!
-//! Two steps: [`raw`] mirrors the file and refuses unknown keys; [`check`](check::check) turns it into
+//! Two steps: `raw` mirrors the file and refuses unknown keys; `check` turns it into
 //! values that hold together (names resolve, limits are positive, no two upstreams share a name).
 //! Reading the file and the environment is the caller's business: this module sees only text.
 

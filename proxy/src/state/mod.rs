@@ -1,6 +1,6 @@
 //! The proxy's own state: one SQLite file with the money and the records of every call.
 //!
-//! One thread writes ([`writer`]); whatever waits while a transaction is committed goes into the
+//! One thread writes (`writer`); whatever waits while a transaction is committed goes into the
 //! next one together (group commit). [`Ledger`] is the handle that calls use; [`Store`] reads the
 //! same file for people, beside a running proxy or without one.
 //!
