@@ -1,5 +1,6 @@
 //! Untouched traffic passes byte for byte, and headers but for those that must not.
 
+use iron_cli::simulator::{Behaviour, When};
 use iron_tests::World;
 use iron_tests::client::{CALLER_KEY, chat, message};
 use iron_tests::world::OPERATOR_KEY;
@@ -97,4 +98,17 @@ async fn the_operators_key_takes_the_place_of_the_callers() {
     assert_eq!(received[0].headers["authorization"], format!("Bearer {OPERATOR_KEY}"));
     assert!(!received[0].headers.contains_key("x-api-key"));
     assert!(!answer.text().contains(OPERATOR_KEY));
+}
+
+#[tokio::test]
+async fn what_is_free_passes_whatever_it_is() {
+    let world = World::plain().await;
+    let path = "/v1/files/file-1/content";
+    let bytes: &[u8] = b"\x00\xffnot json";
+    let file = Behaviour::literal(200, "application/octet-stream", bytes);
+    world.provider.always_when(When::Path(path.to_owned()), file);
+    let answer = world.client().get(path).await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, bytes));
+    let call = &world.calls().await[0];
+    assert_eq!((call.outcome.as_str(), call.posted.0), ("ok", 0));
 }

@@ -13,7 +13,7 @@ use super::{Halt, Stopped};
 use crate::body::{self, Body, CollectError};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
-use crate::stream::{WireKind, plain};
+use crate::stream::{Metered, WireKind, plain};
 use crate::upstream::{Health, strip_hop_headers};
 
 /// Passes the answer on.
@@ -60,6 +60,11 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     };
     if !head.status.is_success() {
         ticket.refused_upstream(head.status);
+        return Ok(Response::from_parts(head, bytes.into()));
+    }
+    if endpoint.is_none() && !is_json(&head.headers) {
+        // A file's content, an empty answer: nothing that could be metered or restored.
+        ticket.finish(head.status, Outcome::Ok, "ok", &Metered::default());
         return Ok(Response::from_parts(head, bytes.into()));
     }
     let plain = match decoded(&head.headers, &bytes, limit) {
@@ -120,8 +125,14 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+    content_type(headers).starts_with("text/event-stream")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("application/json")
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.unwrap_or_default().trim_start().to_ascii_lowercase()
 }
