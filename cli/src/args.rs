@@ -144,6 +144,9 @@ pub enum Command {
 pub enum UsageCommand {
     /// Replace the estimate of one call by what the provider really billed; once, for good
     Correct {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
         /// The call, as `iron logs` shows it
         call: String,
         /// What the provider billed, as in `0.12 USD`

@@ -193,3 +193,46 @@ fn prices_can_be_looked_up() {
     assert!(models.iter().any(|model| model["model"] == "gpt-4o-mini"), "{list}");
     assert!(list["date"].as_str().unwrap().starts_with("20"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estimate_is_corrected_once() {
+    let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let folder = folder(
+        &provider,
+        "[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"1 USD\"\n",
+    );
+    let proxy = start(folder.path());
+    let client = Client::new(proxy.address).header("x-simulate", "usage=none");
+    let answer = client.chat("hello").await;
+    let id = answer.header("x-iron-request-id").to_owned();
+    assert_eq!(client.get("/_iron/status").await.status, 200);
+    let config = folder.path().join("iron.toml");
+    let state = folder.path().join("state.db");
+    let correct = |amount: &str| {
+        binary::run(&[
+            "usage",
+            "correct",
+            &id,
+            amount,
+            "--reason",
+            "invoice",
+            "--config",
+            config.to_str().unwrap(),
+            "--state",
+            state.to_str().unwrap(),
+        ])
+    };
+    let output = correct("0.00001 USD");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let store = Store::open(&state).unwrap();
+    let totals = store.totals().unwrap();
+    assert_eq!((totals.posted, totals.estimated), (NanoUsd(10_000), NanoUsd::ZERO));
+    assert_eq!(store.accounts().unwrap()[0].posted, NanoUsd(10_000));
+    let again = correct("0.5 USD");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("final"));
+    // The journal and the balances still agree at the next start.
+    drop(proxy);
+    assert!(start(folder.path()).terminate());
+    assert_eq!(Store::open(&state).unwrap().accounts().unwrap()[0].posted, NanoUsd(10_000));
+}

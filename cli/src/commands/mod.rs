@@ -53,7 +53,7 @@ pub fn run(iron: Iron) -> Result<(), Failure> {
         }
         Command::Demo => runtime()?.block_on(demo::demo()),
         Command::Usage { files, output, since, until, agent, by, command } => match command {
-            Some(UsageCommand::Correct { call, amount, reason }) => {
+            Some(UsageCommand::Correct { files, call, amount, reason }) => {
                 runtime()?.block_on(correct::correct(&files, &call, &amount, &reason))
             }
             None => {
