@@ -16,6 +16,8 @@ mod open;
 mod record;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::{Exhausted, OpenError, ReserveError, StoreError};
