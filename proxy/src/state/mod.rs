@@ -17,6 +17,8 @@ mod open;
 mod record;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::{Exhausted, OpenError, ReserveError, StoreError};

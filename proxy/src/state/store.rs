@@ -332,7 +332,7 @@ impl Filter {
 }
 
 impl Totals {
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.posted = self.posted + other.posted;
         self.estimated = self.estimated + other.estimated;
