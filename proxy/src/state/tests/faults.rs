@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{End, Ledger, Options, balance, budget, end, hold, number, open, record};
 use crate::state::ReserveError;
+use crate::state::checkpoint::Checkpoints;
 use crate::state::open::open as open_file;
 use crate::state::writer::{Command, Writer};
 
@@ -124,14 +125,14 @@ async fn a_full_disk_admits_nothing_that_is_not_in_the_file() {
     let set = |_: &rusqlite::Row<'_>| Ok(());
     opened.connection.pragma_update_and_check(None, "max_page_count", pages + 2, set).unwrap();
     let (commands, queue) = unbounded();
-    let writer = Writer::new(opened, queue, Arc::default());
+    let writer = Writer::new(opened, Checkpoints::start(&path).unwrap(), queue, Arc::default());
     let thread = std::thread::spawn(move || writer.run());
 
     let mut admitted = 0;
     let refused = loop {
         let (answer, committed) = oneshot::channel();
         let hold = hold(admitted + 1, 10, vec![budget("agent:a", i64::MAX)]);
-        commands.send(Command::Reserve { hold, answer }).unwrap();
+        commands.send(Command::Reserve { hold: Box::new(hold), answer }).unwrap();
         match committed.await.unwrap() {
             Ok(()) => admitted += 1,
             Err(error) => break error,
