@@ -13,6 +13,9 @@ use rusqlite::Connection;
 /// Commits between two checkpoints: with a few pages a commit, some megabytes of log.
 const COMMITS: u32 = 2_000;
 
+/// Pages of log, 128 MiB, above which the writer is held up so that it can begin anew.
+const LONG_LOG: i64 = 32_768;
+
 /// Asks for checkpoints. Dropped, it waits for the thread to end, which closes its connection: the
 /// last one to close folds in what is left and removes the log.
 pub(super) struct Checkpoints {
@@ -64,11 +67,15 @@ fn work(path: &PathBuf, asked: &Receiver<()>) {
     };
     let _ = connection.busy_timeout(Duration::from_secs(1));
     while asked.recv().is_ok() {
-        // PASSIVE does the work without holding up the writer, but leaves the log as long as it
-        // is. RESTART then has little left to do while the writer waits, and the log begins anew.
-        let folded = ["PASSIVE", "RESTART"].iter().try_for_each(|mode| {
-            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
-        });
+        // PASSIVE does the work without holding up the writer. Where it catches up with the writer,
+        // the log begins anew by itself; where calls come too thick for that, RESTART holds the
+        // writer up for a moment, rarely.
+        let checkpoint = |mode: &str| {
+            let pragma = format!("PRAGMA wal_checkpoint({mode})");
+            connection.query_row(&pragma, [], |row| row.get::<_, i64>(1))
+        };
+        let folded = checkpoint("PASSIVE")
+            .and_then(|pages| if pages > LONG_LOG { checkpoint("RESTART") } else { Ok(pages) });
         if let Err(error) = folded {
             tracing::warn!(%error, "the log of the state file was not folded in");
         }

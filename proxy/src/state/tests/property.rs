@@ -166,7 +166,7 @@ impl Model {
         count
     }
 
-    fn pick(ids: Vec<i64>, which: &prop::sample::Index) -> Option<i64> {
+    fn pick(ids: &[i64], which: prop::sample::Index) -> Option<i64> {
         if ids.is_empty() { None } else { Some(*which.get(&ids)) }
     }
 }
@@ -197,19 +197,19 @@ impl World {
             }
             Step::Settle { which, how } => {
                 let open = self.model.open.keys().copied().collect();
-                if let Some(id) = Model::pick(open, which) {
+                if let Some(id) = Model::pick(&open, which) {
                     self.settle(id, self.model.open[&id].0, *how);
                 }
             }
             Step::Again { which, how } => {
                 let ended = self.model.ended.keys().copied().collect();
-                if let Some(id) = Model::pick(ended, which) {
+                if let Some(id) = Model::pick(&ended, which) {
                     self.settle(id, 100, *how);
                 }
             }
             Step::Reuse { which } => {
                 let ended = self.model.ended.keys().copied().collect();
-                if let Some(id) = Model::pick(ended, which) {
+                if let Some(id) = Model::pick(&ended, which) {
                     let limit = i64::MAX;
                     let again = hold(id, 1, vec![budget_from(SCOPES[0], STARTS[0], limit)]);
                     let refused = self.runtime.block_on(self.ledger.reserve(again));
