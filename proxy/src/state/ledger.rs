@@ -60,7 +60,7 @@ impl Ledger {
     /// Opens the file, or makes it. Every call that was open is charged whole, and every balance
     /// is compared with the journal, before this returns.
     pub fn open(path: &Path, options: &Options) -> Result<(Self, Recovery), OpenError> {
-        let (opened, recovery) = open::open(path, options)?;
+        let (opened, recovery) = open::open(path, *options)?;
         let (commands, queue) = unbounded();
         let available = Arc::new(AtomicBool::new(true));
         let writer = Writer::new(opened, queue, Arc::clone(&available));
@@ -80,7 +80,10 @@ impl Ledger {
     pub async fn reserve(&self, hold: Hold) -> Result<(), ReserveError> {
         let (answer, committed) = oneshot::channel();
         let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
-        self.0.commands.send(Command::Reserve { hold, answer }).map_err(|_| gone())?;
+        self.0
+            .commands
+            .send(Command::Reserve { hold: Box::new(hold), answer })
+            .map_err(|_| gone())?;
         committed.await.unwrap_or_else(|_| Err(gone()))
     }
 

@@ -1,5 +1,6 @@
 //! The reading side, for people: beside a running proxy or without one.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -315,7 +316,7 @@ impl Filter {
         let mut values = Vec::new();
         let mut and = |text: &str, value: Sql| {
             values.push(value);
-            clause.push_str(&format!(" AND {text} ?{}", values.len()));
+            let _ = write!(clause, " AND {text} ?{}", values.len());
         };
         if let Some(since) = self.since_ms {
             and("c.id >=", Sql::Integer(CallId::first_at(since).0));

@@ -18,7 +18,7 @@ use super::{CallRecord, Hold, ReserveError, Settlement, schema};
 /// What callers ask for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Reserve { hold: Hold, answer: oneshot::Sender<Result<(), ReserveError>> },
+    Reserve { hold: Box<Hold>, answer: oneshot::Sender<Result<(), ReserveError>> },
     Settle(Box<Settlement>),
     Record(Box<CallRecord>),
     Flush(oneshot::Sender<()>),
