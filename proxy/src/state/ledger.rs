@@ -17,7 +17,7 @@ use super::writer::{Command, Writer};
 use super::{CallRecord, Hold, OpenError, ReserveError, Settlement, open};
 
 /// How the file is used.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
     /// What a commit survives.
     pub durability: Durability,
@@ -61,7 +61,7 @@ impl Ledger {
     /// Opens the file, or makes it. Every call that was open is charged whole, and every balance
     /// is compared with the journal, before this returns.
     pub fn open(path: &Path, options: &Options) -> Result<(Self, Recovery), OpenError> {
-        let (opened, recovery) = open::open(path, options)?;
+        let (opened, recovery) = open::open(path, *options)?;
         let (commands, queue) = unbounded();
         let available = Arc::new(AtomicBool::new(true));
         let io = |source| OpenError::Io { path: path.to_owned(), source };

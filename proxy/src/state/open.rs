@@ -34,7 +34,7 @@ impl Opened {
 }
 
 /// Opens or makes the file, and brings it to a state in which calls may begin.
-pub(super) fn open(path: &Path, options: &Options) -> Result<(Opened, Recovery), OpenError> {
+pub(super) fn open(path: &Path, options: Options) -> Result<(Opened, Recovery), OpenError> {
     let lock = lock(path)?;
     let exists = inspect(path)?;
     let sql = |source| damaged_or(path, source);
@@ -130,7 +130,7 @@ fn damaged_or(path: &Path, source: rusqlite::Error) -> OpenError {
     }
 }
 
-fn prepare(connection: &mut Connection, options: &Options, exists: bool) -> rusqlite::Result<()> {
+fn prepare(connection: &mut Connection, options: Options, exists: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_AT_START)?;
     if !exists {
         connection.pragma_update(None, "page_size", 4096)?;

@@ -1,6 +1,6 @@
 //! The reading side, for people: beside a running proxy or without one.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 

@@ -119,7 +119,7 @@ async fn what_cannot_be_written_before_the_end_is_charged_at_the_next_start() {
 async fn a_full_disk_admits_nothing_that_is_not_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    let (opened, _) = open_file(&path, &Options::default()).unwrap();
+    let (opened, _) = open_file(&path, Options::default()).unwrap();
     let pages: i64 =
         opened.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     let set = |_: &rusqlite::Row<'_>| Ok(());
@@ -131,8 +131,8 @@ async fn a_full_disk_admits_nothing_that_is_not_in_the_file() {
     let mut admitted = 0;
     let refused = loop {
         let (answer, committed) = oneshot::channel();
-        let hold = hold(admitted + 1, 10, vec![budget("agent:a", i64::MAX)]);
-        commands.send(Command::Reserve { hold: Box::new(hold), answer }).unwrap();
+        let hold = Box::new(hold(admitted + 1, 10, vec![budget("agent:a", i64::MAX)]));
+        commands.send(Command::Reserve { hold, answer }).unwrap();
         match committed.await.unwrap() {
             Ok(()) => admitted += 1,
             Err(error) => break error,

@@ -166,8 +166,8 @@ impl Model {
         count
     }
 
-    fn pick(ids: &[i64], which: prop::sample::Index) -> Option<i64> {
-        if ids.is_empty() { None } else { Some(*which.get(&ids)) }
+    fn pick<V>(of: &BTreeMap<i64, V>, which: prop::sample::Index) -> Option<i64> {
+        if of.is_empty() { None } else { of.keys().nth(which.index(of.len())).copied() }
     }
 }
 
@@ -196,20 +196,17 @@ impl World {
                 self.reserve(*accounts, STARTS[*window], *amount);
             }
             Step::Settle { which, how } => {
-                let open = self.model.open.keys().copied().collect();
-                if let Some(id) = Model::pick(&open, which) {
+                if let Some(id) = Model::pick(&self.model.open, *which) {
                     self.settle(id, self.model.open[&id].0, *how);
                 }
             }
             Step::Again { which, how } => {
-                let ended = self.model.ended.keys().copied().collect();
-                if let Some(id) = Model::pick(&ended, which) {
+                if let Some(id) = Model::pick(&self.model.ended, *which) {
                     self.settle(id, 100, *how);
                 }
             }
             Step::Reuse { which } => {
-                let ended = self.model.ended.keys().copied().collect();
-                if let Some(id) = Model::pick(&ended, which) {
+                if let Some(id) = Model::pick(&self.model.ended, *which) {
                     let limit = i64::MAX;
                     let again = hold(id, 1, vec![budget_from(SCOPES[0], STARTS[0], limit)]);
                     let refused = self.runtime.block_on(self.ledger.reserve(again));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use iron_policy::budget::{self, AccountKey};
-use iron_policy::types::{Name, NanoUsd, TokenClass, Usage};
+use iron_policy::types::{Dialect, Name, NanoUsd, TokenClass, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, Settlement};
@@ -57,7 +57,7 @@ pub(super) fn reserve(
             record.project.as_ref().map(Name::as_str),
             record.model,
             record.upstream.as_ref().map(Name::as_str),
-            record.dialect.map(iron_policy::types::Dialect::name),
+            record.dialect.map(Dialect::name),
             record.endpoint,
             record.stream,
         ])?;
@@ -190,7 +190,7 @@ fn insert(
             record.project.as_ref().map(Name::as_str),
             record.model,
             record.upstream.as_ref().map(Name::as_str),
-            record.dialect.map(iron_policy::types::Dialect::name),
+            record.dialect.map(Dialect::name),
             record.endpoint,
             record.stream,
             record.status,
@@ -237,7 +237,7 @@ fn account_id(
         connection
             .prepare_cached(
                 "INSERT INTO account (scope, window, start, resets_at, limit_nano)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 key.scope,
