@@ -204,3 +204,28 @@ async fn what_was_spent_is_there_after_a_restart() {
     assert!(before.posted > NanoUsd::ZERO);
     assert_eq!(store.totals().unwrap().posted, before.posted);
 }
+
+#[tokio::test]
+async fn nothing_is_sent_while_a_reservation_cannot_be_committed() {
+    let world = World::with(&organisation(NanoUsd::usd(1))).await;
+    assert_eq!(world.client().chat("hello").await.status, 200);
+    world.shared.ledger.flush().await;
+    let other = rusqlite::Connection::open(world.state()).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let refused = world.client().chat("hello").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "ledger_unavailable"));
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(world.provider.counts().received, 1);
+    assert_eq!(world.client().get("/_iron/ready").await.status, 503);
+    other.execute_batch("ROLLBACK").unwrap();
+    // The ledger finds out by itself that it can write again.
+    for _ in 0..500 {
+        if world.client().get("/_iron/ready").await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.client().chat("hello").await.status, 200);
+    let totals = world.totals().await;
+    assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
+}
