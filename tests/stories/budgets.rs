@@ -195,6 +195,22 @@ async fn a_clamped_call_is_shortened_instead_of_refused() {
 }
 
 #[tokio::test]
+async fn a_limit_that_the_proxy_writes_stands_once_also_when_it_is_lowered() {
+    let limit = NanoUsd(1_000_000);
+    let reserve = "[reserve]\nclamp = true\ndefault_max_output = 16000\n";
+    let world = World::with(&format!("{}{reserve}", organisation(limit))).await;
+    let mut body = chat("hello");
+    body.as_object_mut().unwrap().remove("max_tokens");
+    let answer = world.client().post("/v1/chat/completions", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = world.last_received();
+    assert_eq!(sent.matches("max_completion_tokens").count(), 1, "{sent}");
+    let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
+    assert!(sent["max_completion_tokens"].as_u64().unwrap() < 2_000, "{sent}");
+    assert!(world.calls().await[0].reserved <= limit);
+}
+
+#[tokio::test]
 async fn what_was_spent_is_there_after_a_restart() {
     let world = World::with(&organisation(NanoUsd::usd(1))).await;
     world.client().chat("hello").await;

@@ -250,7 +250,10 @@ impl<'a> Walk<'a> {
         if depth == 1 {
             match key {
                 "model" => self.model = Some(text),
-                "service_tier" if !text.is_escaped() => self.out.service_tier = Some(text.raw()),
+                "service_tier" if text.is_escaped() => {
+                    return Err(BadBody::Field { field: "service_tier", wanted: "a plain word" });
+                }
+                "service_tier" => self.out.service_tier = Some(text.raw()),
                 "previous_response_id" | "conversation" => self.out.hidden_input = true,
                 "input" => self.out.messages += 1,
                 "speed" => self.out.speed = true,

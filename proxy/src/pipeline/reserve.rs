@@ -29,8 +29,9 @@ pub(super) struct Reserved {
     pub(super) hide_usage: bool,
 }
 
-/// What providers put around a conversation, in tokens: well above what any documents.
-const CALL_OVERHEAD: u64 = 64;
+/// What providers put around a conversation, in tokens: well above what any documents, and above the
+/// bytes of a limit on output that is still to be written.
+const CALL_OVERHEAD: u64 = 128;
 /// No model reads more than this at once; for models whose window the list does not say.
 const LARGEST_WINDOW: u64 = 2_000_000;
 /// What a call costs of its list price where it is kept in a region.
@@ -85,16 +86,17 @@ async fn hold(
     if ask_for_usage {
         edits.extend(outline.ask_for_usage());
     }
-    let free = endpoint.is_free();
-    let mut max_output = outline.max_output;
-    if let (None, Some(limit), true) =
-        (max_output, live.policy.reserve.default_max_output, endpoint.has_output())
-    {
-        max_output = Some(limit);
-        edits.extend(outline.limit_output(endpoint, limit));
-    }
-    if free {
+    if endpoint.is_free() {
         return Ok(sorted(edits));
+    }
+    let mut limit = outline.max_output;
+    // What sets or lowers the limit on output: replaced as a whole, for a field may stand once.
+    let mut limiting = Vec::new();
+    if let (None, Some(default), true) =
+        (limit, live.policy.reserve.default_max_output, endpoint.has_output())
+    {
+        limit = Some(default);
+        limiting = outline.limit_output(endpoint, default);
     }
     let model = outline.model.decode();
     let upstream = Arc::clone(&call.target.upstream);
@@ -109,23 +111,27 @@ async fn hold(
         let tier: String = tier.chars().take(40).collect();
         return Err(unpriced(format!("the price of its service tier `{tier}` is not known")));
     }
-    let mut ask = ask(live, content, &edits, &price, &model, max_output);
+    let (mut ask, output) = ask(live, content, &edits, &price, &model, limit);
     let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
     call.ticket.price(Arc::clone(&price), ask.percent);
     loop {
         match reserve_in_all(live, call, &model, amount).await {
-            Ok(()) => return Ok(sorted(edits)),
+            Ok(()) => {
+                edits.append(&mut limiting);
+                return Ok(sorted(edits));
+            }
             Err(ReserveError::Exhausted(exhausted)) => {
                 let clamped = (exhausted.clamp || live.policy.reserve.clamp)
                     .then(|| price.affordable_output(&ask, exhausted.left))
                     .flatten()
-                    .filter(|limit| *limit > 0 && ask.max_output.is_none_or(|now| *limit < now));
-                let Some(limit) = clamped else {
+                    .map(|all| output.limit(all))
+                    .filter(|lower| *lower > 0 && limit.is_none_or(|now| *lower < now));
+                let Some(lower) = clamped else {
                     return Err(Stopped::Exhausted(told(&exhausted, amount)));
                 };
-                edits.retain(|edit| !outline.max_output_at.contains(&edit.range));
-                edits.extend(outline.limit_output(endpoint, limit));
-                ask.max_output = Some(limit);
+                limiting = outline.limit_output(endpoint, lower);
+                limit = Some(lower);
+                ask.max_output = Some(output.all(lower));
                 amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
             }
             Err(error) => return Err(Stopped::Ledger(error)),
@@ -179,8 +185,8 @@ fn ask(
     edits: &[Edit],
     price: &ModelPrice,
     model: &str,
-    max_output: Option<u64>,
-) -> Ask {
+    limit: Option<u64>,
+) -> (Ask, Output) {
     let outline = content.parsed.borrow_dependent();
     let dialect = content.endpoint.dialect();
     let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
@@ -201,13 +207,14 @@ fn ask(
     }
     let images =
         outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
-    Ask {
+    let output = Output::of(content.endpoint, outline, body, tool_calls);
+    let ask = Ask {
         input_tokens: input,
         image_tokens: images,
         // Base64 takes four bytes for three; a byte of audio is never more than a token.
         audio_tokens: outline.audio_bytes / 4 * 3,
         max_output: if content.endpoint.has_output() {
-            max_output.map(|limit| longest(content.endpoint, outline, limit, body, tool_calls))
+            limit.map(|limit| output.all(limit))
         } else {
             Some(0)
         },
@@ -215,26 +222,39 @@ fn ask(
         tool_calls,
         percent: if outline.regional { REGIONAL_PERCENT } else { 100 },
         tiers: tiers(dialect, outline),
-    }
+    };
+    (ask, output)
 }
 
-/// What a limit on output lets through in all.
-fn longest(
-    endpoint: Endpoint,
-    outline: &Outline<'_>,
-    limit: u64,
-    body: u64,
-    tool_calls: Option<u64>,
-) -> u64 {
-    // OpenAI bills rejected parts of a prediction beside the answer.
-    let predicted = if outline.predicted { body } else { 0 };
-    let turns = match (endpoint, tool_calls) {
-        // Anthropic's limit is on each of the turns that its own tools lead to; OpenAI's is on
-        // the whole response ("an upper bound for the number of tokens generated").
-        (Endpoint::Messages, Some(calls)) => 1 + calls,
-        _ => 1,
-    };
-    limit.saturating_add(predicted).saturating_mul(turns)
+/// How a limit on output relates to all the output that is billed.
+struct Output {
+    /// Billed beside the answer: OpenAI bills the rejected parts of a prediction.
+    beside: u64,
+    /// How often the limit applies. Anthropic's is on each of the turns that its own tools lead
+    /// to; OpenAI's is on the whole response ("an upper bound for the number of tokens generated").
+    turns: u64,
+}
+
+impl Output {
+    fn of(endpoint: Endpoint, outline: &Outline<'_>, body: u64, tool_calls: Option<u64>) -> Self {
+        Self {
+            beside: if outline.predicted { body } else { 0 },
+            turns: match (endpoint, tool_calls) {
+                (Endpoint::Messages, Some(calls)) => 1 + calls,
+                _ => 1,
+            },
+        }
+    }
+
+    /// All the output that a limit lets through.
+    const fn all(&self, limit: u64) -> u64 {
+        limit.saturating_add(self.beside).saturating_mul(self.turns)
+    }
+
+    /// The highest limit that lets no more than this through.
+    const fn limit(&self, all: u64) -> u64 {
+        (all / self.turns).saturating_sub(self.beside)
+    }
 }
 
 /// The tiers that may serve a call: those that the request leaves open.
