@@ -316,6 +316,21 @@ mod tests {
     }
 
     #[test]
+    fn tools_that_the_provider_runs_are_noticed_by_every_name() {
+        for (more, hosted) in [
+            (r#""tools":[{"type":"web_search"}]"#, 1),
+            (r#""tools":[{"type":"function","function":{"name":"f"}},{"type":"mcp"}]"#, 1),
+            (r#""web_search_options":{}"#, 1),
+            (r#""mcp_servers":[{"url":"https://x"}]"#, 1),
+            (r#""plugins":[{"id":"web"}]"#, 1),
+            (r#""tools":[{"type":"function","function":{"name":"f"}}]"#, 0),
+        ] {
+            let body = format!(r#"{{"model":"m",{more}}}"#);
+            assert_eq!(chat(&body).unwrap().hosted_tools, hosted, "{body}");
+        }
+    }
+
+    #[test]
     fn every_prompt_of_a_list_is_answered() {
         let choices =
             |body: &str| Outline::read(body.as_bytes(), Endpoint::Completions).unwrap().choices;

@@ -171,6 +171,9 @@ impl<'a> Walk<'a> {
                 "conversation" => self.out.hidden_input = true,
                 "prompt" if !array => self.out.hidden_input = true,
                 "prediction" => self.out.predicted = true,
+                // Tools by another name: searches of OpenAI's chat models, Anthropic's MCP
+                // connector, OpenRouter's plugins.
+                "web_search_options" | "mcp_servers" | "plugins" => self.out.hosted_tools += 1,
                 _ => {}
             }
         } else if depth == 2 && parent.array {
