@@ -15,6 +15,9 @@ use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
 /// Model names whose prices are remembered; more than anyone uses at once.
 const MAX_MODELS: usize = 1_000;
 
+/// No model has a longer name, in bytes; what is longer is not remembered.
+const LONGEST_NAME: usize = 200;
+
 /// A policy at work. Immutable; a changed configuration makes another.
 #[derive(Debug)]
 pub struct Live {
@@ -129,6 +132,9 @@ impl Live {
 
     /// The price of a model on an upstream.
     pub fn price(&self, upstream: &Upstream, model: &str) -> Option<Arc<ModelPrice>> {
+        if model.len() > LONGEST_NAME {
+            return None;
+        }
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (upstream.config.name.clone(), model.to_owned());
         if let Some(price) = found.get(&key) {

@@ -27,7 +27,7 @@ pub(super) async fn relay(
     if let Some(permit) = answered.permit.take() {
         permit.report(health);
     }
-    if status.is_redirection() {
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
         let upstream = answered.upstream.name().to_owned();
         let mut ticket = answered.ticket;
         ticket.not_sent();
