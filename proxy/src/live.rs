@@ -87,7 +87,7 @@ impl Live {
             })
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
-            engine: Engine::new(policy.redact.modes),
+            engine: Engine::new(policy.redact.modes.clone()),
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

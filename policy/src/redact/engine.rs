@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::context::Scene;
 use super::detect::DETECTORS;
 use super::edit::Edit;
 use super::kind::{Kind, Mode, Modes};
@@ -86,8 +87,8 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// An engine that looks for every kind whose mode is not [`Mode::Off`].
     pub fn new(modes: Modes) -> Self {
-        let wanted = |index: usize| modes.of(DETECTORS[index].kind) != Mode::Off;
-        Self { modes, prefilter: Prefilter::new(wanted) }
+        let prefilter = Prefilter::new(|place| modes.of(DETECTORS[place].kind) != Mode::Off);
+        Self { modes, prefilter }
     }
 
     /// The modes it was made with.
@@ -98,10 +99,17 @@ impl Engine {
     /// What is in a text: sorted, not overlapping. `key` is what stands before the whole text.
     pub fn find(&self, text: &str, key: Option<&str>) -> Vec<Match> {
         let mut matches = Vec::new();
-        let mut site = Site { text: text.as_bytes(), trigger: 0..0, label: key };
-        self.prefilter.sweep(text.as_bytes(), |index, trigger| {
-            let detector = DETECTORS[index];
-            site.trigger = trigger;
+        let scene = Scene::new(text.as_bytes(), key);
+        let mut site = Site {
+            text: scene.text(),
+            trigger: 0..0,
+            scene: &scene,
+            detector: 0,
+            supposing: false,
+        };
+        self.prefilter.sweep(scene.text(), |place, trigger| {
+            let detector = DETECTORS[place];
+            (site.trigger, site.detector) = (trigger, place);
             let hit = (detector.check)(&site)?;
             let end = hit.range.end;
             matches.push(Match {
@@ -109,6 +117,7 @@ impl Engine {
                 range: hit.range,
                 rule: hit.rule,
                 confidence: hit.confidence,
+                word: hit.word,
             });
             Some(end)
         });

@@ -27,17 +27,17 @@ const LONGEST: usize = 20;
 pub(super) struct Prefilter {
     literals: Vec<Group>,
     /// Bit d: detector d starts at an `@`.
-    at_signs: u64,
+    at_signs: u128,
     /// Bit d: detector d can start with a run of this many digits.
-    by_length: [u64; LONGEST + 1],
+    by_length: [u128; LONGEST + 1],
     /// Bit d: detector d can start after this.
-    by_before: [u64; 4],
+    by_before: [u128; 4],
 }
 
 /// Literals searched for together, each with the detector it triggers.
 struct Group {
     search: Search,
-    literals: Vec<(&'static str, usize)>,
+    literals: Vec<(String, usize)>,
 }
 
 enum Search {
@@ -49,7 +49,6 @@ enum Search {
 impl Prefilter {
     /// For the detectors, by their place in [`DETECTORS`], that `wanted` says yes to.
     pub(super) fn new(wanted: impl Fn(usize) -> bool) -> Self {
-        const { assert!(DETECTORS.len() <= 64) };
         let mut filter = Self {
             literals: Vec::new(),
             at_signs: 0,
@@ -58,15 +57,22 @@ impl Prefilter {
         };
         let mut literals = Vec::new();
         for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
-            let bit = 1 << index;
+            let bit = 1_u128 << index;
             match detector.start {
                 Start::AtSign => filter.at_signs |= bit,
-                Start::Literals(list) => literals.extend(list.iter().map(|text| (*text, index))),
+                Start::Literals(list) => {
+                    literals.extend(list.iter().map(|text| ((*text).to_owned(), index)));
+                }
+                Start::Words(list) => {
+                    literals.extend(list.iter().flat_map(|word| cases(word)).map(|w| (w, index)));
+                }
                 Start::Digits { lengths, before } => {
                     for length in lengths {
                         filter.by_length[usize::from(*length).min(LONGEST)] |= bit;
                     }
-                    filter.by_before[before as usize] |= bit;
+                    for before in before {
+                        filter.by_before[*before as usize] |= bit;
+                    }
                 }
             }
         }
@@ -126,9 +132,18 @@ impl Prefilter {
     }
 }
 
+/// A word in lower, upper and title case.
+fn cases(word: &str) -> [String; 3] {
+    let mut title = word.to_owned();
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    [word.to_owned(), word.to_ascii_uppercase(), title]
+}
+
 /// Offers a trigger to each detector whose bit is set.
 fn ask(
-    mut able: u64,
+    mut able: u128,
     trigger: Range<usize>,
     candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
 ) {
@@ -149,7 +164,7 @@ fn is_quiet(block: &[u8; 64]) -> bool {
 }
 
 impl Group {
-    fn new(literals: &[(&'static str, usize)]) -> Self {
+    fn new(literals: &[(String, usize)]) -> Self {
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()

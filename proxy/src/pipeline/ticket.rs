@@ -128,10 +128,9 @@ impl Ticket {
 
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
-            let name = finding.kind.name();
-            match self.record.findings.iter_mut().find(|(kind, _)| *kind == name) {
+            match self.record.findings.iter_mut().find(|(kind, _)| *kind == finding.kind) {
                 Some((_, count)) => *count += 1,
-                None => self.record.findings.push((name, 1)),
+                None => self.record.findings.push((finding.kind, 1)),
             }
         }
     }

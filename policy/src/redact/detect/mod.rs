@@ -1,36 +1,37 @@
 //! The detectors: one file each, with its shape, its validator, the words that help it, the
 //! source of its rule, and examples.
 //!
-//! To add one: write its file, list it in [`DETECTORS`]. The examples are part of the type, and
-//! one test here runs those of every detector.
+//! To add one: write its file in the folder of its domain, list it in [`DETECTORS`]. The examples
+//! are part of the type, and one test here runs those of every detector; the table in the docs is
+//! made from the same.
 
-mod api_key;
-mod api_key_families;
-mod credit_card;
-mod email;
-mod iban;
-mod ip_v4;
-mod ip_v6;
-mod jwt;
-mod phone;
-mod private_key;
-mod ssn;
+mod checksum;
+mod contact;
+mod finance;
+mod national;
+mod network;
+mod secret;
 
 use super::kind::Kind;
 use super::site::{Hit, Site};
 
-/// Every detector. Its place here is its bit in the prefilter's tables.
-pub(super) const DETECTORS: [&Detector; 10] = [
-    &email::DETECTOR,
-    &credit_card::DETECTOR,
-    &iban::DETECTOR,
-    &ssn::DETECTOR,
-    &phone::DETECTOR,
-    &ip_v4::DETECTOR,
-    &ip_v6::DETECTOR,
-    &jwt::DETECTOR,
-    &private_key::DETECTOR,
-    &api_key::DETECTOR,
+/// Every detector. Its place here is its bit in the prefilter's and the vocabulary's tables.
+pub(super) static DETECTORS: &[&Detector] = &[
+    // contact
+    &contact::email::DETECTOR,
+    &contact::phone::DETECTOR,
+    // finance
+    &finance::credit_card::DETECTOR,
+    &finance::iban::DETECTOR,
+    // network
+    &network::ip_v4::DETECTOR,
+    &network::ip_v6::DETECTOR,
+    // national
+    &national::us_ssn::DETECTOR,
+    // secret
+    &secret::jwt::DETECTOR,
+    &secret::private_key::DETECTOR,
+    &secret::api_key::DETECTOR,
 ];
 
 /// A way to find one kind of value.
@@ -40,13 +41,33 @@ pub(super) struct Detector {
     pub(super) start: Start,
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
+    /// Words that name the kind, for [`Site::said`]: lower case, single spaces, any language.
+    pub(super) words: &'static [&'static str],
+    /// Words that speak against it, besides those that speak against every shape.
+    pub(super) against: &'static [&'static str],
+    /// How it is validated, in half a line, for the table in the docs.
+    pub(super) about: &'static str,
+    /// A label under which the examples are found; empty where they are found without one. With
+    /// a label, they must not be found without.
+    pub(super) label: &'static str,
     /// Values that must be found, whole, in a sentence.
-    #[cfg_attr(not(test), expect(dead_code, reason = "shown to users by a later command"))]
     pub(super) valid: [&'static str; 2],
     /// Values of nearly the same shape that must not.
-    #[cfg_attr(not(test), expect(dead_code, reason = "shown to users by a later command"))]
     pub(super) invalid: [&'static str; 2],
 }
+
+/// What most detectors have in common.
+pub(super) const BASE: Detector = Detector {
+    kind: Kind::Url,
+    start: Start::AtSign,
+    check: |_| None,
+    words: &[],
+    against: &[],
+    about: "",
+    label: "",
+    valid: [""; 2],
+    invalid: [""; 2],
+};
 
 /// What makes a detector look.
 pub(super) enum Start {
@@ -54,12 +75,14 @@ pub(super) enum Start {
     AtSign,
     /// One of these literals, of at least three bytes each.
     Literals(&'static [&'static str]),
+    /// One of these words of ASCII letters, of at least three, in lower, upper or title case.
+    Words(&'static [&'static str]),
     /// A whole run of ASCII digits.
     Digits {
         /// How many digits; 20 stands for 20 and more.
         lengths: &'static [u8],
         /// What stands before the first.
-        before: Before,
+        before: &'static [Before],
     },
 }
 
@@ -102,22 +125,42 @@ pub(super) mod tests {
     #[test]
     fn every_detector_tells_its_examples_apart() {
         for detector in DETECTORS {
+            assert!(!detector.about.is_empty(), "{}", detector.kind);
+            let label = detector.label;
             for value in detector.valid {
-                for text in [
-                    value.to_owned(),
-                    format!("It is {value}, as agreed."),
-                    format!("It is {value}. As agreed."),
-                    format!("这是{value}。"),
-                    format!("{{\"x\":\"{value}\"}}"),
-                    format!("line\\n{value}\\nline"),
-                ] {
+                let texts = if label.is_empty() {
+                    vec![
+                        value.to_owned(),
+                        format!("It is {value}, as agreed."),
+                        format!("It is {value}. As agreed."),
+                        format!("这是{value}。"),
+                        format!("{{\"x\":\"{value}\"}}"),
+                        format!("line\\n{value}\\nline"),
+                    ]
+                } else {
+                    vec![
+                        format!("{label}: {value}"),
+                        format!("My {label} is {value}, as agreed."),
+                        format!("{{\"{}\":\"{value}\"}}", label.replace(' ', "_")),
+                        format!("name,{label},city\nAnn,{value},Rome"),
+                        format!("{value} ({label})"),
+                    ]
+                };
+                for text in texts {
                     let found = found(&text);
                     assert_eq!(found, [(detector.kind, value)], "{text}");
                 }
+                if !label.is_empty() {
+                    let text = format!("It is {value}, as agreed.");
+                    let found = found(&text);
+                    assert!(!found.contains(&(detector.kind, value)), "{text}");
+                }
             }
             for value in detector.invalid {
-                let text = format!("It is {value}, as agreed.");
-                assert_eq!(found(&text), [], "{text}");
+                let text = format!("{label} It is {value}, as agreed.");
+                let found: Vec<_> =
+                    found(&text).into_iter().filter(|(kind, _)| *kind == detector.kind).collect();
+                assert_eq!(found, [], "{text}");
             }
         }
     }

@@ -206,7 +206,7 @@ fn insert(
             })),
             usage,
             cost,
-            json(record.findings.iter().copied()),
+            json(record.findings.iter().map(|(kind, count)| (kind.name(), *count))),
             json(record.timeline.iter().copied()),
         ])?;
     Ok(())
@@ -285,7 +285,7 @@ fn ids(list: &str) -> impl Iterator<Item = i64> + '_ {
 }
 
 /// `{"name":number,...}`; the names are ours and need no escapes.
-fn json<N: std::fmt::Display>(members: impl Iterator<Item = (&'static str, N)>) -> String {
+fn json<'a, N: std::fmt::Display>(members: impl Iterator<Item = (&'a str, N)>) -> String {
     let mut text = String::with_capacity(96);
     text.push('{');
     for (place, (name, number)) in members.enumerate() {

@@ -5,20 +5,22 @@
 //! and the ITU's national numbering plans; that is what decides where a number ends when another
 //! one follows. Numbers without a `+` are not found.
 
-use super::{Before, Detector, Start};
+use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Phone,
     start: Start::Digits {
         lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-        before: Before::Plus,
+        before: &[Before::Plus],
     },
     check,
     // Ofcom's and the North American plan's numbers for drama.
     valid: ["+44 20 7946 0958", "+1 202-555-0143"],
     invalid: ["+1 055 555 0100", "+12345"],
+    about: "international form, country code and length",
+    ..BASE
 };
 
 /// Digits in an E.164 number.
@@ -38,11 +40,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
             && !matches!(site.byte(end.1), Some(b'+' | b'=' | b'/'))
     };
     let (count, end) = *number.ends[..number.groups].iter().rev().find(fits)?;
-    is_plausible(code, &number.digits()[..count]).then_some(Hit {
-        range: plus..end,
-        rule: "phone-international",
-        confidence: Confidence::Shape,
-    })
+    is_plausible(code, &number.digits()[..count]).then_some(Hit::sure(
+        plus..end,
+        "phone-international",
+        Confidence::Shape,
+    ))
 }
 
 /// The digits after a `+`, and where their groups end.

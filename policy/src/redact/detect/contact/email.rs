@@ -4,17 +4,19 @@
 //! and a host name of RFC 1123 with an alphabetic top-level domain. Quoted local parts, address
 //! literals and internationalised addresses (RFC 6531) are not found. The user part of a URL is.
 
-use super::{Detector, Start};
+use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Email,
     start: Start::AtSign,
     check,
     // RFC 5322, appendix A.1; RFC 5233, section 4 (sub-addressing).
     valid: ["john.q.public@example.com", "ken+sieve@example.org"],
     invalid: ["lodash@4.17.21", "icon@2x.png"],
+    about: "shape of the address and its domain",
+    ..BASE
 };
 
 /// RFC 5321, section 4.5.3.1: octets in a local part, and in a domain.
@@ -38,7 +40,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if NOBODY.iter().any(|word| word.as_bytes() == local) {
         return None;
     }
-    Some(Hit { range: start..end, rule: "email", confidence: Confidence::Shape })
+    Some(Hit::sure(start..end, "email", Confidence::Shape))
 }
 
 fn local_start(site: &Site<'_>, at: usize) -> Option<usize> {

@@ -8,38 +8,45 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Before, Detector, Start};
+use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
-    start: Start::Digits { lengths: &[1, 2, 3], before: Before::Clear },
+    start: Start::Digits { lengths: &[1, 2, 3], before: &[Before::Clear] },
     check,
     // A root name server's (IANA), and Google's public resolver.
     valid: ["198.41.0.4", "8.8.4.40"],
     invalid: ["192.168.0.1", "256.41.0.4"],
+    words: &[
+        "ip",
+        "ips",
+        "ipv4",
+        "ip address",
+        "address",
+        "addr",
+        "host",
+        "server",
+        "dns",
+        "nameserver",
+        "resolver",
+        "ping",
+        "client",
+        "from",
+        "remote addr",
+        "src",
+        "dst",
+        "peer",
+        "gateway",
+    ],
+    against: &[
+        "version", "versions", "ver", "v", "release", "build", "rev", "revision", "firmware",
+        "driver", "section", "chapter", "oid", "sdk", "assembly",
+    ],
+    about: "public ranges only; no versions",
+    ..BASE
 };
-
-const ADDRESS: [&str; 13] = [
-    "ip",
-    "ips",
-    "ipv4",
-    "address",
-    "addr",
-    "host",
-    "server",
-    "dns",
-    "nameserver",
-    "resolver",
-    "ping",
-    "client",
-    "from",
-];
-const VERSION: [&str; 14] = [
-    "version", "versions", "ver", "v", "release", "build", "rev", "revision", "firmware", "driver",
-    "section", "chapter", "oid", "sdk",
-];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
@@ -47,14 +54,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if !site.ends(end) || !is_public(octets) || is_pinned(site.text, start) {
         return None;
     }
-    if site.says(start, &VERSION) {
-        return None;
+    let range = start..end;
+    if octets.iter().all(|octet| *octet < 10) {
+        return site.if_named(range, "ipv4-public", Confidence::Shape);
     }
-    let single = octets.iter().all(|octet| *octet < 10);
-    if single && !site.says(start, &ADDRESS) {
-        return None;
-    }
-    Some(Hit { range: start..end, rule: "ipv4-public", confidence: Confidence::Shape })
+    site.unless_denied(range, "ipv4-public", Confidence::Shape)
 }
 
 /// Four octets in decimal, without leading zeros.

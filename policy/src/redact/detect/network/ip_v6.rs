@@ -6,17 +6,19 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Before, Detector, Start};
+use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
-    start: Start::Digits { lengths: &[1, 2, 3, 4], before: Before::Clear },
+    start: Start::Digits { lengths: &[1, 2, 3, 4], before: &[Before::Clear] },
     check,
     // Root name servers' (IANA).
     valid: ["2001:503:ba3e::2:30", "2801:1b8:10::b"],
     invalid: ["2001:db8::8a2e:370:7334", "fe80::1ff:fe23:4567:890a"],
+    about: "global unicast only",
+    ..BASE
 };
 
 /// Characters in the longest form.
@@ -34,11 +36,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         end -= 1;
     }
     let address: Ipv6Addr = std::str::from_utf8(&site.text[start..end]).ok()?.parse().ok()?;
-    (is_public(address) && site.ends(end)).then_some(Hit {
-        range: start..end,
-        rule: "ipv6-public",
-        confidence: Confidence::Shape,
-    })
+    (is_public(address) && site.ends(end)).then_some(Hit::sure(
+        start..end,
+        "ipv6-public",
+        Confidence::Shape,
+    ))
 }
 
 fn is_public(address: Ipv6Addr) -> bool {

@@ -5,21 +5,23 @@
 //! groups of four as on paper. What could as well be hexadecimal, as the 16 digits of a span id
 //! that starts with `be`, is none.
 
-use super::{Before, Detector, Start};
+use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Iban,
     start: Start::Digits {
         lengths: &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
-        before: Before::Letter,
+        before: &[Before::Letter],
     },
     check,
     // Examples of the SWIFT IBAN registry.
     valid: ["DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19"],
     // A wrong check digit; a digit short.
     invalid: ["DE88370400440532013000", "GB29 NWBK 6016 1331 9268 1"],
+    about: "country's length and checksum (mod 97)",
+    ..BASE
 };
 
 /// Country and length, from the SWIFT IBAN registry, release 99.
@@ -51,7 +53,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     }
     let length = length_of(country.map(|letter| letter.to_ascii_uppercase()))?;
     let end = account_end(site, start, length, lower)?;
-    Some(Hit { range: start..end, rule: "iban", confidence: Confidence::Checksum })
+    Some(Hit::sure(start..end, "iban", Confidence::Checksum))
 }
 
 fn length_of(country: [u8; 2]) -> Option<u8> {

@@ -3,12 +3,12 @@
 //! Three or five parts of base64url with dots between; the first decodes to a JSON object that
 //! names its algorithm, which every token must (RFC 7515, section 4.1.1).
 
-use super::{Detector, Start};
 use crate::json::{Event, Reader};
+use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Jwt,
     // `{"` in base64, which is how every header starts that has no white space.
     start: Start::Literals(&["eyJ"]),
@@ -26,6 +26,8 @@ pub(super) const DETECTOR: Detector = Detector {
         "eyJ0eXAiOiJKV1QifQ.eyJpc3MiOiJqb2UifQ.dBjftJeZ4CVP",
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
     ],
+    about: "its header decodes and names an algorithm",
+    ..BASE
 };
 
 /// Bytes of a header, and of any other part, that are looked at.
@@ -56,11 +58,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         end = next;
         parts += 1;
     }
-    (payload > header + 1 && parts >= 3).then_some(Hit {
-        range: start..end,
-        rule: "jwt",
-        confidence: Confidence::Prefix,
-    })
+    (payload > header + 1 && parts >= 3).then_some(Hit::sure(start..end, "jwt", Confidence::Prefix))
 }
 
 fn is_base64url(byte: u8) -> bool {

@@ -5,21 +5,35 @@
 //! 00, no serial 0000; and not the two numbers that were printed in advertisements. Written with
 //! dashes it is found as it stands; with spaces or bare only where words say what it is.
 
-use super::{Before, Detector, Start};
+use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ssn,
-    start: Start::Digits { lengths: &[3, 9], before: Before::Clear },
+    start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
     check,
     valid: ["123-45-6789", "536-22-8731"],
     // The one in Woolworth's wallets; an area that is not given out.
     invalid: ["078-05-1120", "666-12-3456"],
+    words: &[
+        "ssn",
+        "ssns",
+        "ss number",
+        "social security",
+        "social security number",
+        "social sec",
+        "soc sec",
+        "social",
+        "tax payer id",
+        "taxpayer id",
+        "seguro social",
+        "tin",
+        "tax id",
+    ],
+    about: "area, group and serial rules; without dashes only where named",
+    ..BASE
 };
-
-const WORDS: [&str; 6] =
-    ["ssn", "ssns", "social security", "social sec", "soc sec", "tax payer id"];
 
 /// Printed in advertisements: see <https://www.ssa.gov/history/ssn/misused.html>.
 const PRINTED: [&[u8; 9]; 2] = [b"078051120", b"219099999"];
@@ -36,14 +50,12 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if !site.ends(end) || !is_given_out(&digits) {
         return None;
     }
-    let confidence = if separator == Some(b'-') {
-        Confidence::Shape
-    } else if site.says(start, &WORDS) {
-        Confidence::Context
+    let range = start..end;
+    if separator == Some(b'-') {
+        site.unless_denied(range, "us-ssn", Confidence::Shape)
     } else {
-        return None;
-    };
-    Some(Hit { range: start..end, rule: "us-ssn", confidence })
+        site.if_named(range, "us-ssn", Confidence::Context)
+    }
 }
 
 fn formatted(text: &[u8]) -> Option<([u8; 9], u8)> {

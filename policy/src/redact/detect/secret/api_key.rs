@@ -5,11 +5,11 @@
 //! in [`api_key_families`](super::api_key_families).
 
 use super::api_key_families::{Alphabet, FAMILIES, Family, TRIGGERS};
-use super::{Detector, Start};
+use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::ApiKey,
     start: Start::Literals(&TRIGGERS),
     check,
@@ -19,6 +19,8 @@ pub(super) const DETECTOR: Detector = Detector {
         concat!("ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"),
     ],
     invalid: ["sk-your-api-key-goes-here-please", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
+    about: "known prefixes with their alphabets and lengths",
+    ..BASE
 };
 
 fn check(site: &Site<'_>) -> Option<Hit> {
@@ -30,7 +32,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let rest = &site.text[start..];
     FAMILIES.iter().filter(|family| rest.starts_with(family.prefix.as_bytes())).find_map(|family| {
         let end = body_end(site, start, family)?;
-        Some(Hit { range: start..end, rule: family.rule, confidence: Confidence::Prefix })
+        Some(Hit::sure(start..end, family.rule, Confidence::Prefix))
     })
 }
 

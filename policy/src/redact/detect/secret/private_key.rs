@@ -3,11 +3,11 @@
 //! The whole block is found, and also one whose end is missing, as in a text that was cut. In
 //! source code and JSON the line breaks may be written `\n`, or each line may be quoted.
 
-use super::{Detector, Start};
+use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
-pub(super) const DETECTOR: Detector = Detector {
+pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::PrivateKey,
     start: Start::Literals(&["-----BEGIN "]),
     check,
@@ -23,6 +23,8 @@ pub(super) const DETECTOR: Detector = Detector {
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
         "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----",
     ],
+    about: "PEM armour, the whole body",
+    ..BASE
 };
 
 /// Bytes of a label, of a body, and the least of base64 that makes one.
@@ -50,11 +52,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         let cut = &site.text[..end];
         body + cut[body..].iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1)
     });
-    Some(Hit {
-        range: site.trigger.start..end,
-        rule: "private-key",
-        confidence: Confidence::Prefix,
-    })
+    Some(Hit::sure(site.trigger.start..end, "private-key", Confidence::Prefix))
 }
 
 /// Where the dashes after a private key's label end.

@@ -1,0 +1,4 @@
+//! How people are reached.
+
+pub(super) mod email;
+pub(super) mod phone;

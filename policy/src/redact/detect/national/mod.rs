@@ -1,0 +1,3 @@
+//! Numbers that a state gives to people and companies, one file per number.
+
+pub(super) mod us_ssn;

@@ -1,0 +1,4 @@
+//! Machines: addresses and device numbers.
+
+pub(super) mod ip_v4;
+pub(super) mod ip_v6;
