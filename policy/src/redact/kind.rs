@@ -215,6 +215,21 @@ impl Kind {
         }
     }
 
+    /// True for what opens doors, as keys and passwords do.
+    pub const fn is_secret(self) -> bool {
+        matches!(
+            self,
+            Self::Jwt
+                | Self::PrivateKey
+                | Self::ApiKey
+                | Self::Secret
+                | Self::Password
+                | Self::Credentials
+                | Self::AuthHeader
+                | Self::WebhookUrl
+        )
+    }
+
     /// What is done about it where the policy says nothing.
     pub fn default_mode(self) -> Mode {
         self.place().map_or(Mode::default(), |place| DEFAULTS[place])

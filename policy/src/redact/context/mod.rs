@@ -23,6 +23,7 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use table::Tables;
+pub(super) use vocabulary::says;
 use vocabulary::{Voice, Word, vocabulary};
 
 /// A text's key is the label of a value in it where no more bytes than this stand beside it.
@@ -89,6 +90,13 @@ impl Said {
     }
 }
 
+/// True where a key holds a word that names a kind.
+pub(super) fn names_a_kind(key: &str) -> bool {
+    let mut words = Vec::new();
+    vocabulary().read(key.as_bytes(), &mut words);
+    words.iter().any(|word| vocabulary().names(*word))
+}
+
 impl<'a> Scene<'a> {
     pub(super) const fn new(text: &'a [u8], key: Option<&'a str>) -> Self {
         Self {
@@ -102,11 +110,6 @@ impl<'a> Scene<'a> {
 
     pub(super) const fn text(&self) -> &'a [u8] {
         self.text
-    }
-
-    /// The key or label that stands before the whole text.
-    pub(super) const fn key(&self) -> Option<&'a str> {
-        self.key
     }
 
     /// What is said of the candidate that takes up `range`, for the detector at this place.

@@ -259,6 +259,11 @@ impl Vocabulary {
         }
     }
 
+    /// True where the word names some kind.
+    pub(in crate::redact) fn names(&self, word: Word) -> bool {
+        self.words.get(word.pattern as usize).is_some_and(|entry| entry.named != 0)
+    }
+
     /// The word as it is listed.
     pub(in crate::redact) fn text(&self, word: Word) -> &'static str {
         self.words.get(word.pattern as usize).map_or("", |entry| entry.text)

@@ -1,7 +1,7 @@
 //! Check digits, each as its standard describes it. All take ASCII digits.
 
 /// Luhn's (ISO/IEC 7812-1, annex B) over all digits, the check digit last.
-pub(super) fn luhn(digits: &[u8]) -> bool {
+pub(in crate::redact) fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
@@ -20,7 +20,7 @@ pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
 }
 
 /// Verhoeff's (J. Verhoeff, "Error detecting decimal codes", 1969), the check digit last.
-pub(super) fn verhoeff(digits: &[u8]) -> bool {
+pub(in crate::redact) fn verhoeff(digits: &[u8]) -> bool {
     /// One step of the permutation; the others are its powers.
     const STEP: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
     let permuted =
@@ -44,7 +44,7 @@ const fn dihedral(a: u8, b: u8) -> u8 {
 }
 
 /// The remainder of a decimal number.
-pub(super) fn remainder(digits: &[u8], modulus: u64) -> u64 {
+pub(in crate::redact) fn remainder(digits: &[u8], modulus: u64) -> u64 {
     digits.iter().fold(0, |rest, digit| (rest * 10 + u64::from(digit - b'0')) % modulus)
 }
 

@@ -5,7 +5,7 @@
 //! are part of the type, and one test here runs those of every detector; the table in the docs is
 //! made from the same.
 
-mod checksum;
+pub(super) mod checksum;
 mod contact;
 mod finance;
 mod national;

@@ -5,6 +5,7 @@
 
 use crate::json::{Event, Reader};
 use crate::redact::detect::{BASE, Detector, Start};
+use crate::redact::encoded::decode;
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -85,47 +86,10 @@ fn names_algorithm(header: &[u8]) -> bool {
     }
 }
 
-/// Base64url without padding (RFC 4648, section 5).
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    for chunk in text.chunks(4) {
-        let mut bits = 0_u32;
-        for byte in chunk {
-            let value = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'-' => 62,
-                b'_' => 63,
-                _ => return None,
-            };
-            bits = (bits << 6) | u32::from(value);
-        }
-        bits <<= 6 * (4 - chunk.len());
-        let [_, three @ ..] = bits.to_be_bytes();
-        // n characters carry n - 1 bytes; a single one carries none.
-        let carried = chunk.len().checked_sub(1).filter(|carried| *carried > 0)?;
-        bytes.extend_from_slice(&three[..carried]);
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::redact::detect::tests::found;
-
-    #[test]
-    fn base64_is_decoded() {
-        // RFC 4648, section 10.
-        for (text, bytes) in
-            [("", ""), ("Zg", "f"), ("Zm8", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob")]
-        {
-            assert_eq!(decode(text.as_bytes()).as_deref(), Some(bytes.as_bytes()), "{text}");
-        }
-        assert_eq!(decode(b"Zm9vY"), None);
-        assert_eq!(decode(b"Zm9v=="), None);
-    }
 
     #[test]
     fn encrypted_and_unsecured_tokens_are_found_whole() {
