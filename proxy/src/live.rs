@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::Engine;
+use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
@@ -25,6 +25,8 @@ pub struct Live {
     pub policy: Policy,
     /// Finds what must not leave.
     pub engine: Engine,
+    /// What it found in texts that come again.
+    pub memory: Memory,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -87,7 +89,8 @@ impl Live {
             })
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
-            engine: Engine::new(policy.redact.modes.clone()),
+            engine: policy.redact.engine(),
+            memory: sessions.memory(),
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

@@ -3,7 +3,6 @@
 use anyhow::anyhow;
 use iron_policy::config::Limits;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::KINDS;
 use iron_policy::types::{CLASSES, NanoUsd, TokenClass};
 use serde_json::{Value, json};
 
@@ -48,9 +47,11 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
             })
         })
         .collect();
-    let kinds: serde_json::Map<String, Value> = KINDS
-        .iter()
-        .map(|kind| (kind.name().to_owned(), json!(policy.redact.modes.of(*kind))))
+    let kinds: serde_json::Map<String, Value> = policy
+        .redact
+        .kinds()
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), json!(policy.redact.modes.of(kind))))
         .collect();
     let checked = json!({
         "source": source,

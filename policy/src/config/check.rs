@@ -6,15 +6,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, Upstream};
+use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, redact};
 use crate::breaker;
-use crate::redact::Modes;
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
 const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
 
-pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
+pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
     let time_zone = match file.time_zone.as_deref() {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name).map_err(|_| {
@@ -39,9 +38,6 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
                 })
         })
         .collect::<Result<_, _>>()?;
-    if file.redact.remember == 0 {
-        return Err(wrong("redact.remember must be at least 1"));
-    }
     Ok(Policy {
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
@@ -54,7 +50,7 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact { modes: modes(&file.redact), remember: file.redact.remember },
+        redact: redact::check(file.redact, text)?,
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -171,8 +167,4 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
         return Err(error("must be a plain address without a query"));
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn modes(raw: &raw::Redact) -> Modes {
-    raw.kinds.iter().fold(Modes::all(raw.mode), |modes, (kind, mode)| modes.with(*kind, *mode))
 }

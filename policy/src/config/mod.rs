@@ -6,6 +6,7 @@
 
 mod check;
 mod raw;
+mod redact;
 mod suggest;
 mod text;
 
@@ -15,12 +16,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use redact::Redact;
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
-use crate::redact::Modes;
 use crate::types::{Dialect, Name};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
@@ -140,15 +141,6 @@ pub struct Reserve {
     pub tool_calls: u64,
 }
 
-/// `[redact]`
-#[derive(Debug, Clone)]
-pub struct Redact {
-    /// The mode of each kind of finding.
-    pub modes: Modes,
-    /// Values remembered per session, to be restored in answers.
-    pub remember: usize,
-}
-
 /// Limits on a rate; none where absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,7 +177,7 @@ pub struct ConfigError {
 impl Policy {
     /// Reads the text of an `iron.toml`. An empty text is a valid one: the defaults.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        check::check(raw::parse(text)?)
+        check::check(raw::parse(text)?, text)
     }
 
     /// The upstream of this name.

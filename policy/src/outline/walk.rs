@@ -3,7 +3,7 @@
 use super::positions::Region;
 use super::{BadBody, Endpoint, Outline, UsageOption};
 use crate::json::{Event, Reader, Text};
-use crate::redact::{Span, SpanKind};
+use crate::redact::{Span, SpanKind, is_telling};
 
 /// An open container.
 struct Frame<'a> {
@@ -289,7 +289,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &str, kind: Scalar, reader: &Reader<'a>) -> Result<(), BadBody> {
+    fn scalar(&mut self, value: &'a str, kind: Scalar, reader: &Reader<'a>) -> Result<(), BadBody> {
         let depth = self.stack.len();
         let Some(frame) = self.stack.last() else {
             return Ok(());
@@ -309,6 +309,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if depth != 1 {
+            // In the caller's own structures a number may be personal: its key says so.
+            if frame.region == Region::Free && kind == Scalar::Number && is_telling(key) {
+                let text = Text::plain(value, range.start);
+                self.out.spans.push(Span { text, key: Some(key), kind: SpanKind::Number });
+            }
             return Ok(());
         }
         match (key, kind) {

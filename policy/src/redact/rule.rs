@@ -70,7 +70,7 @@ pub enum BadRule {
 }
 
 /// A rule that can be used.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     kind: Kind,
     how: How,
@@ -78,7 +78,7 @@ pub struct Rule {
     context: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum How {
     Words(AhoCorasick),
     Pattern { regex: Regex, anchor: Anchor },

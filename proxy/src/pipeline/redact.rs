@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 use iron_policy::outline::path_at;
-use iron_policy::redact::{Edit, Finding, Mode, Vault};
+use iron_policy::redact::{Aids, Edit, Finding, Mode, Vault};
 
 use super::decode::{Content, Decoded};
 use super::identify::Identified;
@@ -31,7 +31,10 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
     let mut edits = Vec::new();
     if let Some(content) = &content {
         let outline = content.parsed.borrow_dependent();
-        let redaction = live.engine.redact(&outline.spans, &vault);
+        let redaction = live.engine.redact_with(
+            &outline.spans,
+            Aids { vault: &vault, memory: Some(&live.memory), recogniser: None },
+        );
         call.ticket.findings(&redaction.findings);
         if let Some(found) = blocked(content, &redaction.findings) {
             return Err(call.ticket.halt(Stopped::Blocked { found }));
