@@ -23,6 +23,7 @@
 //! | `merge`       | what happens where findings overlap                             |
 //! | `engine`      | all of it over one text                                         |
 //! | `document`    | all of it over the spans of a document                          |
+//! | `catalogue`   | what can be found, for people                                   |
 //! | `memory`      | what was found in texts that come again                         |
 //! | `edit`        | changes to the document's bytes                                 |
 //! | `placeholder` | how a placeholder is written and recognised                     |
@@ -32,6 +33,7 @@
 //! Which parts of a body are text is not decided here: a [`Span`] comes in, [`Edit`]s come out.
 //! Object keys are never changed.
 
+mod catalogue;
 mod context;
 mod detect;
 mod document;
@@ -50,6 +52,7 @@ mod site;
 mod vault;
 mod view;
 
+pub use catalogue::{Entry, catalogue, validated};
 pub use document::{Aids, Finding, Redaction, Span, SpanKind, is_telling};
 pub use edit::{Edit, splice};
 pub use engine::Engine;

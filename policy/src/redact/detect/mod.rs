@@ -51,8 +51,10 @@ pub(super) struct Detector {
     /// a label, they must not be found without.
     pub(super) label: &'static str,
     /// Values that must be found, whole, in a sentence.
+    #[cfg_attr(not(test), expect(dead_code, reason = "examples are what the tests run"))]
     pub(super) valid: [&'static str; 2],
     /// Values of nearly the same shape that must not.
+    #[cfg_attr(not(test), expect(dead_code, reason = "examples are what the tests run"))]
     pub(super) invalid: [&'static str; 2],
 }
 
