@@ -21,6 +21,9 @@ use crate::json::{Event, Reader, Text, escape_into};
 const MAX_NESTED: u8 = 4;
 /// How often what is left of a text is searched again after something was taken out of it.
 const MAX_ROUNDS: usize = 8;
+/// Bytes on both sides of a change that are searched again. No value that is not found by a long
+/// armour of its own reaches further, context included.
+const SEAM: usize = 512;
 
 /// A string or number of a document that may hold something to redact.
 #[derive(Clone, Copy)]
@@ -251,16 +254,7 @@ impl Engine {
             escape_look_alikes(text, aids.vault, changes, first);
         }
         for _ in 0..MAX_ROUNDS {
-            let Some((redacted, offsets)) = apply(text, &changes[first..]) else {
-                return;
-            };
-            let fresh: Vec<_> = self
-                .find(&redacted, key)
-                .into_iter()
-                .filter(|found| self.modes().of(found.kind).protects())
-                .filter_map(|found| Some((offsets.original(&found.range)?, found)))
-                .map(|(range, found)| self.change(text, range, &found, aids.vault))
-                .collect();
+            let fresh = self.read_seams(text, key, aids.vault, &changes[first..]);
             if fresh.is_empty() {
                 return;
             }
@@ -271,6 +265,52 @@ impl Engine {
             changes.extend(fresh);
             changes[first..].sort_by_key(|change| change.range.start);
         }
+    }
+
+    /// What is found beside what was replaced, now that it is. Only what stands near a change can
+    /// have become visible by it.
+    fn read_seams(
+        &self,
+        text: &str,
+        key: Option<&str>,
+        vault: &Vault,
+        changes: &[Change],
+    ) -> Vec<Change> {
+        let mut fresh = Vec::new();
+        let mut rest = changes;
+        while let Some(first) = rest.iter().position(|change| change.with.is_some()) {
+            rest = &rest[first..];
+            let start = border_before(text, rest[0].range.start.saturating_sub(SEAM));
+            let mut end = 0;
+            let mut count = 0;
+            for change in rest {
+                if count > 0 && change.range.start > end {
+                    break;
+                }
+                count += 1;
+                if change.with.is_some() {
+                    end = border_before(text, (change.range.end + SEAM).min(text.len()));
+                }
+            }
+            let (seam, after) = rest.split_at(count);
+            rest = after;
+            // A change that the end lies in was only reported, and stays outside.
+            let Some((redacted, offsets)) = apply(text, start..end, seam) else { continue };
+            // What begins or ends where the stretch was cut is a part of something.
+            let is_whole = |found: &Match| {
+                (found.range.start > 0 || start == 0)
+                    && (found.range.end < redacted.len() || end == text.len())
+            };
+            let found = self.find(&redacted, key);
+            fresh.extend(
+                found
+                    .into_iter()
+                    .filter(|found| self.modes().of(found.kind).protects() && is_whole(found))
+                    .filter_map(|found| Some((offsets.original(&found.range)?, found)))
+                    .map(|(range, found)| self.change(text, range, &found, vault)),
+            );
+        }
+        fresh
     }
 
     /// What is done about something found that takes up `range` of `text`.
@@ -300,11 +340,17 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// A text after its changes, and where its bytes were before; `None` where nothing is replaced.
-fn apply(text: &str, changes: &[Change]) -> Option<(String, Offsets)> {
-    let mut out = String::new();
+/// The border of characters at `at` or before it.
+fn border_before(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
+/// A stretch of a text after its changes, and where its bytes were before; `None` where nothing is
+/// replaced.
+fn apply(text: &str, stretch: Range<usize>, changes: &[Change]) -> Option<(String, Offsets)> {
+    let mut out = String::with_capacity(stretch.len());
     let mut kept = Vec::new();
-    let mut copied = 0;
+    let mut copied = stretch.start;
     for change in changes {
         if let Some(with) = &change.with {
             kept.push((out.len(), copied..change.range.start));
@@ -316,8 +362,8 @@ fn apply(text: &str, changes: &[Change]) -> Option<(String, Offsets)> {
     if kept.is_empty() {
         return None;
     }
-    kept.push((out.len(), copied..text.len()));
-    out.push_str(&text[copied..]);
+    kept.push((out.len(), copied..stretch.end));
+    out.push_str(&text[copied..stretch.end]);
     Some((out, Offsets(kept)))
 }
 

@@ -21,7 +21,8 @@ pub(super) fn each(text: &str, found: &mut impl FnMut(Range<usize>, &str)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut done = 0;
-    while let Some(probe) = bytes.get(at..at + PROBE) {
+    while let Some(probe) = bytes.get(at..).and_then(<[u8]>::first_chunk::<PROBE>) {
+        // Without an early exit, for vector instructions.
         if !probe.iter().fold(true, |all, byte| all & is_code(*byte)) {
             at += STEP;
             continue;
@@ -43,7 +44,9 @@ pub(super) fn each(text: &str, found: &mut impl FnMut(Range<usize>, &str)) {
 }
 
 const fn is_code(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    letter | digit | (byte == b'+') | (byte == b'/') | (byte == b'-') | (byte == b'_')
 }
 
 /// The text that a run encodes; `None` where it encodes something else.

@@ -21,6 +21,8 @@ pub(super) struct View {
     text: String,
     /// Each run of the text: where it starts here, and what it was there.
     runs: Vec<Run>,
+    /// Whether more text stands before and after the stretch.
+    cut: (bool, bool),
 }
 
 /// Text that was copied, or one character that was decoded.
@@ -62,8 +64,13 @@ impl View {
         &self.text
     }
 
-    /// Where a part of the view stands in the text.
+    /// Where a part of the view stands in the text; `None` for one that may be cut short.
     pub(super) fn original(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        let cut_before = range.start == 0 && self.cut.0;
+        let cut_after = range.end == self.text.len() && self.cut.1;
+        if cut_before || cut_after {
+            return None;
+        }
         let run_at = |at: usize| {
             let after = self.runs.partition_point(|run| run.start <= at);
             self.runs.get(after.checked_sub(1)?)
@@ -85,7 +92,12 @@ impl View {
 
     fn decode(text: &str, around: &Range<usize>) -> Self {
         let stretch = grow(text, around);
-        let mut view = Self { text: String::with_capacity(stretch.len()), runs: Vec::new() };
+        let is_word = |at: Option<usize>| {
+            at.and_then(|at| text.as_bytes().get(at)).is_some_and(|b| !b.is_ascii_whitespace())
+        };
+        let cut = (is_word(stretch.start.checked_sub(1)), is_word(Some(stretch.end)));
+        let text_here = String::with_capacity(stretch.len());
+        let mut view = Self { text: text_here, runs: Vec::new(), cut };
         let mut at = stretch.start;
         while at < stretch.end {
             let (place, mark) = match next_mark(text, at) {
@@ -138,29 +150,43 @@ fn next_mark(text: &str, at: usize) -> Option<(usize, Mark)> {
     let bytes = text.as_bytes();
     let mut at = at;
     loop {
-        let ahead = bytes[at..].iter().position(|byte| CANDIDATE[usize::from(*byte)])?;
-        at += ahead;
-        if let Some(mark) = mark(text, at) {
-            return Some((at, mark));
+        while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<64>)
+            && is_quiet(block)
+        {
+            at += block.len();
         }
-        at += 1;
+        let end = bytes.len().min(at + 64);
+        let ahead = bytes.get(at..end)?.iter().position(|byte| is_loud(*byte));
+        match ahead {
+            Some(ahead) => {
+                at += ahead;
+                if let Some(mark) = mark(text, at) {
+                    return Some((at, mark));
+                }
+                at += 1;
+            }
+            None if end == bytes.len() => return None,
+            None => at = end,
+        }
     }
 }
 
-/// Bytes that a mark may start with.
-const CANDIDATE: [bool; 256] = {
-    let mut table = [false; 256];
-    let starts = [b'%', b'\\', b'&', 0xC2, 0xD9, 0xDB, 0xE2, 0xE3, 0xEF];
-    let mut place = 0;
-    while place < starts.len() {
-        table[starts[place] as usize] = true;
-        place += 1;
-    }
-    table
-};
+/// True for a byte that a mark may start with.
+const fn is_loud(byte: u8) -> bool {
+    (byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte >= 0xC2)
+}
+
+/// A fold rather than `any`: without the early exit it compiles to vector instructions.
+fn is_quiet(block: &[u8; 64]) -> bool {
+    !block.iter().fold(false, |loud, byte| loud | is_loud(*byte))
+}
 
 fn mark(text: &str, at: usize) -> Option<Mark> {
     let rest = &text.as_bytes()[at..];
+    // Most letters of other scripts are no marks.
+    if rest[0] >= 0xC2 && !matches!(rest[0], 0xC2 | 0xD9 | 0xDB | 0xE2 | 0xE3 | 0xEF) {
+        return None;
+    }
     let ascii = |length: usize, code: u32| {
         // Control characters but for line ends and tabs are no part of a value.
         let character =
