@@ -9,6 +9,7 @@ use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
+use crate::recogniser::{Recogniser, RecogniserError};
 use crate::sessions::Sessions;
 use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
 
@@ -27,6 +28,8 @@ pub struct Live {
     pub engine: Engine,
     /// What it found in texts that come again.
     pub memory: Memory,
+    /// Finds names and places, where the policy names a service for it.
+    pub recogniser: Option<Recogniser>,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -48,6 +51,9 @@ pub enum LiveError {
     /// A key that no header can carry.
     #[error("upstream `{0}`: {1}")]
     Key(Name, BadKey),
+    /// A recogniser's address that is none.
+    #[error("[redact.recogniser]: {0}")]
+    Recogniser(RecogniserError),
     /// A price override that says nothing usable.
     #[error("[[price]]: {0}")]
     Price(String),
@@ -91,6 +97,13 @@ impl Live {
         Ok(Self {
             engine: policy.redact.engine(),
             memory: sessions.memory(),
+            recogniser: policy
+                .redact
+                .recogniser
+                .as_ref()
+                .map(|config| Recogniser::new(config.clone(), tls))
+                .transpose()
+                .map_err(LiveError::Recogniser)?,
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

@@ -155,6 +155,9 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         },
         Stopped::Body(_) => new(400, "invalid_body"),
         Stopped::Blocked { .. } => new(403, "policy_violation"),
+        Stopped::Recogniser(_) => {
+            new(503, "recogniser_unavailable").retry_after(Duration::from_secs(1))
+        }
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
         Stopped::Exhausted(_) => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-pub use redact::Redact;
+pub use redact::{OnFailure, Recogniser, Redact};
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;

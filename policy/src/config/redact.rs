@@ -1,10 +1,11 @@
 //! `[redact]`: what is looked for, what is done about it, and the operator's own rules.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, suggest};
+use super::{ConfigError, duration, suggest};
 use crate::redact::{
     Engine, KINDS, Kind, Mode, Modes, Rule as OwnRule, RuleSource, UnknownKind, Validator,
 };
@@ -18,6 +19,36 @@ pub struct Redact {
     pub remember: usize,
     /// Rules of the operator's own.
     pub rules: Vec<OwnRule>,
+    /// A service that finds names and places.
+    pub recogniser: Option<Recogniser>,
+}
+
+/// `[redact.recogniser]`: a service that is asked about every new text, such as Presidio's analyzer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recogniser {
+    /// Where texts are posted.
+    pub url: String,
+    /// The texts' language, as the service names it.
+    pub language: String,
+    /// How long it may take for the texts of one call.
+    pub timeout: Duration,
+    /// What happens to a call whose texts it did not answer for.
+    pub on_failure: OnFailure,
+    /// How sure it must be, from 0 to 1.
+    pub min_score: f64,
+    /// Its names for what it finds, and the kinds that they become.
+    pub kinds: BTreeMap<String, Kind>,
+}
+
+/// What happens to a call whose texts a recogniser did not answer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It is refused.
+    #[default]
+    Closed,
+    /// It goes on with what the detectors found.
+    Open,
 }
 
 impl Redact {
@@ -28,7 +59,8 @@ impl Redact {
 
     /// Every kind that can be found: the built-in ones, then the operator's own.
     pub fn kinds(&self) -> Vec<Kind> {
-        let mut own: Vec<_> = self.rules.iter().map(OwnRule::kind).collect();
+        let recognised = self.recogniser.iter().flat_map(|service| service.kinds.values().copied());
+        let mut own: Vec<_> = self.rules.iter().map(OwnRule::kind).chain(recognised).collect();
         own.sort_unstable();
         own.dedup();
         own.retain(|kind| !KINDS.contains(kind));
@@ -44,11 +76,46 @@ pub(super) struct Raw {
     kinds: BTreeMap<toml::Spanned<String>, Mode>,
     remember: usize,
     rule: Vec<toml::Spanned<Rule>>,
+    recogniser: Option<toml::Spanned<RawRecogniser>>,
+}
+
+/// `[redact.recogniser]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRecogniser {
+    url: String,
+    language: String,
+    #[serde(deserialize_with = "duration")]
+    timeout: Duration,
+    on_failure: OnFailure,
+    min_score: f64,
+    kinds: BTreeMap<String, String>,
+}
+
+impl Default for RawRecogniser {
+    fn default() -> Self {
+        let kinds =
+            [("PERSON", "PERSON"), ("LOCATION", "LOCATION"), ("ORGANIZATION", "ORGANIZATION")];
+        Self {
+            url: String::new(),
+            language: "en".to_owned(),
+            timeout: Duration::from_millis(500),
+            on_failure: OnFailure::default(),
+            min_score: 0.5,
+            kinds: kinds.map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned())).into(),
+        }
+    }
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        Self { mode: Mode::Reversible, kinds: BTreeMap::new(), remember: 10_000, rule: Vec::new() }
+        Self {
+            mode: Mode::Reversible,
+            kinds: BTreeMap::new(),
+            remember: 10_000,
+            rule: Vec::new(),
+            recogniser: None,
+        }
     }
 }
 
@@ -87,16 +154,61 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Redact, ConfigError> {
         }
         rules.push(rule);
     }
+    let recogniser = raw
+        .recogniser
+        .map(|recogniser| {
+            let at = recogniser.span().start;
+            self::recogniser(recogniser.into_inner(), at, text)
+        })
+        .transpose()?;
+    let recognised: Vec<_> =
+        recogniser.iter().flat_map(|recogniser| recogniser.kinds.values().copied()).collect();
+    for kind in &recognised {
+        modes = modes.with(*kind, raw.mode);
+    }
     for (name, mode) in raw.kinds {
         let kind = name
             .get_ref()
             .parse::<Kind>()
             .ok()
-            .filter(|kind| KINDS.contains(kind) || rules.iter().any(|rule| rule.kind() == *kind))
+            .filter(|kind| {
+                KINDS.contains(kind)
+                    || recognised.contains(kind)
+                    || rules.iter().any(|rule| rule.kind() == *kind)
+            })
             .ok_or_else(|| unknown_kind(text, name.span().start, name.get_ref()))?;
         modes = modes.with(kind, mode);
     }
-    Ok(Redact { modes, remember: raw.remember, rules })
+    Ok(Redact { modes, remember: raw.remember, rules, recogniser })
+}
+
+fn recogniser(raw: RawRecogniser, at: usize, text: &str) -> Result<Recogniser, ConfigError> {
+    let bad = |what: String| wrong(text, Some(at), &format!("[redact.recogniser] {what}"));
+    if !raw.url.starts_with("http://") && !raw.url.starts_with("https://") {
+        return Err(bad("url must start with http:// or https://".to_owned()));
+    }
+    if !(0.0..=1.0).contains(&raw.min_score) {
+        return Err(bad("min_score must be from 0 to 1".to_owned()));
+    }
+    if raw.timeout.is_zero() {
+        return Err(bad("timeout must be more than 0".to_owned()));
+    }
+    let kinds = raw
+        .kinds
+        .into_iter()
+        .map(|(theirs, ours)| {
+            let kind = ours.parse().map_err(|error: UnknownKind| bad(error.to_string()))?;
+            Ok((theirs, kind))
+        })
+        .collect::<Result<_, ConfigError>>()?;
+    Ok(Recogniser {
+        url: raw.url,
+        language: raw.language,
+        timeout: raw.timeout,
+        on_failure: raw.on_failure,
+        min_score: raw.min_score,
+        kinds,
+    })
 }
 
 fn own_rule(raw: Rule, at: usize, text: &str) -> Result<(OwnRule, Option<Mode>), ConfigError> {

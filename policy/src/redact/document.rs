@@ -131,6 +131,19 @@ impl Engine {
         redaction
     }
 
+    /// The texts that [`redact_with`](Self::redact_with) would search, but for those that are
+    /// remembered: for a recogniser that must be asked before.
+    pub fn texts(&self, spans: &[Span<'_>], memory: Option<&Memory>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for span in spans {
+            let known = memory.and_then(|memory| memory.recall(&memory.mark(span)?)).is_some();
+            if !known {
+                collect(span, 0, &mut texts);
+            }
+        }
+        texts
+    }
+
     /// A span of the document itself: remembered where it was seen before.
     fn visit_top(&self, span: &Span<'_>, aids: Aids<'_>, changes: &mut Vec<Change>) {
         let Some((memory, mark)) =
@@ -326,6 +339,20 @@ impl Engine {
             Mode::Mask | Mode::Block => Some(placeholder::masked(kind)),
             Mode::Reversible => Some(vault.placeholder(kind, value)),
         }
+    }
+}
+
+/// The texts of a span, as they would be searched.
+fn collect(span: &Span<'_>, nested: u8, texts: &mut Vec<String>) {
+    let decoded = span.text.decode();
+    match json_spans(span.kind, nested, &decoded) {
+        Some(inner) => {
+            for (_, text, kind) in inner {
+                collect(&Span { text, key: None, kind }, nested + 1, texts);
+            }
+        }
+        None if span.kind == SpanKind::Number => {}
+        None => texts.push(decoded.into_owned()),
     }
 }
 

@@ -61,7 +61,7 @@ async fn pass(
     caller.dialect = identified.dialect();
     let admitted = admit::admit(live, identified)?;
     let decoded = decode::decode(live, admitted, body).await?;
-    let redacted = redact::redact(live, decoded)?;
+    let redacted = redact::redact(live, decoded).await?;
     let reserved = reserve::reserve(live, redacted).await?;
     let permitted = forward::permit(reserved)?;
     let answered = forward::forward(permitted).await?;

@@ -11,6 +11,7 @@ use super::decode::{Content, Decoded};
 use super::identify::Identified;
 use super::{Halt, Stopped};
 use crate::live::Live;
+use crate::recogniser::{Recognised, RecogniserError};
 
 /// A call whose outgoing text holds nothing that the policy keeps in.
 #[derive(Debug)]
@@ -24,16 +25,28 @@ pub(super) struct Redacted {
 }
 
 /// Finds and replaces.
-pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
+pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
     let Decoded { admitted, content } = decoded;
     let mut call = admitted.call;
     let vault = live.sessions.vault(&call.target.session, live.policy.redact.remember);
     let mut edits = Vec::new();
     if let Some(content) = &content {
+        let recognised = match recognise(live, content).await {
+            Ok(recognised) => recognised,
+            Err(error) => return Err(call.ticket.halt(Stopped::Recogniser(error))),
+        };
         let outline = content.parsed.borrow_dependent();
         let redaction = live.engine.redact_with(
             &outline.spans,
-            Aids { vault: &vault, memory: Some(&live.memory), recogniser: None },
+            Aids {
+                vault: &vault,
+                // What was not seen by the recogniser must not be remembered as searched.
+                memory: recognised
+                    .as_ref()
+                    .is_none_or(Recognised::is_whole)
+                    .then_some(&live.memory),
+                recogniser: recognised.as_ref().map(|recognised| recognised as _),
+            },
         );
         call.ticket.findings(&redaction.findings);
         if let Some(found) = blocked(content, &redaction.findings) {
@@ -47,6 +60,14 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
     }
     call.ticket.mark("redact");
     Ok(Redacted { call, content, edits, vault })
+}
+
+/// What the policy's recogniser says of the texts; `None` where the policy has none.
+async fn recognise(live: &Live, content: &Content) -> Result<Option<Recognised>, RecogniserError> {
+    let Some(recogniser) = &live.recogniser else { return Ok(None) };
+    let spans = &content.parsed.borrow_dependent().spans;
+    let texts = live.engine.texts(spans, Some(&live.memory));
+    recogniser.ask(texts).await.map(Some)
 }
 
 /// Kinds and paths of what the policy blocks, at most a few, never a value.

@@ -10,6 +10,7 @@ use iron_policy::types::{NameError, Outcome};
 
 use crate::dialect::BadPath;
 use crate::limits::Limited;
+use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
@@ -88,6 +89,11 @@ pub enum Stopped {
         /// Kinds and paths, never values.
         found: String,
     },
+    /// The recogniser did not answer, and the policy sends nothing that it has not seen.
+    #[error(
+        "the recogniser of names did not answer, so nothing was sent: try again, or set on_failure = \"open\" under [redact.recogniser] in iron.toml"
+    )]
+    Recogniser(RecogniserError),
     /// No sound bound can be given for the model.
     #[error(
         "no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml"
@@ -170,6 +176,7 @@ impl Stopped {
             Self::Encoding(_) => "encoding",
             Self::Body(_) => "invalid_body",
             Self::Blocked { .. } => "blocked",
+            Self::Recogniser(_) => "recogniser_unavailable",
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Exhausted(_) => "budget_exhausted",
@@ -202,6 +209,7 @@ impl Stopped {
         match self {
             Self::Upstream { upstream, error } => format!("upstream `{upstream}`: {error}"),
             Self::Ledger(error) => format!("ledger: {error}"),
+            Self::Recogniser(error) => format!("recogniser: {error}"),
             other => other.to_string(),
         }
     }

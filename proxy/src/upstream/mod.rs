@@ -22,7 +22,7 @@ pub use key::{BadKey, ProviderKey, strip_credentials};
 
 use crate::limits::Gate;
 use breakers::{Breakers, Permits};
-use connect::Connector;
+pub(crate) use connect::Connector;
 
 /// An upstream at work. Lives as long as its configuration does not change.
 #[derive(Debug)]
