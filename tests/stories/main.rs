@@ -15,6 +15,7 @@ mod canary;
 mod faults;
 mod fidelity;
 mod limits;
+mod recogniser;
 mod redaction;
 mod routing;
 mod sdk;
