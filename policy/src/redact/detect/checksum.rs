@@ -70,6 +70,21 @@ pub(super) fn number(digits: &[u8]) -> u32 {
     digits.iter().take(9).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
+/// ISO/IEC 7064, MOD 11,10, the check digit last.
+pub(super) fn mod_11_10(digits: &[u8]) -> bool {
+    let Some((check, body)) = digits.split_last() else { return false };
+    let product = body.iter().fold(10, |product, digit| {
+        let sum = (product + u32::from(digit - b'0')) % 10;
+        (if sum == 0 { 10 } else { sum }) * 2 % 11
+    });
+    (product + u32::from(check - b'0')) % 10 == 1
+}
+
+/// True where four digits could be hours and minutes.
+pub(super) fn is_time_of_day(digits: &[u8]) -> bool {
+    number(&digits[..2]) < 24 && number(&digits[2..]) < 60
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +110,18 @@ mod tests {
         assert!(is_uniform(b"7777") && !is_uniform(b"7778"));
         assert!(is_date(2, 29) && !is_date(2, 30) && !is_date(13, 1) && !is_date(1, 0));
         assert_eq!(number(b"00420"), 420);
+    }
+
+    #[test]
+    fn the_hybrid_systems_digit_is_checked() {
+        // The standard's own example, and a German tax number that python-stdnum tests with.
+        assert!(mod_11_10(b"07945") && mod_11_10(b"36574261809"));
+        assert!(!mod_11_10(b"07946") && !mod_11_10(b"36574261890") && !mod_11_10(b""));
+    }
+
+    #[test]
+    fn hours_and_minutes() {
+        assert!(is_time_of_day(b"2359") && is_time_of_day(b"0000"));
+        assert!(!is_time_of_day(b"2400") && !is_time_of_day(b"1260"));
     }
 }
