@@ -80,9 +80,12 @@ pub(super) fn mod_11_10(digits: &[u8]) -> bool {
     (product + u32::from(check - b'0')) % 10 == 1
 }
 
-/// True where four digits could be hours and minutes.
-pub(super) fn is_time_of_day(digits: &[u8]) -> bool {
-    number(&digits[..2]) < 24 && number(&digits[2..]) < 60
+/// True where six digits could be a date of the years from 2015 to 2039, the year first or last:
+/// in logs, file names and the numbers of orders that is what they are.
+pub(super) fn is_recent_date(digits: &[u8]) -> bool {
+    let [first, month, last] = [0, 2, 4].map(|at| number(&digits[at..at + 2]));
+    let is_recent = |year, day| matches!(year, 15..=39) && is_date(month, day);
+    is_recent(first, last) || is_recent(last, first)
 }
 
 #[cfg(test)]
@@ -120,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn hours_and_minutes() {
-        assert!(is_time_of_day(b"2359") && is_time_of_day(b"0000"));
-        assert!(!is_time_of_day(b"2400") && !is_time_of_day(b"1260"));
+    fn a_recent_date_has_its_year_first_or_last() {
+        assert!(is_recent_date(b"240131") && is_recent_date(b"310124"));
+        assert!(!is_recent_date(b"640131") && !is_recent_date(b"410124"));
     }
 }

@@ -65,6 +65,13 @@ const LAYOUTS: [&str; 11] = [
 const WEAK: usize = 9;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
+    // Two digits stand in most lines of most texts.
+    let after = site.byte(site.trigger.end + 1);
+    if site.trigger.len() == 2
+        && !after.is_some_and(|byte| byte.is_ascii_digit() || !byte.is_ascii())
+    {
+        return None;
+    }
     let Number { signs, range, layout }: Number<11> =
         layout::read(site, site.trigger.start, &LAYOUTS)?;
     if !is_born(number(&signs[2..4]), number(&signs[4..6])) || !checks(&signs) {

@@ -85,7 +85,9 @@ fn old(site: &Site<'_>) -> Option<Hit> {
 fn is_born(digits: &[u8]) -> bool {
     let month = number(&digits[2..4]);
     let month = if month > 50 { month - 50 } else { month };
-    let month = if month > 20 { month - 20 } else { month };
+    // Since 2004.
+    let month =
+        if month > 20 && (4..54).contains(&number(&digits[..2])) { month - 20 } else { month };
     is_date(month, number(&digits[4..6]))
 }
 

@@ -3,12 +3,12 @@
 //! Date of birth and four digits. They are a multiple of 11 when weighted, but numbers given out
 //! since 2007 need not be (CPR Office,
 //! <https://cpr.dk/cpr-systemet/personnumre-uden-kontrolciffer-modulus-11-kontrol>). With a dash and
-//! that checksum it is found as it stands, except what could be a recent date and time; all
-//! others only where words say what they are.
+//! that checksum it is found as it stands, unless it starts with what could be a recent date, the
+//! year first or last; all others only where words say what they are.
 
 use super::layout::{self, Number};
 use super::se_personnummer;
-use crate::redact::detect::checksum::{is_date, is_time_of_day, number, weighted};
+use crate::redact::detect::checksum::{is_date, is_recent_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -51,8 +51,8 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         return None;
     }
     let checks = weighted(&signs, &WEIGHTS).is_multiple_of(11);
-    let is_stamp = matches!(number(&signs[4..6]), 15..=39) && is_time_of_day(&signs[6..]);
-    let mut hit = if layout == 0 && checks && !is_replacement && !is_stamp {
+    let is_distinct = layout == 0 && checks && !is_replacement && !is_recent_date(&signs[..6]);
+    let mut hit = if is_distinct {
         site.unless_denied(range, "dk-cpr", Confidence::Checksum)?
     } else {
         site.if_named(range, "dk-cpr", Confidence::Context)?
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn without_dash_or_checksum_it_must_be_named() {
-        for text in ["0707614285", "070761 4285", "070761-4286", "0107094321"] {
+        for text in ["0707614285", "070761 4285", "070761-4286", "0107094321", "240703-4018"] {
             assert_eq!(found(text), [], "{text}");
             let sentence = format!("CPR-nr. {text}");
             assert_eq!(found(&sentence), [(Kind::Cpr, text)]);

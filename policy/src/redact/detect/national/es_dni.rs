@@ -63,7 +63,9 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     match (site.trigger.len(), Before::of(site.before(start))) {
         (8, Before::Clear) => dni(site, layout::read(site, start, &DNI)?),
-        (2, Before::Clear) => dni(site, layout::read(site, start, &DOTTED_DNI)?),
+        (2, Before::Clear) if site.byte(site.trigger.end) == Some(b'.') => {
+            dni(site, layout::read(site, start, &DOTTED_DNI)?)
+        }
         (7, Before::Clear) => short_dni(site),
         (1 | 7, Before::Letter | Before::Joint) => nie(site),
         _ => None,

@@ -4,9 +4,10 @@
 //! (Digital and Population Data Services Agency,
 //! <https://dvv.fi/en/personal-identity-code>). Since 2023 a century has several signs: `+` the
 //! 1800s; `-` and U to Y the 1900s; A to F the 2000s. Serials from 900 on are given out for tests
-//! and provisionally.
+//! and provisionally. In small letters, or where it could be a recent date and a number, it is found
+//! only where words say what it is.
 
-use crate::redact::detect::checksum::{is_date, is_time_of_day, number};
+use crate::redact::detect::checksum::{is_date, is_recent_date, number};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -22,6 +23,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     words: &[
         "hetu",
         "henkilötunnus",
+        "henkilÖtunnus",
         "henkilotunnus",
         "henkilötunnuksen",
         "henkilötunnukseni",
@@ -55,9 +57,9 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if !valid {
         return None;
     }
-    // A date and a time, or hexadecimal, fit once in thirty times.
-    let is_stamp = century == b'-' && check.is_ascii_digit() && is_time_of_day(&text[7..]);
-    if is_stamp || text.iter().any(u8::is_ascii_lowercase) {
+    // A recent date and the number of an order, or hexadecimal, fit once in thirty times.
+    let is_order = century == b'-' && check.is_ascii_digit() && is_recent_date(&text[..6]);
+    if is_order || text.iter().any(u8::is_ascii_lowercase) {
         site.if_named(range, "fi-hetu", Confidence::Checksum)
     } else {
         site.unless_denied(range, "fi-hetu", Confidence::Checksum)
@@ -78,6 +80,15 @@ mod tests {
         for sign in "GZ:./ ".chars() {
             let text = format!("131052{sign}308T");
             assert_eq!(found(&text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_recent_date_and_a_number_must_be_named() {
+        let orders = (2..900).filter(|serial| (240_115_000 + serial) % 31 < 10);
+        for text in orders.map(|s| format!("240115-{s:03}{}", (240_115_000 + s) % 31)) {
+            assert_eq!(found(&text), [], "{text}");
+            assert_eq!(found(&format!("hetu {text}")), [(Kind::Hetu, text.as_str())]);
         }
     }
 

@@ -24,6 +24,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["15108695077", "32108695088"],
     words: &[
         "fødselsnummer",
+        "fØdselsnummer",
         "fødselsnummeret",
         "fodselsnummer",
         "foedselsnummer",

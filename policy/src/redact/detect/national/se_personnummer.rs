@@ -3,11 +3,11 @@
 //! Date of birth, three digits and Luhn's check digit over the ten; in a coordination number the
 //! day is 60 higher; a `+` tells that somebody is over a hundred (Swedish Tax Agency,
 //! <https://www.skatteverket.se/privat/folkbokforing/personnummer>). Organisations' numbers have a
-//! month of 20 and more, so they are none. Bare numbers, and what could be a recent date and time,
-//! are found only where words say what they are.
+//! month of 20 and more, so they are none. Bare numbers, and those that start with what could be a
+//! recent date, are found only where words say what they are.
 
 use super::layout::{self, Number};
-use crate::redact::detect::checksum::{is_date, is_time_of_day, luhn, number};
+use crate::redact::detect::checksum::{is_date, is_recent_date, luhn, number};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -43,9 +43,9 @@ const TWELVE: [&str; 4] = ["99999999-9999", "99999999+9999", "999999999999", "99
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
-    let (digits, range, layout) = if matches!(site.trigger.len(), 6 | 10) {
+    let (digits, range, layout, is_recent) = if matches!(site.trigger.len(), 6 | 10) {
         let Number { signs, range, layout } = layout::read::<10>(site, start, &TEN)?;
-        (signs, range, layout)
+        (signs, range, layout, is_recent_date(&signs[..6]))
     } else {
         let Number { signs, range, layout } = layout::read::<12>(site, start, &TWELVE)?;
         if !matches!(&signs[..2], b"18" | b"19" | b"20") {
@@ -53,12 +53,12 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         }
         let mut digits = [0; 10];
         digits.copy_from_slice(&signs[2..]);
-        (digits, range, layout)
+        (digits, range, layout, matches!(number(&signs[..4]), 2015..=2039))
     };
     if !is_valid(&digits) {
         return None;
     }
-    if layout >= 2 || is_stamp(&digits) {
+    if layout >= 2 || is_recent {
         return site.if_named(range, "se-personnummer", Confidence::Checksum);
     }
     let mut hit = site.unless_denied(range, "se-personnummer", Confidence::Checksum)?;
@@ -79,11 +79,6 @@ pub(super) fn is_valid(digits: &[u8; 10]) -> bool {
 /// True where the day is a coordination number's.
 pub(super) fn is_coordination(digits: &[u8; 10]) -> bool {
     number(&digits[4..6]) > 60
-}
-
-/// True where it could be a date of the years from 2015 to 2039 and a time of day.
-fn is_stamp(digits: &[u8; 10]) -> bool {
-    matches!(number(&digits[..2]), 15..=39) && is_time_of_day(&digits[6..])
 }
 
 #[cfg(test)]
@@ -107,9 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn a_recent_date_and_time_must_be_named() {
-        assert!(luhn(b"2401151432"));
-        assert_eq!(found("backup 20240115-1432 and 240115-1432"), []);
+    fn a_recent_date_must_be_named() {
+        // Luhn's digit fits all three.
+        assert!(luhn(b"2401151432") && luhn(b"2401159872") && luhn(b"1501249872"));
+        assert_eq!(found("20240115-1432, 240115-9872, 150124-9872"), []);
         assert_eq!(found("personnr: 20240115-1432").len(), 1);
     }
 

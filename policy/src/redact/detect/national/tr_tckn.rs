@@ -21,6 +21,9 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["17291716050", "07291716092"],
     words: &[
         "tckn",
+        "tc",
+        "t c",
+        "kİmlİk no",
         "tc kimlik",
         "t c kimlik",
         "tc kimlik no",
@@ -71,7 +74,14 @@ mod tests {
 
     #[test]
     fn it_is_found_where_it_is_named() {
-        for label in ["T.C. Kimlik No:", "tcKimlikNo", "TCKN", "kimlik numarası", "TC No ="] {
+        for label in [
+            "T.C. Kimlik No:",
+            "tcKimlikNo",
+            "TCKN",
+            "kimlik numarası",
+            "TC No =",
+            "T.C. KİMLİK NO:",
+        ] {
             let text = format!("{label} 76543210794");
             assert_eq!(found(&text), [(Kind::Tckn, "76543210794")], "{text}");
         }
