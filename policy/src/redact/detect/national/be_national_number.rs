@@ -3,8 +3,8 @@
 //! Date of birth, a serial number, and two digits that complete the rest to a multiple of 97; who
 //! was born since 2000 has a 2 before it for that. In a BIS number the month is 20 or 40 higher;
 //! month and day are 0 where they are not known
-//! (<https://nl.wikipedia.org/wiki/Rijksregisternummer>, after the royal decrees of 3 April 1984 and
-//! 25 November 1997). In groups it is found as it stands, bare only where words say what it is.
+//! (<https://nl.wikipedia.org/wiki/Rijksregisternummer>, after the royal decrees of 3 April 1984
+//! and 25 November 1997). In groups it is found as it stands, bare only where words say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_date, number, remainder};

@@ -2,8 +2,8 @@
 //!
 //! Year, month and day of birth, where the month tells the century, three digits and a check digit
 //! modulo 11 (civil registration act; scheme after
-//! <https://en.wikipedia.org/wiki/Unique_citizenship_number>). Bare digits as they are, words must say
-//! what it is.
+//! <https://en.wikipedia.org/wiki/Unique_citizenship_number>). Bare digits as they are, words must
+//! say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_date, number, weighted};
@@ -16,7 +16,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[10], before: &[Before::Clear] },
     check,
     label: "ЕГН",
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; one of the tests of FormValidation.
     valid: ["8032056031", "7523169263"],
     // A wrong check digit; no such day.
     invalid: ["8032056032", "8019010008"],

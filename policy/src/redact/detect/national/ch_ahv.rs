@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ahv,
     start: Start::Digits { lengths: &[3, 13], before: &[Before::Clear] },
     check,
-    // python-stdnum's example; the one on sample cards.
+    // python-stdnum's example; the sequence that Swiss test data is full of.
     valid: ["756.9217.0769.85", "756.1234.5678.97"],
     // A wrong check digit; another country's prefix.
     invalid: ["756.9217.0769.84", "123.4567.8910.19"],

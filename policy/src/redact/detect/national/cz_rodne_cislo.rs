@@ -3,9 +3,9 @@
 //! Year, month and day of birth and four digits, the whole a multiple of 11; a woman's month is 50
 //! higher, and 20 higher where the day's numbers ran out. Up to 1985 a remainder of 10 was written
 //! as 0; up to 1953 there were three digits and no checksum (Czech act 133/2000, § 13; scheme after
-//! <https://cs.wikipedia.org/wiki/Rodn%C3%A9_%C4%8D%C3%ADslo>). With the slash and the checksum it is found as it
-//! stands, unless it is a path or its end is the code of a Czech bank; the others only where words
-//! say what it is.
+//! <https://cs.wikipedia.org/wiki/Rodn%C3%A9_%C4%8D%C3%ADslo>). With the slash and the checksum it
+//! is found as it stands, unless it is a path or its end is the code of a Czech bank; the others
+//! only where words say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_date, number, remainder};

@@ -2,9 +2,9 @@
 //!
 //! Date of birth and four digits. They are a multiple of 11 when weighted, but numbers given out
 //! since 2007 need not be (CPR Office,
-//! <https://cpr.dk/cpr-systemet/personnumre-uden-kontrolciffer-modulus-11-kontrol>). With a dash and
-//! that checksum it is found as it stands, unless it starts with what could be a recent date, the
-//! year first or last; all others only where words say what they are.
+//! <https://cpr.dk/cpr-systemet/personnumre-uden-kontrolciffer-modulus-11-kontrol>). With a dash
+//! and that checksum it is found as it stands, unless it starts with what could be a recent date,
+//! the year first or last; all others only where words say what they are.
 
 use super::layout::{self, Number};
 use super::se_personnummer;
@@ -17,7 +17,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cpr,
     start: Start::Digits { lengths: &[6, 10], before: &[Before::Clear] },
     check,
-    // python-stdnum's example; the CPR Office's, of its checksum.
+    // python-stdnum's example; the CPR Office's
+    // (https://cpr.dk/media/17534/personnummeret-i-cpr.pdf, page 10).
     valid: ["211062-5629", "070761-4285"],
     // No such day; no checksum, and nothing that says what it is.
     invalid: ["511062-5629", "070761-4286"],

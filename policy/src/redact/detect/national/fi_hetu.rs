@@ -1,11 +1,10 @@
 //! Finnish personal identity codes (henkilötunnus).
 //!
 //! Day, month and year of birth, a sign for the century, three digits and a check sign modulo 31
-//! (Digital and Population Data Services Agency,
-//! <https://dvv.fi/en/personal-identity-code>). Since 2023 a century has several signs: `+` the
-//! 1800s; `-` and U to Y the 1900s; A to F the 2000s. Serials from 900 on are given out for tests
-//! and provisionally. In small letters, or where it could be a recent date and a number, it is found
-//! only where words say what it is.
+//! (Digital and Population Data Services Agency, <https://dvv.fi/en/personal-identity-code>). Since
+//! 2023 a century has several signs: `+` the 1800s; `-` and U to Y the 1900s; A to F the 2000s.
+//! Serials from 900 on are given out for tests and provisionally. In small letters, or where it
+//! could be a recent date and a number, it is found only where words say what it is.
 
 use crate::redact::detect::checksum::{is_date, is_recent_date, number};
 use crate::redact::detect::{BASE, Before, Detector, Start};

@@ -3,9 +3,9 @@
 //! Sex, year and month of birth, department, commune, serial number, and a key of two digits that
 //! completes the rest to a multiple of 97; Corsica's departments 2A and 2B count as 19 and 18
 //! (<https://www.insee.fr/fr/metadonnees/definition/c1409>;
-//! <https://fr.wikipedia.org/wiki/Num%C3%A9ro_de_s%C3%A9curit%C3%A9_sociale_en_France>). So much of it is bound
-//! that it is found as it stands, with separators or bare; codes that are given provisionally or
-//! where the month is not known only where words say what it is.
+//! <https://fr.wikipedia.org/wiki/Num%C3%A9ro_de_s%C3%A9curit%C3%A9_sociale_en_France>). So much of
+//! it is bound that it is found as it stands, with separators or bare; codes that are given
+//! provisionally or where the month is not known only where words say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{number, remainder};
@@ -17,7 +17,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Nir,
     start: Start::Digits { lengths: &[1, 6, 13, 15], before: &[Before::Clear] },
     check,
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; the one in the readme of nir_validate on npm.
     valid: ["2 95 10 99 126 111 93", "255081416802538"],
     // A wrong key; no such department.
     invalid: ["295109912611199", "253072C07300443"],

@@ -1,8 +1,8 @@
 //! Croatian personal identification numbers (osobni identifikacijski broj, OIB).
 //!
 //! Eleven digits without a meaning, the last after ISO/IEC 7064, MOD 11,10 (Tax Administration;
-//! scheme after <https://en.wikipedia.org/wiki/Personal_identification_number_(Croatia)>). One number
-//! in ten fits, so words must say what it is.
+//! scheme after <https://en.wikipedia.org/wiki/Personal_identification_number_(Croatia)>). One
+//! number in ten fits, so words must say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_uniform, mod_11_10};
@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[11], before: &[Before::Clear] },
     check,
     label: "OIB",
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; the one in the Tax Administration's documentation.
     valid: ["33392005961", "69435151530"],
     // Wrong check digits.
     invalid: ["33392005962", "69435151531"],

@@ -16,7 +16,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[7], before: &[Before::Clear] },
     check,
     label: "pps number",
-    // Wikipedia's example; python-stdnum's.
+    // The sequence that validators are tested with; python-stdnum's example.
     valid: ["1234567FA", "6433435F"],
     // Wrong check letters: python-stdnum's.
     invalid: ["6433435E", "6433435VH"],

@@ -1,10 +1,10 @@
 //! Italian codici fiscali of persons.
 //!
-//! Three letters of the surname, three of the name, year, month letter and day of birth, the place's
-//! code, and a check letter over all (decree of 23 December 1976; the tables as in
+//! Three letters of the surname, three of the name, year, month letter and day of birth, the
+//! place's code, and a check letter over all (decree of 23 December 1976; the tables as in
 //! <https://it.wikipedia.org/wiki/Codice_fiscale>). Where two people would have the same, digits
-//! are replaced by letters (omocodia), from the last on; the first digit that is left is what the
-//! search starts from, and at least the first or second digit of one of the groups must be left.
+//! are replaced by letters, from the last on (omocodia). The search starts from the first digit
+//! that is left, so a code with all seven replaced is not found.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::number;

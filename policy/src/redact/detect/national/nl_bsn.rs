@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[3, 4, 9], before: &[Before::Clear] },
     check,
     label: "BSN",
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; the sequence that Dutch test data is full of.
     valid: ["1112.22.333", "123456782"],
     // No multiple of 11.
     invalid: ["1112.52.333", "123456789"],

@@ -3,8 +3,8 @@
 //! Date of birth, three digits, and two check digits modulo 11; in a D number the day is 40 higher
 //! (Norwegian Tax Administration,
 //! <https://www.skatteetaten.no/en/person/foreign/norwegian-identification-number/>; scheme after
-//! <https://no.wikipedia.org/wiki/F%C3%B8dselsnummer>). Numbers made for tests have a month that is 40 or
-//! 80 higher. In two groups it is found as it stands, bare only where words say what it is.
+//! <https://no.wikipedia.org/wiki/F%C3%B8dselsnummer>). Numbers made for tests have a month that is
+//! 40 or 80 higher. In two groups it is found as it stands, bare only where words say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_date, number, weighted};

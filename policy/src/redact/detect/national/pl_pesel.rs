@@ -1,8 +1,8 @@
 //! Polish PESEL numbers.
 //!
 //! Year, month and day of birth, where the month tells the century, four digits and a check digit
-//! (act on the population register; scheme after <https://en.wikipedia.org/wiki/PESEL>). Bare digits
-//! as they are, words must say what it is.
+//! (act on the population register; scheme after <https://en.wikipedia.org/wiki/PESEL>). Bare
+//! digits as they are, words must say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{is_date, number, weighted};
@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[6, 11], before: &[Before::Clear] },
     check,
     label: "PESEL",
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; gov.pl's.
     valid: ["44051401359", "02070803628"],
     // A wrong check digit; no such day.
     invalid: ["44051401358", "02381307589"],

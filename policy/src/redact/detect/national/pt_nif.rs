@@ -1,8 +1,8 @@
 //! Portuguese tax numbers (número de identificação fiscal, NIF).
 //!
 //! Nine digits, the first of which tells what the holder is, and a check digit modulo 11 (scheme
-//! after <https://pt.wikipedia.org/wiki/N%C3%BAmero_de_identifica%C3%A7%C3%A3o_fiscal>). One number in eleven
-//! fits, so words must say what it is.
+//! after <https://pt.wikipedia.org/wiki/N%C3%BAmero_de_identifica%C3%A7%C3%A3o_fiscal>). One number
+//! in eleven fits, so words must say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::{number, weighted};
@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
     check,
     label: "contribuinte",
-    // python-stdnum's example; Wikipedia's.
+    // python-stdnum's example; the sequence that Portuguese test data is full of.
     valid: ["501 964 843", "123456789"],
     // A wrong check digit; a first digit that nobody has.
     invalid: ["501964842", "412345679"],

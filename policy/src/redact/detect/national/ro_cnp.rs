@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[13], before: &[Before::Clear] },
     check,
     label: "CNP",
-    // python-stdnum's example; the specification's.
+    // python-stdnum's example; one that Romanian programs are tested with.
     valid: ["1630615123457", "1800101221144"],
     // A wrong check digit; no such month.
     invalid: ["1630615123458", "1632215123457"],

@@ -1,8 +1,8 @@
 //! Turkish identity numbers (T.C. kimlik numarası).
 //!
 //! Eleven digits, the first not 0, with two check digits (scheme after
-//! <https://en.wikipedia.org/wiki/Turkish_Identification_Number>). Bare digits as they are, words must
-//! say what it is.
+//! <https://en.wikipedia.org/wiki/Turkish_Identification_Number>). Bare digits as they are, words
+//! must say what it is.
 
 use super::layout::{self, Number};
 use crate::redact::detect::checksum::weighted;

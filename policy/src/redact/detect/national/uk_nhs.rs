@@ -16,7 +16,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[3, 10], before: &[Before::Clear] },
     check,
     label: "nhs number",
-    // Wikipedia's example; a patient of the test environment of the NHS's own programming
+    // The one that the NHS prints as a sample; a patient of the test environment of the NHS's own programming
     // interface (https://digital.nhs.uk/developer/api-catalogue/personal-demographics-service-fhir).
     valid: ["943 476 5919", "9000000009"],
     // Presidio's tests; one digit over and over.

@@ -18,7 +18,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         before: &[Before::Letter, Before::Clear, Before::Joint],
     },
     check,
-    // Presidio's tests; Wikipedia's article on the number.
+    // Presidio's tests; the sequence that British test data is full of.
     valid: ["AA 12 34 56 B", "AB123456C"],
     // HMRC's own example, which starts with a letter that is not used; a suffix beyond D.
     invalid: ["QQ 12 34 56 C", "AA 12 34 56 H"],
