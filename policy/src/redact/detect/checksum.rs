@@ -70,6 +70,24 @@ pub(super) fn number(digits: &[u8]) -> u32 {
     digits.iter().take(9).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
+/// ISO/IEC 7064, MOD 11,10, the check digit last.
+pub(super) fn mod_11_10(digits: &[u8]) -> bool {
+    let Some((check, body)) = digits.split_last() else { return false };
+    let product = body.iter().fold(10, |product, digit| {
+        let sum = (product + u32::from(digit - b'0')) % 10;
+        (if sum == 0 { 10 } else { sum }) * 2 % 11
+    });
+    (product + u32::from(check - b'0')) % 10 == 1
+}
+
+/// True where six digits could be a date of the years from 2015 to 2039, the year first or last:
+/// in logs, file names and the numbers of orders that is what they are.
+pub(super) fn is_recent_date(digits: &[u8]) -> bool {
+    let [first, month, last] = [0, 2, 4].map(|at| number(&digits[at..at + 2]));
+    let is_recent = |year, day| matches!(year, 15..=39) && is_date(month, day);
+    is_recent(first, last) || is_recent(last, first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +113,18 @@ mod tests {
         assert!(is_uniform(b"7777") && !is_uniform(b"7778"));
         assert!(is_date(2, 29) && !is_date(2, 30) && !is_date(13, 1) && !is_date(1, 0));
         assert_eq!(number(b"00420"), 420);
+    }
+
+    #[test]
+    fn the_hybrid_systems_digit_is_checked() {
+        // The standard's own example, and a German tax number that python-stdnum tests with.
+        assert!(mod_11_10(b"07945") && mod_11_10(b"36574261809"));
+        assert!(!mod_11_10(b"07946") && !mod_11_10(b"36574261890") && !mod_11_10(b""));
+    }
+
+    #[test]
+    fn a_recent_date_has_its_year_first_or_last() {
+        assert!(is_recent_date(b"240131") && is_recent_date(b"310124"));
+        assert!(!is_recent_date(b"640131") && !is_recent_date(b"410124"));
     }
 }
