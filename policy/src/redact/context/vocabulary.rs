@@ -284,14 +284,22 @@ fn padded(word: &str) -> String {
     format!("{}{word}{}", pad(bytes.first()), pad(bytes.last()))
 }
 
-/// Lower case, one space between words and at both ends, `camelCase` taken apart. Non-ASCII stays.
-/// Each byte comes with the offset after it.
+/// Lower case, one space between words and at both ends, `camelCase` taken apart. Each byte comes
+/// with the offset after it.
 fn normalize(text: &[u8], step: &mut impl FnMut(u8, usize)) {
     step(b' ', 0);
     let mut before = b' ';
     let mut spaced = true;
-    for (at, &byte) in text.iter().enumerate() {
-        if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if let Some(letter) = accented(&text[at..]) {
+            let mut bytes = [0; 4];
+            for byte in letter.encode_utf8(&mut bytes).bytes() {
+                step(byte, at + 2);
+            }
+            spaced = false;
+            at += 1;
+        } else if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
             let next_lower = text.get(at + 1).is_some_and(u8::is_ascii_lowercase);
             let hump = byte.is_ascii_uppercase()
                 && (before.is_ascii_lowercase() || (before.is_ascii_uppercase() && next_lower));
@@ -305,10 +313,20 @@ fn normalize(text: &[u8], step: &mut impl FnMut(u8, usize)) {
             spaced = true;
         }
         before = byte;
+        at += 1;
     }
     if !spaced {
         step(b' ', text.len());
     }
+}
+
+/// The lower case of a letter of two bytes: Latin with accents, Greek, Cyrillic.
+fn accented(text: &[u8]) -> Option<char> {
+    let (0xC3..=0xD4, Some(second @ 0x80..=0xBF)) = (*text.first()?, text.get(1)) else {
+        return None;
+    };
+    let code = u32::from(text[0] & 0x1F) << 6 | u32::from(second & 0x3F);
+    char::from_u32(code)?.to_lowercase().next()
 }
 
 /// True where `text` holds one of `words`, which are lower case with single spaces.

@@ -23,10 +23,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     words: &[
         "egn",
         "e g n",
-        "ЕГН",
         "егн",
         "единен граждански номер",
-        "Единен граждански номер",
         "uniform civil number",
         "unified civil number",
         "unique citizenship number",

@@ -29,7 +29,6 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "rodneho cisla",
         "rodným číslem",
         "rodného č",
-        "rodnÉ ČÍslo",
         "rodné č",
         "rod č",
         "rodnecislo",

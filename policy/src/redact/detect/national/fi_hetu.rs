@@ -22,7 +22,6 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     words: &[
         "hetu",
         "henkilötunnus",
-        "henkilÖtunnus",
         "henkilotunnus",
         "henkilötunnuksen",
         "henkilötunnukseni",

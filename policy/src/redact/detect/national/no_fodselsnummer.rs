@@ -24,7 +24,6 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["15108695077", "32108695088"],
     words: &[
         "fødselsnummer",
-        "fØdselsnummer",
         "fødselsnummeret",
         "fodselsnummer",
         "foedselsnummer",

@@ -23,7 +23,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "tckn",
         "tc",
         "t c",
-        "kİmlİk no",
+        "kimlik no",
         "tc kimlik",
         "t c kimlik",
         "tc kimlik no",
