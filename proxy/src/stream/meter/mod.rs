@@ -163,4 +163,6 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
 }
 
 #[cfg(test)]
+mod gemini_tests;
+#[cfg(test)]
 mod tests;
