@@ -73,9 +73,9 @@ impl<'a> Address<'a> {
 
 /// A path without the version that it begins with.
 pub fn without_version(path: &str) -> &str {
-    let rest = ["/v1", "/v1beta", "/v1alpha"].iter().find_map(|version| {
-        path.strip_prefix(version).filter(|rest| rest.starts_with('/'))
-    });
+    let rest = ["/v1", "/v1beta", "/v1alpha"]
+        .iter()
+        .find_map(|version| path.strip_prefix(version).filter(|rest| rest.starts_with('/')));
     rest.unwrap_or(path)
 }
 

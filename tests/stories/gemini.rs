@@ -14,9 +14,9 @@ const LIST: &str = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
 
 /// What the model said in these chunks.
 fn said(chunks: &[Value]) -> String {
-    let parts = chunks.iter().filter_map(|chunk| {
-        chunk["candidates"][0]["content"]["parts"][0]["text"].as_str()
-    });
+    let parts = chunks
+        .iter()
+        .filter_map(|chunk| chunk["candidates"][0]["content"]["parts"][0]["text"].as_str());
     parts.collect()
 }
 
@@ -59,8 +59,7 @@ async fn every_operation_costs_to_the_nano_what_the_provider_bills() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.text().contains("models/gemini-2.5-flash"), "{}", answer.text());
     }
-    let counted =
-        client.post("/v1beta/models/gemini-2.5-flash:countTokens", &content(TEXT)).await;
+    let counted = client.post("/v1beta/models/gemini-2.5-flash:countTokens", &content(TEXT)).await;
     assert!(counted.json()["totalTokens"].as_u64() > Some(0), "{}", counted.text());
     assert!(!world.last_received().contains("ada@"));
     let totals = world.totals().await;
@@ -70,7 +69,8 @@ async fn every_operation_costs_to_the_nano_what_the_provider_bills() {
 #[tokio::test]
 async fn cached_input_and_thoughts_are_charged_as_the_provider_does() {
     let world = World::plain().await;
-    let usage = Usage { input: 210_000, cache_read: 5_001, output: 7, reasoning: 333, ..Usage::default() };
+    let usage =
+        Usage { input: 210_000, cache_read: 5_001, output: 7, reasoning: 333, ..Usage::default() };
     for path in [
         "/v1beta/models/gemini-2.5-pro:generateContent",
         "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
@@ -300,7 +300,8 @@ async fn what_a_call_may_cost_grows_with_what_the_body_does_not_show() {
     let code = bound(model, &tool("codeExecution")).await;
     assert!(code >= 9 * window, "{code}");
     assert_eq!(bound(model, &tool("googleSearch")).await - code, 8 * 14_000_000);
-    let two = with(text.clone(), "generationConfig", json!({"maxOutputTokens": 64, "candidateCount": 2}));
+    let two =
+        with(text.clone(), "generationConfig", json!({"maxOutputTokens": 64, "candidateCount": 2}));
     let two = bound(model, &two).await - plain;
     assert!((64 * 3_750..64 * 3_750 + 30_000).contains(&two), "{two}");
 }
@@ -327,7 +328,8 @@ async fn a_stream_that_breaks_ends_in_googles_error_and_is_charged_whole() {
     assert_eq!(last["error"]["status"], "UNAVAILABLE", "{stream}");
     let call = &world.calls().await[0];
     assert_eq!((call.posted, call.outcome.as_str()), (call.reserved, "failed"));
-    let refused = world.gemini().header("x-simulate", "status=503").post(PLAIN, &content("x")).await;
+    let refused =
+        world.gemini().header("x-simulate", "status=503").post(PLAIN, &content("x")).await;
     assert_eq!(refused.json()["error"]["status"], "UNAVAILABLE");
     assert_eq!(refused.header("x-iron-refused-by"), "");
 }

@@ -3,7 +3,6 @@
 use hyper::{HeaderMap, Method, header};
 use serde_json::Value;
 
-use super::{anthropic, gemini};
 use super::behaviour::{Behaviour, Form};
 use super::bill::{self, Model, Usage, Vendor};
 use super::draft::Draft;
@@ -12,6 +11,7 @@ use super::records::Received;
 use super::refusal::Refusal;
 use super::request::{self, Asked};
 use super::sse::{self, Event, Piece};
+use super::{anthropic, gemini};
 
 /// An answer, ready to be delivered.
 #[derive(Debug)]
@@ -222,7 +222,9 @@ fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
     match vendor {
         _ if bearer => Ok(()),
         Vendor::Anthropic if text("x-api-key").is_some_and(|key| !key.is_empty()) => Ok(()),
-        Vendor::Anthropic | Vendor::Gemini => Err(Refusal::new(401, "x-api-key header is required")),
+        Vendor::Anthropic | Vendor::Gemini => {
+            Err(Refusal::new(401, "x-api-key header is required"))
+        }
         Vendor::OpenAi => Err(Refusal::new(
             401,
             "You didn't provide an API key. You need to provide your API key in an Authorization \

@@ -10,9 +10,7 @@ use super::{Halt, Stopped, Ticket};
 use crate::dialect::{self, Address, Operation};
 use crate::live::Live;
 use crate::sessions::SessionName;
-use crate::upstream::{
-    GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key,
-};
+use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
 
 /// A call whose agent, operation and upstream are known.
 #[derive(Debug)]

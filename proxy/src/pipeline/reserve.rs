@@ -205,8 +205,8 @@ fn ask(
     if outline.tools + hosted > 0 {
         input += TOOLS_OVERHEAD * (1 + hosted);
     }
-    let tool_calls = (hosted > 0)
-        .then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
+    let tool_calls =
+        (hosted > 0).then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
     let images: Option<u64> =
         outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
     let hidden = outline.hidden_input || images.is_none();
@@ -256,7 +256,9 @@ impl Output {
             beside: if outline.predicted { body } else { 0 },
             turns: match (endpoint, tool_calls) {
                 (
-                    Endpoint::Messages | Endpoint::GenerateContent | Endpoint::StreamGenerateContent,
+                    Endpoint::Messages
+                    | Endpoint::GenerateContent
+                    | Endpoint::StreamGenerateContent,
                     Some(calls),
                 ) => 1 + calls,
                 _ => 1,
@@ -285,11 +287,10 @@ fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
         (Dialect::OpenAi, _) => &[Standard, Priority, Fast],
         // Anthropic's priority tier costs the same per token; only fast mode is dearer.
         (Dialect::Anthropic, _) if outline.speed => &[Standard, Fast],
-        (Dialect::Anthropic, _) => &[Standard],
         (Dialect::Gemini, Some("priority")) => &[Standard, Priority],
-        // A flexible call is served at no more than the standard price, which is also that of a
-        // call that names no tier.
-        (Dialect::Gemini, _) => &[Standard],
+        // Google serves a flexible call at no more than the standard price, and at that a call that
+        // names no tier.
+        (Dialect::Anthropic | Dialect::Gemini, _) => &[Standard],
     }
 }
 

@@ -27,11 +27,8 @@ pub enum StreamError {
 ///
 /// `code` is the machine's word (`upstream_reset`), `message` the reader's.
 pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) -> Bytes {
-    let status = if code.contains("timeout") {
-        (504, "DEADLINE_EXCEEDED")
-    } else {
-        (503, "UNAVAILABLE")
-    };
+    let status =
+        if code.contains("timeout") { (504, "DEADLINE_EXCEEDED") } else { (503, "UNAVAILABLE") };
     let reason = quoted(&code.to_ascii_uppercase());
     let [code, message, request_id] = [code, message, request_id].map(quoted);
     let event = match (kind, kind.dialect()) {

@@ -24,9 +24,7 @@ impl ProviderKey {
     pub fn new(dialect: Dialect, key: &str) -> Result<Self, BadKey> {
         let (header, text) = match dialect {
             Dialect::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", key.trim())),
-            Dialect::Anthropic => {
-                (HeaderName::from_static("x-api-key"), key.trim().to_owned())
-            }
+            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.trim().to_owned()),
             Dialect::Gemini => (GOOGLE_KEY, key.trim().to_owned()),
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| BadKey)?;
@@ -66,7 +64,8 @@ pub fn take_query_key(query: &str, headers: &mut HeaderMap) -> Option<String> {
         };
         let value = pair.split_once('=').map_or("", |(_, value)| value);
         let value = [prefix.as_bytes(), &decoded(value)].concat();
-        if let (Ok(mut value), false) = (HeaderValue::from_bytes(&value), headers.contains_key(&header))
+        if let (Ok(mut value), false) =
+            (HeaderValue::from_bytes(&value), headers.contains_key(&header))
         {
             value.set_sensitive(true);
             headers.insert(header, value);

@@ -18,9 +18,7 @@ use iron_policy::config;
 
 pub use breakers::Health;
 pub use connect::Tls;
-pub use key::{
-    BadKey, GOOGLE_KEY, ProviderKey, query_has_key, strip_credentials, take_query_key,
-};
+pub use key::{BadKey, GOOGLE_KEY, ProviderKey, query_has_key, strip_credentials, take_query_key};
 
 use crate::dialect;
 use crate::limits::Gate;

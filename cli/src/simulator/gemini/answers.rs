@@ -28,7 +28,8 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
     for (index, choice) in draft.choices.iter().enumerate() {
         let mut push = |parts: &Value, count: u64| {
             said.output = (said.output + count).min(draft.usage.output);
-            let candidate = json!([{ "content": { "parts": parts, "role": "model" }, "index": index }]);
+            let candidate =
+                json!([{ "content": { "parts": parts, "role": "model" }, "index": index }]);
             events.push(Event::data(&chunk(draft, &candidate, said)).tokens(count));
         };
         match &choice.content {
@@ -43,8 +44,9 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
         }
     }
     let ends = draft.choices.iter().enumerate();
-    let ends: Vec<Value> =
-        ends.map(|(index, choice)| finished(index, &json!([{ "text": "" }]), choice.finish)).collect();
+    let ends: Vec<Value> = ends
+        .map(|(index, choice)| finished(index, &json!([{ "text": "" }]), choice.finish))
+        .collect();
     let last = chunk(draft, &json!(ends), draft.usage);
     if draft.report == Report::Twice {
         events.push(Event::data(&last));

@@ -56,16 +56,20 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
             let charge = Charge { model, name: name.to_owned(), usage };
             Ok(Prepared::json(&answer).billed(charge))
         }
-        _ if body["contents"].is_null() => Err(Refusal::new(
-            400,
-            "* GenerateContentRequest.contents: contents is not specified\n",
-        )),
+        _ if body["contents"].is_null() => {
+            Err(Refusal::new(400, "* GenerateContentRequest.contents: contents is not specified\n"))
+        }
         _ => Ok(generate(call, &asked(&body, name, method), behaviour, model)),
     }
 }
 
-const METHODS: [&str; 5] =
-    ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"];
+const METHODS: [&str; 5] = [
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+];
 
 /// Model and method of a path.
 fn target(path: &str) -> Option<(&str, &str)> {
@@ -79,9 +83,8 @@ fn query(call: &Received) -> impl Iterator<Item = &str> {
 
 /// Any key will do, but there must be one.
 fn authenticate(call: &Received) -> Result<(), Refusal> {
-    let given = |headers: &HeaderMap, name: &str| {
-        headers.get(name).is_some_and(|value| !value.is_empty())
-    };
+    let given =
+        |headers: &HeaderMap, name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
     let key = given(&call.headers, "x-goog-api-key")
         || given(&call.headers, header::AUTHORIZATION.as_str())
         || query(call).any(|pair| pair.strip_prefix("key=").is_some_and(|key| !key.is_empty()));
@@ -144,7 +147,8 @@ fn either<'a>(object: &'a Value, camel: &str, snake: &str) -> &'a Value {
 
 /// Counted as in the other dialects, over what this one's model reads.
 fn input_tokens(body: &Value) -> u64 {
-    let fields = ["systemInstruction", "system_instruction", "contents", "tools", "content", "requests"];
+    let fields =
+        ["systemInstruction", "system_instruction", "contents", "tools", "content", "requests"];
     fields.iter().map(|field| request::leaf_tokens(&body[*field])).sum::<u64>().max(1)
 }
 
@@ -157,7 +161,8 @@ fn last_turn(contents: &Value) -> Turn {
         let answered = either(part, "functionResponse", "function_response");
         if answered.is_object() {
             let response = &answered["response"];
-            let result = response["result"].as_str().map_or_else(|| response.to_string(), str::to_owned);
+            let result =
+                response["result"].as_str().map_or_else(|| response.to_string(), str::to_owned);
             return Some(Turn::ToolResult(result));
         }
         part["text"].as_str().map(|text| Turn::Said(text.to_owned()))
@@ -198,7 +203,10 @@ fn generate(
     let piece = |(place, event): (usize, &sse::Event)| {
         let before = if place == 0 { "[" } else { ",\r\n" };
         let after = if place == last { "]" } else { "" };
-        Piece { bytes: format!("{before}{}{after}", event.text()).into_bytes(), tokens: event.cost() }
+        Piece {
+            bytes: format!("{before}{}{after}", event.text()).into_bytes(),
+            tokens: event.cost(),
+        }
     };
     Prepared {
         content_type: "application/json; charset=UTF-8".to_owned(),

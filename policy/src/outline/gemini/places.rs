@@ -59,8 +59,12 @@ impl Place {
                 _ => Self::Api,
             },
             Self::Declaration => match key {
-                "parameters" | "parametersJsonSchema" | "parameters_json_schema" | "response"
-                | "responseJsonSchema" | "response_json_schema" => Self::Schema,
+                "parameters"
+                | "parametersJsonSchema"
+                | "parameters_json_schema"
+                | "response"
+                | "responseJsonSchema"
+                | "response_json_schema" => Self::Schema,
                 _ => Self::Api,
             },
             Self::Call if key == "args" => Self::Free,

@@ -132,14 +132,8 @@ fn what_decides_about_money_is_read_and_stands_once() {
     for (body, field) in [
         (r#"{"generationConfig":{},"generation_config":{}}"#, "generationConfig"),
         (r#"{"generationConfig":{},"generationConfi\u0067":{}}"#, "generationConfig"),
-        (
-            r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}"#,
-            "maxOutputTokens",
-        ),
-        (
-            r#"{"generationConfig":{"candidateCount":1,"candidate\u0043ount":9}}"#,
-            "candidateCount",
-        ),
+        (r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}"#, "maxOutputTokens"),
+        (r#"{"generationConfig":{"candidateCount":1,"candidate\u0043ount":9}}"#, "candidateCount"),
         (r#"{"serviceTier":"flex","service_tier":"priority"}"#, "serviceTier"),
         (
             r#"{"contents":{"parts":{"inlineData":{"mimeType":"image/png","mime_type":"video/mp4"}}}}"#,
@@ -170,7 +164,9 @@ fn what_decides_about_money_is_read_and_stands_once() {
 #[test]
 fn input_that_the_body_does_not_show_is_noticed() {
     let blob = |mime: &str| {
-        format!(r#"{{"contents":[{{"parts":[{{"inline\u0044ata":{{"data":"AAAA","mimeType":"{mime}"}}}}]}}]}}"#)
+        format!(
+            r#"{{"contents":[{{"parts":[{{"inline\u0044ata":{{"data":"AAAA","mimeType":"{mime}"}}}}]}}]}}"#
+        )
     };
     for (mime, images, audio, hidden) in [
         ("image/png", 1, 0, false),

@@ -82,9 +82,9 @@ pub(in crate::stream) fn restore_document<F: Restorers>(
     for (mut restore, last) in runs.into_values() {
         restore.finish(&mut edits[last].1);
     }
-    let unchanged = |(edit, found): &(&(Range<usize>, String), &Found)| found.decode(text) == edit.1;
-    let kept: Vec<bool> =
-        edits.iter().zip(&outline.found).map(|pair| !unchanged(&pair)).collect();
+    let unchanged =
+        |(edit, found): &(&(Range<usize>, String), &Found)| found.decode(text) == edit.1;
+    let kept: Vec<bool> = edits.iter().zip(&outline.found).map(|pair| !unchanged(&pair)).collect();
     let mut kept = kept.into_iter();
     edits.retain(|_| kept.next().unwrap_or(true));
     Ok(edits)
@@ -190,11 +190,7 @@ fn part(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<Part, JsonErro
 /// Takes every string of one member as text; names, ids and the like beside it are left.
 fn only(outline: &mut Outline, reader: &mut Reader<'_>, name: &str) -> Result<(), JsonError> {
     members(reader, |key, reader| {
-        if key.is(name) {
-            whole::read_text(reader, &mut outline.found)
-        } else {
-            skip(reader)
-        }
+        if key.is(name) { whole::read_text(reader, &mut outline.found) } else { skip(reader) }
     })?;
     Ok(())
 }

@@ -34,10 +34,7 @@ pub(in crate::stream) fn read(
 }
 
 /// Finds the texts of a value of the caller's own structure: every string of it.
-pub(super) fn read_text(
-    reader: &mut Reader<'_>,
-    found: &mut Vec<Found>,
-) -> Result<(), JsonError> {
+pub(super) fn read_text(reader: &mut Reader<'_>, found: &mut Vec<Found>) -> Result<(), JsonError> {
     let first = take(reader)?;
     value(&first, Treat::Text, reader, found)
 }

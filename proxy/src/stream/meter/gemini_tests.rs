@@ -63,7 +63,9 @@ fn a_stream_that_breaks_off_has_no_last_word() {
 fn an_error_in_a_stream_is_its_end() {
     let mut meter = Meter::new(WireKind::Gemini);
     meter.event(FIRST.as_bytes());
-    meter.event(br#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#);
+    meter.event(
+        br#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#,
+    );
     meter.end();
     assert_eq!(meter.metered().error.as_deref(), Some("UNAVAILABLE"));
     assert!(!meter.metered().complete && !meter.metered().usage_is_final);
@@ -76,7 +78,9 @@ fn a_refused_prompt_is_read_and_billed() {
     );
     assert_eq!((metered.usage, metered.usage_is_final), (usage([(Input, 9)]), true));
     let mut meter = Meter::new(WireKind::Gemini);
-    meter.event(br#"{"promptFeedback":{"blockReason":"OTHER"},"usageMetadata":{"promptTokenCount":9}}"#);
+    meter.event(
+        br#"{"promptFeedback":{"blockReason":"OTHER"},"usageMetadata":{"promptTokenCount":9}}"#,
+    );
     assert!(meter.metered().usage_is_final);
 }
 

@@ -261,7 +261,8 @@ fn gemini_thought(pieces: &[&str]) -> String {
         let part = json!({"thought": true, "text": piece, "thoughtSignature": PLACEHOLDER});
         out += &gemini_chunk(&content(part), 1);
     }
-    let call = json!({"functionCall": {"name": "send", "args": {"to": 1}}, "thoughtSignature": "s"});
+    let call =
+        json!({"functionCall": {"name": "send", "args": {"to": 1}}, "thoughtSignature": "s"});
     out += &gemini_chunk(&content(call), 5);
     out + &gemini_chunk(&json!({"content": {"role": "model"}, "finishReason": "STOP"}), 7)
 }

@@ -64,9 +64,7 @@ fn every_text_of_a_part_is_restored_and_the_rest_is_left() {
 fn a_run_goes_on_over_chunks_and_candidates_are_apart() {
     let (left, right) = PLACEHOLDER.split_at(5);
     let both = |a: &str, b: &str| {
-        let candidate = |index: u64, text: &str| {
-            json!({"content": {"parts": [{"text": text}]}, "index": index})
-        };
+        let candidate = |index: u64, text: &str| json!({"content": {"parts": [{"text": text}]}, "index": index});
         format!("data: {}\n\n", json!({"candidates": [candidate(1, a), candidate(0, b)]}))
     };
     let stream = both(left, "x") + &both("", left) + &both(right, right);
@@ -102,8 +100,8 @@ fn what_is_held_comes_out_before_a_part_of_another_kind() {
             }
         }
     }
-    let expected =
-        [(true, left), (false, left), (false, "call"), (false, VALUE)].map(|(t, s)| (t, s.to_owned()));
+    let expected = [(true, left), (false, left), (false, "call"), (false, VALUE)]
+        .map(|(t, s)| (t, s.to_owned()));
     assert_eq!(said, expected);
 }
 
