@@ -112,12 +112,17 @@ fn is_ambiguous(path: &str) -> bool {
 
 /// The dialect of a path without an upstream's name: told by the path, else by the credentials.
 pub fn dialect_of(path: &str, query: Option<&str>, headers: &http::HeaderMap) -> Dialect {
+    let path = without_version(path);
     let method = path.rsplit_once(':').map(|(_, method)| method);
-    let gemini = GEMINI_METHODS.iter().any(|(name, _)| method == Some(*name))
-        || headers.contains_key(GOOGLE_KEY)
+    if GEMINI_METHODS.iter().any(|(name, _)| method == Some(*name)) {
+        return Dialect::Gemini;
+    }
+    let others = path.starts_with("/messages")
+        || operation(Dialect::OpenAi, &Method::POST, path) != Operation::Unpriced;
+    let gemini = headers.contains_key(GOOGLE_KEY)
         || headers.contains_key("x-goog-api-client")
         || (query_has_key(query) && !headers.contains_key("authorization"));
-    if gemini {
+    if gemini && !others {
         return Dialect::Gemini;
     }
     let anthropic = path.starts_with("/messages")
@@ -238,12 +243,15 @@ mod tests {
         assert_eq!(dialect_of("/models/ft:gpt-4o:x", Some("limit=2"), &headers), Dialect::OpenAi);
         assert_eq!(dialect_of("/models/g:generateContent", None, &headers), Dialect::Gemini);
         assert_eq!(dialect_of("/messages", None, &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/v1/responses", Some("key=k"), &headers), Dialect::OpenAi);
         headers.insert("x-api-key", http::HeaderValue::from_static("k"));
         assert_eq!(dialect_of("/models", None, &headers), Dialect::Anthropic);
         headers.insert("authorization", http::HeaderValue::from_static("Bearer k"));
         assert_eq!(dialect_of("/models", None, &headers), Dialect::OpenAi);
         headers.insert(GOOGLE_KEY, http::HeaderValue::from_static("k"));
         assert_eq!(dialect_of("/models", None, &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/messages", None, &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/v1/chat/completions", None, &headers), Dialect::OpenAi);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
-use iron_policy::types::{CallId, Name, NanoUsd, Outcome};
+use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
 
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
@@ -147,8 +147,10 @@ impl Ticket {
     /// served the call, which may be another than was asked for
     /// (<https://ai.google.dev/gemini-api/docs/priority-inference>).
     pub(super) fn answered(&mut self, headers: &HeaderMap) {
-        let tier = headers.get("x-gemini-service-tier").and_then(|tier| tier.to_str().ok());
-        self.tier = tier.map(str::to_ascii_lowercase);
+        if self.record.dialect == Some(Dialect::Gemini) {
+            let tier = headers.get("x-gemini-service-tier").and_then(|tier| tier.to_str().ok());
+            self.tier = tier.map(str::to_ascii_lowercase);
+        }
     }
 
     pub(super) fn hold_slots(&mut self, slots: [Slot; 2]) {

@@ -75,8 +75,9 @@ const IN_CONFIG: [[&str; 2]; 2] =
     [["maxOutputTokens", "max_output_tokens"], ["candidateCount", "candidate_count"]];
 const IN_BLOB: [[&str; 2]; 1] = [["mimeType", "mime_type"]];
 
-/// Other names that must be known however they are spelled, since money depends on them.
-const STRUCTURE: [&str; 10] = [
+/// Other names that must be known however they are spelled: money depends on them, or all that is
+/// below them is text.
+const STRUCTURE: [&str; 23] = [
     "contents",
     "content",
     "parts",
@@ -87,6 +88,19 @@ const STRUCTURE: [&str; 10] = [
     "fileData",
     "file_data",
     "data",
+    "functionCall",
+    "function_call",
+    "toolCall",
+    "tool_call",
+    "args",
+    "functionResponse",
+    "function_response",
+    "toolResponse",
+    "tool_response",
+    "response",
+    "partMetadata",
+    "part_metadata",
+    "labels",
 ];
 
 /// Tools that cost nothing but the tokens they read

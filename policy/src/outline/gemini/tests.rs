@@ -235,6 +235,15 @@ fn the_output_limit_is_lowered_in_place_or_written() {
 }
 
 #[test]
+fn names_behind_escapes_hide_no_text() {
+    let body = r#"{"contents":[{"p\u0061rts":[
+        {"function\u0043all":{"name":"no","\u0061rgs":{"id":"t1","name":"t2"}}},
+        {"function_\u0072esponse":{"name":"no","r\u0065sponse":{"role":"t3"}}},
+        {"te\u0078t":"t4"}]}]}"#;
+    assert_eq!(texts(&read(body).unwrap()), ["t1", "t2", "t3", "t4"]);
+}
+
+#[test]
 fn a_blob_keeps_its_kind_whatever_the_order_of_its_members() {
     let body = r#"{"contents":[{"parts":[{"inlineData":{"data":"AAAA","mimeType":"image/png"}},
         {"text":"x"}]}]}"#;
