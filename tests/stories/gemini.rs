@@ -294,8 +294,12 @@ async fn what_a_call_may_cost_grows_with_what_the_body_does_not_show() {
         let hidden = bound(model, &body).await;
         assert!(hidden >= window && hidden < 2 * window, "{hidden}");
     }
+    // Before the third generation an image may be anything; a film may be sound, which is dearer.
     let older = bound(PLAIN, &image).await;
-    assert!(older >= 1_048_576 * 1_000, "{older}");
+    assert!((1_048_576 * 300..1_048_576 * 301).contains(&older), "{older}");
+    let film = part(json!({"inlineData": {"mimeType": "video/mp4", "data": "AAAA"}}));
+    let older = bound(PLAIN, &film).await;
+    assert!((1_048_576 * 1_000..1_048_576 * 1_001).contains(&older), "{older}");
     // Nine turns of a window; a search has a price of its own, running code has none.
     let code = bound(model, &tool("codeExecution")).await;
     assert!(code >= 9 * window, "{code}");
@@ -316,6 +320,50 @@ async fn a_tier_whose_price_is_not_known_is_refused() {
     for tier in ["flex", "standard"] {
         let body = with(content("x"), "service_tier", json!(tier));
         assert_eq!(world.gemini().post(PLAIN, &body).await.status, 200, "{tier}");
+    }
+}
+
+#[tokio::test]
+async fn the_tier_that_served_and_every_search_are_charged() {
+    let world = World::plain().await;
+    let answer = |more: &str, usage: &str| {
+        format!(
+            "{{\"candidates\":[{{\"content\":{{\"parts\":[]}},\"finishReason\":\"STOP\"{more}}}],\
+             \"usageMetadata\":{{\"promptTokenCount\":100,\"candidatesTokenCount\":10{usage}}},\
+             \"modelVersion\":\"gemini-3.8-flash\"}}"
+        )
+    };
+    let json = |body: String| Behaviour::literal(200, "application/json", body);
+    let grounded = ",\"groundingMetadata\":{\"webSearchQueries\":[\"a\",\"b\"]}";
+    let speech = "/v1beta/models/gemini-3.8-flash-tts:generateContent";
+    let flash = "/v1beta/models/gemini-3.8-flash:generateContent";
+    let flex = "flex";
+    for (path, tier, behaviour, nano) in [
+        // Asked for as flexible; served as it says in the head, or in the usage.
+        (speech, flex, json(answer("", "")), 100 * 500 + 10 * 9_000),
+        (
+            speech,
+            flex,
+            json(answer("", "")).header("x-gemini-service-tier", "FLEX"),
+            100 * 250 + 10 * 4_500,
+        ),
+        (
+            speech,
+            "priority",
+            json(answer("", ",\"serviceTier\":\"priority\"")),
+            100 * 900 + 10 * 16_200,
+        ),
+        (flash, "standard", json(answer(grounded, "")), 100 * 750 + 10 * 3_750 + 2 * 14_000_000),
+    ] {
+        let before = world.totals().await.posted.0;
+        world.provider.script([behaviour]);
+        let mut body = with(content("x"), "serviceTier", json!(tier));
+        if path == flash {
+            body = with(body, "tools", json!([{"googleSearch": {}}]));
+        }
+        let answer = world.gemini().post(path, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(world.totals().await.posted.0 - before, nano, "{path} {tier}");
     }
 }
 

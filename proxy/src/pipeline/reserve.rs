@@ -209,8 +209,7 @@ fn ask(
         (hosted > 0).then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
     let images: Option<u64> =
         outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
-    let hidden = outline.hidden_input || images.is_none();
-    if hidden || tool_calls.is_some() {
+    if outline.hidden_input || images.is_none() || tool_calls.is_some() {
         // What the provider adds is bounded by the context window, in each of its own turns.
         let turns = 1 + tool_calls.unwrap_or_default();
         let window = price.context_window().unwrap_or(LARGEST_WINDOW);
@@ -218,14 +217,17 @@ fn ask(
     }
     // Base64 takes four bytes for three; a byte of audio is never more than a token.
     let mut audio = outline.audio_bytes / 4 * 3;
-    if hidden && dialect == Dialect::Gemini {
-        // Files hold sound as well, which some of its models price above text.
-        audio += std::mem::take(&mut input);
+    let mut image = images.unwrap_or_default();
+    match (dialect, outline.hidden_input) {
+        // Files hold sound as well, which some of Google's models price above text.
+        (Dialect::Gemini, true) => audio += std::mem::take(&mut input),
+        (Dialect::Gemini, false) if images.is_none() => image += std::mem::take(&mut input),
+        _ => {}
     }
     let output = Output::of(content.endpoint, outline, body, tool_calls);
     let ask = Ask {
         input_tokens: input,
-        image_tokens: images.unwrap_or_default(),
+        image_tokens: image,
         audio_tokens: audio,
         max_output: if content.endpoint.has_output() {
             limit.map(|limit| output.all(limit))
