@@ -173,6 +173,7 @@ mod tests {
         assert!(place(&["contents", "parts", "functionCall", "args"]).is_text("id"));
         assert!(place(&["contents", "parts", "inline_data"]).is_text("displayName"));
         assert!(place(&["generationConfig"]).is_text("stopSequences"));
+        assert!(place(&["contents", "parts", "part_metadata", "x"]).is_text("id"));
         assert!(!place(&["contents", "parts"]).is_text("thought_signature"));
         assert!(!place(&["contents", "parts", "fileData"]).is_text("fileUri"));
         assert!(!place(&["safety_settings"]).is_text("category"));
