@@ -14,6 +14,7 @@ mod budgets;
 mod canary;
 mod faults;
 mod fidelity;
+mod gemini;
 mod limits;
 mod recogniser;
 mod redaction;

@@ -131,7 +131,7 @@ fn upstreams(
         .collect()
 }
 
-/// OpenAI and Anthropic, for a file that names no upstream.
+/// OpenAI, Anthropic and Google, for a file that names no upstream.
 fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
     Ok(vec![
         raw::Upstream::builtin(
@@ -145,6 +145,12 @@ fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
             Dialect::Anthropic,
             "https://api.anthropic.com",
             "ANTHROPIC_API_KEY",
+        ),
+        raw::Upstream::builtin(
+            "gemini".parse::<Name>()?,
+            Dialect::Gemini,
+            "https://generativelanguage.googleapis.com",
+            "GEMINI_API_KEY",
         ),
     ])
 }

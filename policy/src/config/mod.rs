@@ -206,7 +206,7 @@ mod tests {
         let policy = Policy::parse("").unwrap();
         assert_eq!(policy.proxy.listen, "127.0.0.1:4141".parse().unwrap());
         let names: Vec<_> = policy.upstreams.iter().map(|u| u.name.as_str()).collect();
-        assert_eq!(names, ["openai", "anthropic"]);
+        assert_eq!(names, ["openai", "anthropic", "gemini"]);
         assert!(policy.proxy.passthrough);
     }
 

@@ -1,7 +1,7 @@
 //! The one pass over a body.
 
 use super::positions::Region;
-use super::{BadBody, Endpoint, Outline, UsageOption};
+use super::{BadBody, Endpoint, LimitPlace, Outline, UsageOption};
 use crate::json::{Event, Reader, Text};
 use crate::redact::{Span, SpanKind, is_telling};
 
@@ -38,29 +38,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
         best_of: 1,
         in_order: true,
         stack: Vec::with_capacity(16),
-        out: Outline {
-            model: EMPTY,
-            stream: false,
-            max_output: None,
-            max_output_at: Vec::new(),
-            choices: 1,
-            service_tier: None,
-            speed: false,
-            regional: false,
-            messages: 0,
-            tools: 0,
-            hosted_tools: 0,
-            max_tool_calls: None,
-            images: Vec::new(),
-            media_bytes: 0,
-            audio_bytes: 0,
-            hidden_input: false,
-            predicted: false,
-            spans: Vec::with_capacity(16),
-            usage_option: UsageOption::Absent,
-            head: reader.position(),
-            empty: true,
-        },
+        out: Outline::empty(reader.position(), LimitPlace::Top),
     };
     walk.stack.push(Frame::new(Region::Api, false, ""));
     while let Some(event) = reader.next()? {
@@ -68,8 +46,6 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
     }
     walk.end()
 }
-
-const EMPTY: Text<'static> = Text::plain("", 0);
 
 /// The top-level fields that may stand only once, and their bits in [`Walk::seen`].
 const ONCE: [&str; 11] = [
@@ -341,7 +317,7 @@ impl<'a> Walk<'a> {
     }
 
     fn end(mut self) -> Result<Outline<'a>, BadBody> {
-        self.out.model = self.model.ok_or(BadBody::NoModel)?;
+        self.out.model = self.model.ok_or(BadBody::NoModel)?.decode();
         let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);
         if !self.in_order {
@@ -360,7 +336,7 @@ enum Scalar {
 }
 
 /// A string that looks like a JSON container is one, as in a tool call's arguments.
-fn kind_of(text: &Text<'_>) -> SpanKind {
+pub(super) fn kind_of(text: &Text<'_>) -> SpanKind {
     let json = text.raw().trim_start().starts_with(['{', '[']);
     if json { SpanKind::Json } else { SpanKind::Plain }
 }
@@ -373,7 +349,7 @@ fn known(key: &str) -> &'static str {
 const MOST: u64 = 1_000_000_000;
 
 /// A count as JSON writes it: providers refuse signs, fractions and exponents here, so we do.
-fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
+pub(super) fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     number
         .parse()

@@ -14,7 +14,7 @@ use self_cell::self_cell;
 use super::admit::{self, Admitted};
 use super::{Halt, Stopped};
 use crate::body::{self, CollectError};
-use crate::dialect::Operation;
+use crate::dialect::{self, Operation};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
 use crate::upstream::strip_credentials;
@@ -62,9 +62,9 @@ pub(super) async fn decode(
     };
     if let Some(content) = &content {
         let outline = content.parsed.borrow_dependent();
-        let model = outline.model.decode();
-        route(live, &mut admitted, &model);
-        admitted.call.ticket.request(&model, outline.stream);
+        let model = &outline.model;
+        route(live, &mut admitted, model);
+        admitted.call.ticket.request(model, outline.stream);
         let estimate =
             content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
@@ -96,7 +96,8 @@ async fn read(
         Encoding::Identity => (bytes, None),
         coding => (encoding::decode(coding, &bytes, limit)?, Some(bytes)),
     };
-    let parsed = Parsed::try_new(plain, |plain| Outline::read(plain, endpoint))
+    let model = dialect::gemini_call(&admitted.call.target.path).map(|(model, _)| model);
+    let parsed = Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model))
         .map_err(|error: BadBody| Stopped::Body(error))?;
     Ok(Content { endpoint, parsed, encoded })
 }

@@ -40,7 +40,8 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     let live = shared.live();
     let ticket = Ticket::open(shared);
     let id = ticket.id();
-    let dialect = crate::dialect::dialect_of(request.uri().path(), request.headers());
+    let dialect =
+        crate::dialect::dialect_of(request.uri().path(), request.uri().query(), request.headers());
     let mut caller = Caller::of(dialect, request.headers());
     let mut response = match pass(&live, ticket, request, &mut caller).await {
         Ok(response) => response,

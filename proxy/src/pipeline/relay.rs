@@ -78,7 +78,12 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     let body = if vault.is_empty() {
         bytes
     } else {
-        match plain::restore(&plain, &VaultRestorers(vault)) {
+        let restorers = VaultRestorers(vault);
+        let restored = match kind {
+            WireKind::Gemini => plain::restore_gemini(&plain, &restorers),
+            _ => plain::restore(&plain, &restorers),
+        };
+        match restored {
             Ok(restored) if restored == plain => bytes,
             Ok(restored) => {
                 head.headers.remove(header::CONTENT_ENCODING);
@@ -120,7 +125,15 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
         Some(Endpoint::Responses) => WireKind::Responses,
         Some(Endpoint::Embeddings) => WireKind::Embeddings,
         Some(Endpoint::Messages) => WireKind::Messages,
-        Some(Endpoint::CountTokens) | None => WireKind::Other(dialect),
+        Some(
+            Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents,
+        ) => WireKind::Gemini,
+        Some(Endpoint::CountTokens | Endpoint::GeminiCountTokens) | None => {
+            WireKind::Other(dialect)
+        }
     }
 }
 

@@ -27,6 +27,9 @@ pub enum StreamError {
 ///
 /// `code` is the machine's word (`upstream_reset`), `message` the reader's.
 pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) -> Bytes {
+    let status =
+        if code.contains("timeout") { (504, "DEADLINE_EXCEEDED") } else { (503, "UNAVAILABLE") };
+    let reason = quoted(&code.to_ascii_uppercase());
     let [code, message, request_id] = [code, message, request_id].map(quoted);
     let event = match (kind, kind.dialect()) {
         // The nested object is what the SDKs raise on; the flat members are the documented event.
@@ -42,6 +45,13 @@ pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) 
         (_, Dialect::Anthropic) => format!(
             "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"api_error\",\
              \"message\":{message},\"code\":{code}}},\"request_id\":{request_id}}}\n\n"
+        ),
+        (_, Dialect::Gemini) => format!(
+            "data: {{\"error\":{{\"code\":{},\"message\":{message},\"status\":\"{}\",\
+             \"details\":[{{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\
+             \"reason\":{reason},\"domain\":\"iron-cage\",\
+             \"metadata\":{{\"requestId\":{request_id}}}}}]}}}}\n\n",
+            status.0, status.1
         ),
     };
     event.into()
@@ -90,5 +100,12 @@ mod tests {
             json!({"type": "error", "request_id": "call_1", "error": {
                 "type": "api_error", "message": message, "code": "upstream_reset"}})
         );
+
+        let (text, value) = data(WireKind::Gemini);
+        assert!(text.starts_with("data: {"));
+        let error = &value["error"];
+        assert_eq!((&error["code"], &error["status"]), (&json!(503), &json!("UNAVAILABLE")));
+        assert_eq!(error["message"], message);
+        assert_eq!(error["details"][0]["reason"], "UPSTREAM_RESET");
     }
 }
