@@ -12,6 +12,7 @@ mod binary;
 mod breaker;
 mod budgets;
 mod canary;
+mod corpus;
 mod faults;
 mod fidelity;
 mod gemini;
