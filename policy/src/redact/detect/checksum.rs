@@ -70,6 +70,16 @@ pub(super) fn number(digits: &[u8]) -> u32 {
     digits.iter().take(9).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
+/// What a letter or a digit counts in base 36: `0` to `9`, then `A` (10) to `Z` (35).
+pub(super) fn base_36(byte: u8) -> u32 {
+    char::from(byte).to_digit(36).unwrap_or(0)
+}
+
+/// Whether year (any), month and day, two digits each, could be a date: `YYMMDD`.
+pub(super) fn is_six_digit_date(digits: &[u8]) -> bool {
+    digits.len() >= 6 && is_date(number(&digits[2..4]), number(&digits[4..6]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +105,12 @@ mod tests {
         assert!(is_uniform(b"7777") && !is_uniform(b"7778"));
         assert!(is_date(2, 29) && !is_date(2, 30) && !is_date(13, 1) && !is_date(1, 0));
         assert_eq!(number(b"00420"), 420);
+    }
+
+    #[test]
+    fn letters_and_dates() {
+        assert_eq!((base_36(b'7'), base_36(b'A'), base_36(b'z')), (7, 10, 35));
+        assert!(is_six_digit_date(b"991231") && is_six_digit_date(b"0002299"));
+        assert!(!is_six_digit_date(b"991301") && !is_six_digit_date(b"99123"));
     }
 }

@@ -28,6 +28,16 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &network::ip_v6::DETECTOR,
     // national
     &national::us_ssn::DETECTOR,
+    &national::us_itin::DETECTOR,
+    &national::us_ein::DETECTOR,
+    &national::us_npi::DETECTOR,
+    &national::us_mbi::DETECTOR,
+    &national::us_dea::DETECTOR,
+    &national::ca_sin::DETECTOR,
+    &national::in_pan::DETECTOR,
+    &national::in_aadhaar::DETECTOR,
+    &national::in_gstin::DETECTOR,
+    &national::in_voter_id::DETECTOR,
     // secret
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,

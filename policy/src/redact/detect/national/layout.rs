@@ -1,0 +1,137 @@
+//! Reads a value that is written after a layout, for the detectors of this folder.
+//!
+//! A layout is a text of the value's length in which `9` stands for a digit, `A` for a capital
+//! letter, `a` for a letter of either case, `X` and `x` for these or a digit, a space for a space
+//! or a no-break space, and all else for itself.
+
+use std::ops::Range;
+
+use crate::redact::context::Said;
+use crate::redact::site::{Hit, Site};
+
+/// A no-break space, which office programs put between the groups of a number.
+const NO_BREAK: &[u8] = "\u{a0}".as_bytes();
+
+/// How far around a value [`spells`] looks.
+const NEAR: usize = 48;
+
+/// A value that was read.
+pub(super) struct Laid<const N: usize> {
+    /// Its digits and its letters, these as capitals, without what stands between.
+    pub(super) chars: [u8; N],
+    pub(super) range: Range<usize>,
+    /// Which of the layouts it is written after.
+    pub(super) layout: usize,
+}
+
+/// What stands at `start` in one of the layouts and ends there.
+///
+/// Each layout must hold `N` digits and letters. Whether something stands before is not looked at:
+/// a run of digits that the prefilter offered is known to start there.
+pub(super) fn read<const N: usize>(
+    site: &Site<'_>,
+    start: usize,
+    layouts: &[&str],
+) -> Option<Laid<N>> {
+    layouts.iter().enumerate().find_map(|(layout, pattern)| {
+        let (chars, end) = read_one(site.text, start, pattern.as_bytes())?;
+        site.ends(end).then_some(Laid { chars, range: start..end, layout })
+    })
+}
+
+fn read_one<const N: usize>(text: &[u8], start: usize, layout: &[u8]) -> Option<([u8; N], usize)> {
+    let mut chars = [0; N];
+    let mut count = 0;
+    let mut at = start;
+    for wanted in layout {
+        let byte = *text.get(at)?;
+        let fits = match wanted {
+            b'9' => byte.is_ascii_digit(),
+            b'A' => byte.is_ascii_uppercase(),
+            b'a' => byte.is_ascii_alphabetic(),
+            b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_alphanumeric(),
+            b' ' if text[at..].starts_with(NO_BREAK) => {
+                at += NO_BREAK.len();
+                continue;
+            }
+            mark => byte == *mark,
+        };
+        if !fits {
+            return None;
+        }
+        if wanted.is_ascii_alphanumeric() {
+            *chars.get_mut(count)? = byte.to_ascii_uppercase();
+            count += 1;
+        }
+        at += 1;
+    }
+    (count == N).then_some((chars, at))
+}
+
+/// True where no group of digits stands beside the range, one space away: a column of numbers.
+pub(super) fn stands_alone(site: &Site<'_>, range: &Range<usize>) -> bool {
+    let digit =
+        |at: Option<usize>| at.and_then(|at| site.text.get(at)).is_some_and(u8::is_ascii_digit);
+    let before = site.before(range.start) == Some(b' ') && digit(range.start.checked_sub(2));
+    let after = site.byte(range.end) == Some(b' ') && digit(range.end.checked_add(1));
+    !before && !after
+}
+
+/// True where one of `words` stands near the range in just this spelling, and as a whole word.
+///
+/// For words that mean something else in lower case, or in another language.
+pub(super) fn spells(site: &Site<'_>, range: &Range<usize>, words: &[&str]) -> bool {
+    let window = |range: Range<usize>| {
+        let part = &site.text[range];
+        words.iter().any(|word| {
+            memchr::memmem::find_iter(part, word).any(|at| {
+                let letter = |at: Option<usize>| {
+                    at.and_then(|at| part.get(at)).is_some_and(u8::is_ascii_alphabetic)
+                };
+                !letter(at.checked_sub(1)) && !letter(Some(at + word.len()))
+            })
+        })
+    };
+    let (start, end) = (range.start, range.end);
+    window(start.saturating_sub(NEAR)..start) || window(end..site.text.len().min(end + NEAR))
+}
+
+/// The hit, unless the word that named it is one of `vague`, which mean something else too: such a
+/// word counts as the label, or where it stands in one of `spellings`.
+pub(super) fn unless_vague(
+    site: &Site<'_>,
+    hit: Hit,
+    vague: &[&str],
+    spellings: &[&str],
+) -> Option<Hit> {
+    let is_clear = !hit.word.is_some_and(|word| vague.contains(&word))
+        || matches!(site.said(&hit.range), Said::Label(_))
+        || spells(site, &hit.range, spellings);
+    is_clear.then_some(hit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_takes_what_it_says_and_no_more() {
+        let read = |text: &str, layout: &str| {
+            read_one::<4>(text.as_bytes(), 0, layout.as_bytes())
+                .map(|(chars, end)| (String::from_utf8(chars.to_vec()).unwrap(), end))
+        };
+        assert_eq!(read("A1-b2", "A9-x9"), Some(("A1B2".into(), 5)));
+        assert_eq!(read("12\u{a0}34", "99 99"), Some(("1234".into(), 6)));
+        assert_eq!(read("12 345", "99 99"), Some(("1234".into(), 5)));
+        for (text, layout) in [
+            ("a123", "A999"),
+            ("A12", "A999"),
+            ("12-34", "99 99"),
+            ("12345", "99999"),
+            ("123", "999"),
+        ] {
+            assert_eq!(read(text, layout), None, "{text}");
+        }
+    }
+}
