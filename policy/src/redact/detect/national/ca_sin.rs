@@ -27,6 +27,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "social insurance number",
         "social insurance no",
         "assurance sociale",
+        "d’assurance sociale",
         "numéro d assurance sociale",
         "numero d assurance sociale",
         "numéro assurance sociale",

@@ -2,8 +2,11 @@
 //!
 //! The date of birth, a dash, a digit for century and sex, and six more
 //! (<https://en.wikipedia.org/wiki/Resident_registration_number>). Since October 2020 the last digits are
-//! random, so the check digit of older ones is no condition; where it holds, the find is surer. With
-//! the dash it is found as it stands, bare only where named.
+//! random, so the check digit of older ones is no condition where words say what it is. With the dash
+//! it is found as it stands where the check digit holds, or where there is Korean text around it:
+//! numbers of orders and jobs that start with a date look the same.
+
+use std::ops::Range;
 
 use super::layout;
 use crate::redact::detect::checksum::{is_six_digit_date, weighted};
@@ -16,7 +19,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[6, 13], before: &[Before::Clear] },
     check,
     // Presidio's examples.
-    valid: ["960121-1021413", "000505-3637892"],
+    valid: ["960121-1021413", "050912-2000019"],
     // No such day; no such month.
     invalid: ["960230-1021413", "001332-1234567"],
     words: &[
@@ -30,10 +33,13 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "alien registration number",
         "jumin",
     ],
-    against: &["주문번호", "주문", "접수번호", "receipt", "log"],
-    about: "date and digit for century and sex; bare only where named",
+    against: &["주문번호", "주문", "접수번호", "receipt", "log", "job", "rev", "run", "file"],
+    about: "date, century and sex; check digit, Korean text or words",
     ..BASE
 };
+
+/// How far around a number Korean text is looked for, in bytes.
+const NEAR: usize = 48;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let layouts = ["999999-9999999", "999999 9999999", "9999999999999"];
@@ -44,13 +50,20 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         return None;
     }
     let is_checked = is_checked(digits);
-    if laid.layout == 0 {
+    if laid.layout == 0 && (is_checked || is_among_korean(site, &laid.range)) {
         let sure = if is_checked { Confidence::Checksum } else { Confidence::Shape };
         site.unless_denied(laid.range, "kr-rrn", sure)
     } else {
         let sure = if is_checked { Confidence::Checksum } else { Confidence::Context };
         site.if_named(laid.range, "kr-rrn", sure)
     }
+}
+
+/// True where a syllable of Hangul stands near.
+fn is_among_korean(site: &Site<'_>, range: &Range<usize>) -> bool {
+    let window = range.start.saturating_sub(NEAR)..site.text.len().min(range.end + NEAR);
+    // U+AC00 to U+D7A3 start with these bytes in UTF-8.
+    site.text[window].iter().any(|byte| matches!(byte, 0xea..=0xed))
 }
 
 fn is_checked(digits: &[u8; 13]) -> bool {
@@ -69,6 +82,7 @@ mod tests {
     fn bare_words_must_say_what_it_is() {
         assert_eq!(found("9601211021413"), []);
         assert_eq!(found("주민등록번호는 9601211021413입니다"), [(Kind::Rrn, "9601211021413")]);
+        assert_eq!(found("RRN 960121-1234567"), [(Kind::Rrn, "960121-1234567")]);
         assert_eq!(found("RRN 960121 1021413"), [(Kind::Rrn, "960121 1021413")]);
         assert_eq!(found("제 번호 960121-1234567입니다"), [(Kind::Rrn, "960121-1234567")]);
     }
@@ -81,6 +95,7 @@ mod tests {
             "960121-1021413-1",
             "1-960121-1021413",
             "960121-9021413",
+            "job 960121-1234567 done",
             "order 960121-1021413",
         ] {
             assert_eq!(found(text), [], "{text}");

@@ -33,8 +33,22 @@ pub(super) fn read<const N: usize>(
     start: usize,
     layouts: &[&str],
 ) -> Option<Laid<N>> {
+    // Most runs of digits are none of a detector's: what follows the run tells at once.
+    let place = site.trigger.end.checked_sub(start)?;
+    let next = site.byte(site.trigger.end);
+    let may_be = |pattern: &[u8]| match (pattern.get(place), next) {
+        (Some(wanted), Some(byte)) => {
+            fits(*wanted, byte) || (*wanted == b' ' && byte == NO_BREAK[0])
+        }
+        (Some(_), None) => false,
+        (None, _) => place == pattern.len(),
+    };
     layouts.iter().enumerate().find_map(|(layout, pattern)| {
-        let (chars, end) = read_one(site.text, start, pattern.as_bytes())?;
+        let pattern = pattern.as_bytes();
+        if !may_be(pattern) {
+            return None;
+        }
+        let (chars, end) = read_one(site.text, start, pattern)?;
         site.ends(end).then_some(Laid { chars, range: start..end, layout })
     })
 }
@@ -45,19 +59,11 @@ fn read_one<const N: usize>(text: &[u8], start: usize, layout: &[u8]) -> Option<
     let mut at = start;
     for wanted in layout {
         let byte = *text.get(at)?;
-        let fits = match wanted {
-            b'9' => byte.is_ascii_digit(),
-            b'A' => byte.is_ascii_uppercase(),
-            b'a' => byte.is_ascii_alphabetic(),
-            b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            b'x' => byte.is_ascii_alphanumeric(),
-            b' ' if text[at..].starts_with(NO_BREAK) => {
-                at += NO_BREAK.len();
-                continue;
-            }
-            mark => byte == *mark,
-        };
-        if !fits {
+        if *wanted == b' ' && text[at..].starts_with(NO_BREAK) {
+            at += NO_BREAK.len();
+            continue;
+        }
+        if !fits(*wanted, byte) {
             return None;
         }
         if wanted.is_ascii_alphanumeric() {
@@ -67,6 +73,17 @@ fn read_one<const N: usize>(text: &[u8], start: usize, layout: &[u8]) -> Option<
         at += 1;
     }
     (count == N).then_some((chars, at))
+}
+
+const fn fits(wanted: u8, byte: u8) -> bool {
+    match wanted {
+        b'9' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_uppercase(),
+        b'a' => byte.is_ascii_alphabetic(),
+        b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+        b'x' => byte.is_ascii_alphanumeric(),
+        mark => byte == mark,
+    }
 }
 
 /// True where no group of digits stands beside the range, one space away: a column of numbers.

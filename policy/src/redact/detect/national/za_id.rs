@@ -42,7 +42,12 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 
 /// What such a number is mostly called in its country. Too general for a word of the kind, which
 /// would speak against all others.
-const CALLED: [&str; 9] = [
+const CALLED: [&str; 14] = [
+    "ID:",
+    "national_id",
+    "nationalId",
+    "National ID",
+    "national ID",
     "ID number",
     "ID Number",
     "id number",
@@ -88,6 +93,7 @@ mod tests {
             "{\"sa_id_number\":\"7503305044089\"}",
             "{\"id_number\":\"7503305044089\"}",
             "My ID number is 7503305044089.",
+            "Name: Thabo, ID: 7503305044089",
         ] {
             assert_eq!(found(text), [(Kind::SaId, "7503305044089")], "{text}");
         }
