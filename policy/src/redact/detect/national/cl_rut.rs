@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_check_digit_may_be_a_k() {
-        // 10 times 1 modulo 11, worked out by hand: 1*3 + 0*2 + 0*7 + 0*6 + 0*5 + 0*4 + 1*3 + 3*2.
+        // By hand: 3·2 + 1·3 + 1·3 = 12, which is 1 modulo 11, so 10 is missing.
         for value in ["10.000.013-K", "10.000.013-k"] {
             assert_eq!(found(value), [(Kind::Rut, value)]);
         }

@@ -77,11 +77,18 @@ mod tests {
     }
 
     #[test]
+    fn words_beside_it_are_no_column() {
+        assert_eq!(found("call 2341 2341 2346 now"), [(Kind::Aadhaar, "2341 2341 2346")]);
+    }
+
+    #[test]
     fn a_column_of_fours_is_none() {
         for text in [
             "1234 2341 2341 2346",
             "2341 2341 2346 1234",
             "2341-2341-2346-1",
+            "a3f0 2341 2341 2346",
+            "00000010: 2341 2341 2346 0a0b",
             "2341 2341-2346",
             "12341 2341 2346",
             "order 2341 2341 2346",

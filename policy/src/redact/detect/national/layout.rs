@@ -86,13 +86,19 @@ const fn fits(wanted: u8, byte: u8) -> bool {
     }
 }
 
-/// True where no group of digits stands beside the range, one space away: a column of numbers.
+/// True where no group of digits stands beside the range, one space away, nor one of four
+/// hexadecimal digits: a column of numbers, or a dump.
 pub(super) fn stands_alone(site: &Site<'_>, range: &Range<usize>) -> bool {
-    let digit =
-        |at: Option<usize>| at.and_then(|at| site.text.get(at)).is_some_and(u8::is_ascii_digit);
-    let before = site.before(range.start) == Some(b' ') && digit(range.start.checked_sub(2));
-    let after = site.byte(range.end) == Some(b' ') && digit(range.end.checked_add(1));
-    !before && !after
+    let is_group = |group: &[u8]| group.len() == 4 && group.iter().all(u8::is_ascii_hexdigit);
+    let before = site.text[range.start.saturating_sub(6)..range.start].strip_suffix(b" ");
+    let after = site.text[range.end..site.text.len().min(range.end + 6)].strip_prefix(b" ");
+    let before = before.unwrap_or_default();
+    let after = after.unwrap_or_default();
+    let last = before.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let first = after.split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let digits = before.last().is_some_and(u8::is_ascii_digit)
+        || after.first().is_some_and(u8::is_ascii_digit);
+    !digits && !is_group(last) && !is_group(first)
 }
 
 /// True where one of `words` stands near the range in just this spelling, and as a whole word.
