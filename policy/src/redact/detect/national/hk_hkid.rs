@@ -14,7 +14,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Hkid,
     start: Start::Digits { lengths: &[6, 7], before: &[Before::Letter] },
     check,
-    // Wikipedia's examples.
+    // Of the tests of several independent validators (hkid-utils, Hutool).
     valid: ["G123456(A)", "AB987654(3)"],
     // Wrong check digits.
     invalid: ["G123456(1)", "AB987654(4)"],

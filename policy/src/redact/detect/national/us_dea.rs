@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     start: Start::Digits { lengths: &[7, 8], before: &[Before::Letter] },
     check,
     label: "dea number",
-    // Wikipedia's example, and one of pharmacy textbooks.
+    // Wikipedia's example, and Presidio's.
     valid: ["F91234563", "BB1388568"],
     // A wrong check digit; no such registrant.
     invalid: ["BB1388567", "IB1388568"],
