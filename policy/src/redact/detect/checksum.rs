@@ -88,6 +88,16 @@ pub(super) fn is_recent_date(digits: &[u8]) -> bool {
     is_recent(first, last) || is_recent(last, first)
 }
 
+/// What a letter or a digit counts in base 36: `0` to `9`, then `A` (10) to `Z` (35).
+pub(super) fn base_36(byte: u8) -> u32 {
+    char::from(byte).to_digit(36).unwrap_or(0)
+}
+
+/// Whether year (any), month and day, two digits each, could be a date: `YYMMDD`.
+pub(super) fn is_six_digit_date(digits: &[u8]) -> bool {
+    digits.len() >= 6 && is_date(number(&digits[2..4]), number(&digits[4..6]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +136,11 @@ mod tests {
     fn a_recent_date_has_its_year_first_or_last() {
         assert!(is_recent_date(b"240131") && is_recent_date(b"310124"));
         assert!(!is_recent_date(b"640131") && !is_recent_date(b"410124"));
+    }
+
+    fn letters_and_dates() {
+        assert_eq!((base_36(b'7'), base_36(b'A'), base_36(b'z')), (7, 10, 35));
+        assert!(is_six_digit_date(b"991231") && is_six_digit_date(b"0002299"));
+        assert!(!is_six_digit_date(b"991301") && !is_six_digit_date(b"99123"));
     }
 }

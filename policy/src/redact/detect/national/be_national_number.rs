@@ -6,7 +6,7 @@
 //! (<https://nl.wikipedia.org/wiki/Rijksregisternummer>, after the royal decrees of 3 April 1984
 //! and 25 November 1997). In groups it is found as it stands, bare only where words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, remainder};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -72,9 +72,8 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     {
         return None;
     }
-    let Number { signs, range, layout }: Number<11> =
-        layout::read(site, site.trigger.start, &LAYOUTS)?;
-    if !is_born(number(&signs[2..4]), number(&signs[4..6])) || !checks(&signs) {
+    let Laid { chars, range, layout }: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    if !is_born(number(&chars[2..4]), number(&chars[4..6])) || !checks(&chars) {
         return None;
     }
     if layout < WEAK {
@@ -92,12 +91,12 @@ fn is_born(month: u32, day: u32) -> bool {
     }
 }
 
-fn checks(signs: &[u8; 11]) -> bool {
-    let key = u64::from(number(&signs[9..]));
-    let rest = remainder(&signs[..9], 97);
+fn checks(chars: &[u8; 11]) -> bool {
+    let key = u64::from(number(&chars[9..]));
+    let rest = remainder(&chars[..9], 97);
     // A 2 before nine digits.
     let rest_since_2000 = (2_000_000_000 + rest) % 97;
-    let serial = number(&signs[6..9]);
+    let serial = number(&chars[6..9]);
     let fits = |rest: u64| 97 - rest == key;
     matches!(serial, 1..=998) && (fits(rest) || fits(rest_since_2000))
 }

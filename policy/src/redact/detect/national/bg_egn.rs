@@ -5,7 +5,7 @@
 //! <https://en.wikipedia.org/wiki/Unique_citizenship_number>). Bare digits as they are, words must
 //! say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -39,11 +39,11 @@ const LAYOUTS: [&str; 1] = ["9999999999"];
 const WEIGHTS: [u32; 9] = [2, 4, 8, 5, 10, 9, 7, 3, 6];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<10> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let month = number(&signs[2..4]);
+    let Laid { chars, range, .. }: Laid<10> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let month = number(&chars[2..4]);
     let valid = month <= 52
-        && is_date(month % 20, number(&signs[4..6]))
-        && weighted(&signs, &WEIGHTS) % 11 % 10 == u32::from(signs[9] - b'0');
+        && is_date(month % 20, number(&chars[4..6]))
+        && weighted(&chars, &WEIGHTS) % 11 % 10 == u32::from(chars[9] - b'0');
     if !valid {
         return None;
     }

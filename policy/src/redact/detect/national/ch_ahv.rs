@@ -5,7 +5,7 @@
 //! <https://de.wikipedia.org/wiki/AHV-Nummer>). In groups it is found as it stands, bare only where
 //! words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::weighted;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -51,8 +51,8 @@ const WEIGHTS: [u32; 13] = [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1];
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     site.text[start..].starts_with(b"756").then_some(())?;
-    let number: Number<13> = layout::read(site, start, &LAYOUTS)?;
-    if !weighted(&number.signs, &WEIGHTS).is_multiple_of(10) {
+    let number: Laid<13> = layout::read(site, start, &LAYOUTS)?;
+    if !weighted(&number.chars, &WEIGHTS).is_multiple_of(10) {
         return None;
     }
     if number.layout < BARE {

@@ -7,7 +7,7 @@
 //! is found as it stands, unless it is a path or its end is the code of a Czech bank; the others
 //! only where words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, remainder};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -55,16 +55,16 @@ const BANKS: [&[u8; 4]; 14] = [
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
-    let Some(Number { signs, range, layout }) = layout::read::<10>(site, start, &TEN) else {
+    let Some(Laid { chars, range, layout }) = layout::read::<10>(site, start, &TEN) else {
         return old(site);
     };
-    let rest = remainder(&signs, 11);
-    let was_ten = signs[9] == b'0' && remainder(&signs[..9], 11) == 10;
-    if !is_born(&signs[..6]) || !(rest == 0 || was_ten) {
+    let rest = remainder(&chars, 11);
+    let was_ten = chars[9] == b'0' && remainder(&chars[..9], 11) == 10;
+    if !is_born(&chars[..6]) || !(rest == 0 || was_ten) {
         return None;
     }
     let is_path = site.before(start) == Some(b'/') || site.byte(range.end) == Some(b'/');
-    let is_account = BANKS.iter().any(|code| signs[6..] == **code);
+    let is_account = BANKS.iter().any(|code| chars[6..] == **code);
     if layout == 0 && rest == 0 && !is_path && !is_account {
         site.unless_denied(range, "cz-rodne-cislo", Confidence::Checksum)
     } else {
@@ -74,8 +74,8 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 
 /// The form without a checksum.
 fn old(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<9> = layout::read(site, site.trigger.start, &NINE)?;
-    if number(&signs[..2]) > 53 || !is_born(&signs[..6]) || signs[6..] == *b"000" {
+    let Laid { chars, range, .. }: Laid<9> = layout::read(site, site.trigger.start, &NINE)?;
+    if number(&chars[..2]) > 53 || !is_born(&chars[..6]) || chars[6..] == *b"000" {
         return None;
     }
     site.if_named(range, "cz-rodne-cislo", Confidence::Context)

@@ -5,7 +5,7 @@
 //! <https://www.bzst.de/DE/Privatpersonen/SteuerlicheIdentifikationsnummer/steuerlicheidentifikationsnummer_node.html>).
 //! Large amounts are grouped alike, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::mod_11_10;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -46,8 +46,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const LAYOUTS: [&str; 2] = ["99999999999", "99 999 999 999"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let number: Number<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    if number.signs[0] == b'0' || !repeats_one(&number.signs[..10]) || !mod_11_10(&number.signs) {
+    let number: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    if number.chars[0] == b'0' || !repeats_one(&number.chars[..10]) || !mod_11_10(&number.chars) {
         return None;
     }
     site.if_named(number.range, "de-steuer-id", Confidence::Checksum)

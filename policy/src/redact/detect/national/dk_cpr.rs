@@ -6,7 +6,7 @@
 //! and that checksum it is found as it stands, unless it starts with what could be a recent date,
 //! the year first or last; all others only where words say what they are.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use super::se_personnummer;
 use crate::redact::detect::checksum::{is_date, is_recent_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
@@ -43,23 +43,22 @@ const LAYOUTS: [&str; 3] = ["999999-9999", "9999999999", "999999 9999"];
 const WEIGHTS: [u32; 10] = [4, 3, 2, 7, 6, 5, 4, 3, 2, 1];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, layout }: Number<10> =
-        layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let day = number(&signs[..2]);
+    let Laid { chars, range, layout }: Laid<10> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let day = number(&chars[..2]);
     let is_replacement = day > 60;
     let day = if is_replacement { day - 60 } else { day };
-    if !is_date(number(&signs[2..4]), day) {
+    if !is_date(number(&chars[2..4]), day) {
         return None;
     }
-    let checks = weighted(&signs, &WEIGHTS).is_multiple_of(11);
-    let is_distinct = layout == 0 && checks && !is_replacement && !is_recent_date(&signs[..6]);
+    let checks = weighted(&chars, &WEIGHTS).is_multiple_of(11);
+    let is_distinct = layout == 0 && checks && !is_replacement && !is_recent_date(&chars[..6]);
     let mut hit = if is_distinct {
         site.unless_denied(range, "dk-cpr", Confidence::Checksum)?
     } else {
         site.if_named(range, "dk-cpr", Confidence::Context)?
     };
     let is_ours = hit.word.is_some_and(|word| word != SHARED);
-    let is_swedish = se_personnummer::is_valid(&signs) && !se_personnummer::is_coordination(&signs);
+    let is_swedish = se_personnummer::is_valid(&chars) && !se_personnummer::is_coordination(&chars);
     if !is_ours && is_swedish {
         hit.confidence = Confidence::Shape;
     }

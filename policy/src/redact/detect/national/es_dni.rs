@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -46,17 +46,17 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     ..BASE
 };
 
-const DNI: [&str; 3] = ["99999999A", "99999999-A", "99999999 A"];
-const DOTTED_DNI: [&str; 3] = ["99.999.999-A", "99.999.999A", "99.999.999 A"];
-const SHORT_DNI: [&str; 2] = ["9999999A", "9999999-A"];
+const DNI: [&str; 3] = ["99999999L", "99999999-L", "99999999 L"];
+const DOTTED_DNI: [&str; 3] = ["99.999.999-L", "99.999.999L", "99.999.999 L"];
+const SHORT_DNI: [&str; 2] = ["9999999L", "9999999-L"];
 const NIE: [&str; 7] = [
-    "A9999999A",
-    "A9999999-A",
-    "A-9999999-A",
-    "A-9999999A",
-    "A-9.999.999-A",
-    "A9.999.999-A",
-    "A.9.999.999-A",
+    "L9999999L",
+    "L9999999-L",
+    "L-9999999-L",
+    "L-9999999L",
+    "L-9.999.999-L",
+    "L9.999.999-L",
+    "L.9.999.999-L",
 ];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
@@ -72,8 +72,8 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     }
 }
 
-fn dni(site: &Site<'_>, dni: Number<9>) -> Option<Hit> {
-    let [digits @ .., letter] = dni.signs;
+fn dni(site: &Site<'_>, dni: Laid<9>) -> Option<Hit> {
+    let [digits @ .., letter] = dni.chars;
     if !fits(number(&digits), letter) {
         return None;
     }
@@ -84,9 +84,8 @@ fn dni(site: &Site<'_>, dni: Number<9>) -> Option<Hit> {
 }
 
 fn short_dni(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<8> =
-        layout::read(site, site.trigger.start, &SHORT_DNI)?;
-    let [digits @ .., letter] = signs;
+    let Laid { chars, range, .. }: Laid<8> = layout::read(site, site.trigger.start, &SHORT_DNI)?;
+    let [digits @ .., letter] = chars;
     if !fits(number(&digits), letter) {
         return None;
     }
@@ -99,8 +98,8 @@ fn nie(site: &Site<'_>) -> Option<Hit> {
         let start = site.trigger.start.checked_sub(back)?;
         (is_sign(site.text[start]) && site.starts(start)).then_some(start)
     })?;
-    let Number { signs, range, .. }: Number<9> = layout::read(site, start, &NIE)?;
-    let [sign, digits @ .., letter] = signs;
+    let Laid { chars, range, .. }: Laid<9> = layout::read(site, start, &NIE)?;
+    let [sign, digits @ .., letter] = chars;
     let is_small = sign.is_ascii_lowercase();
     let first = u32::from(sign.to_ascii_uppercase() - b'X');
     let valid = fits(first * 10_000_000 + number(&digits), letter)

@@ -7,7 +7,7 @@
 //! it is bound that it is found as it stands, with separators or bare; codes that are given
 //! provisionally or where the month is not known only where words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{number, remainder};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -43,28 +43,28 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 };
 
 const SPACED: [&str; 4] = [
-    "9 99 99 9X 999 999 99",
-    "9.99.99.9X.999.999.99",
-    "9-99-99-9X-999-999-99",
-    "9 99 99 9X 999 999-99",
+    "9 99 99 9N 999 999 99",
+    "9.99.99.9N.999.999.99",
+    "9-99-99-9N-999-999-99",
+    "9 99 99 9N 999 999-99",
 ];
 const BARE: [&str; 4] =
-    ["999999X99999999", "999999X999999 99", "999999X999999-99", "999999X999999/99"];
+    ["999999N99999999", "999999N999999 99", "999999N999999-99", "999999N999999/99"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     matches!(site.text[start], b'1'..=b'4' | b'7' | b'8').then_some(())?;
     let layouts = if site.trigger.len() == 1 { &SPACED } else { &BARE };
-    let Number { signs, range, .. }: Number<15> = layout::read(site, start, layouts)?;
-    let body = body(&signs)?;
-    let key = u64::from(number(&signs[13..]));
+    let Laid { chars, range, .. }: Laid<15> = layout::read(site, start, layouts)?;
+    let body = body(&chars)?;
+    let key = u64::from(number(&chars[13..]));
     let valid = matches!(key, 1..=97) && (remainder(&body, 97) + key).is_multiple_of(97);
-    let [commune, serial] = [&signs[7..10], &signs[10..13]];
+    let [commune, serial] = [&chars[7..10], &chars[10..13]];
     if !valid || commune == b"000" || serial == b"000" {
         return None;
     }
-    let is_provisional = !matches!(signs[0], b'1' | b'2');
-    match number(&signs[3..5]) {
+    let is_provisional = !matches!(chars[0], b'1' | b'2');
+    match number(&chars[3..5]) {
         1..=12 if !is_provisional => site.unless_denied(range, "fr-nir", Confidence::Checksum),
         1..=12 | 20..=42 | 50..=99 => site.if_named(range, "fr-nir", Confidence::Checksum),
         _ => None,
@@ -72,10 +72,10 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 }
 
 /// All but the key, in digits.
-fn body(signs: &[u8; 15]) -> Option<[u8; 13]> {
+fn body(chars: &[u8; 15]) -> Option<[u8; 13]> {
     let mut body = [0; 13];
-    body.copy_from_slice(&signs[..13]);
-    match [signs[5], signs[6]] {
+    body.copy_from_slice(&chars[..13]);
+    match [chars[5], chars[6]] {
         [b'2', b'A' | b'a'] => [body[5], body[6]] = *b"19",
         [b'2', b'B' | b'b'] => [body[5], body[6]] = *b"18",
         [_, last] if !last.is_ascii_digit() => return None,

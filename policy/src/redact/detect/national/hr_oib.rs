@@ -4,7 +4,7 @@
 //! scheme after <https://en.wikipedia.org/wiki/Personal_identification_number_(Croatia)>). One
 //! number in ten fits, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_uniform, mod_11_10};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -36,8 +36,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const LAYOUTS: [&str; 1] = ["99999999999"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let number: Number<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    if !mod_11_10(&number.signs) || is_uniform(&number.signs) {
+    let number: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    if !mod_11_10(&number.chars) || is_uniform(&number.chars) {
         return None;
     }
     site.if_named(number.range, "hr-oib", Confidence::Checksum)

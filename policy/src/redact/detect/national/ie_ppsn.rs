@@ -5,7 +5,7 @@
 //! rules as told in <https://en.wikipedia.org/wiki/Personal_Public_Service_Number>. Products are
 //! numbered like that too, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::weighted;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -37,18 +37,18 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     ..BASE
 };
 
-const WITH_ONE: [&str; 2] = ["9999999A", "9999999 A"];
-const WITH_TWO: [&str; 2] = ["9999999AA", "9999999 AA"];
+const WITH_ONE: [&str; 2] = ["9999999L", "9999999 L"];
+const WITH_TWO: [&str; 2] = ["9999999LL", "9999999 LL"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     let (digits, letter, second, range) =
-        if let Some(Number { signs, range, .. }) = layout::read::<9>(site, start, &WITH_TWO) {
-            let [digits @ .., letter, second] = signs;
+        if let Some(Laid { chars, range, .. }) = layout::read::<9>(site, start, &WITH_TWO) {
+            let [digits @ .., letter, second] = chars;
             (digits, letter, second.to_ascii_uppercase(), range)
         } else {
-            let Number { signs, range, .. } = layout::read::<8>(site, start, &WITH_ONE)?;
-            let [digits @ .., letter] = signs;
+            let Laid { chars, range, .. } = layout::read::<8>(site, start, &WITH_ONE)?;
+            let [digits @ .., letter] = chars;
             (digits, letter, b'W', range)
         };
     let second = match second {

@@ -6,7 +6,7 @@
 //! are replaced by letters, from the last on (omocodia). The search starts from the first digit
 //! that is left, so a code with all seven replaced is not found.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::number;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -43,7 +43,7 @@ const GROUPED: [&str; 4] =
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let at = site.trigger.start;
-    let number: Number<16> = if site.before(at) == Some(b' ') {
+    let number: Laid<16> = if site.before(at) == Some(b' ') {
         [8, 7].into_iter().find_map(|back| {
             let start = at.checked_sub(back)?;
             site.text[start].is_ascii_alphabetic().then_some(())?;
@@ -57,25 +57,25 @@ fn check(site: &Site<'_>) -> Option<Hit> {
             site.starts(start).then(|| layout::read(site, start, &BARE)).flatten()
         })?
     };
-    let is_small = number.signs.iter().all(|sign| !sign.is_ascii_uppercase());
-    let signs =
-        if is_small { number.signs.map(|sign| sign.to_ascii_uppercase()) } else { number.signs };
-    is_valid(&signs).then(|| Hit::sure(number.range, "it-codice-fiscale", Confidence::Checksum))
+    let is_small = number.chars.iter().all(|sign| !sign.is_ascii_uppercase());
+    let chars =
+        if is_small { number.chars.map(|sign| sign.to_ascii_uppercase()) } else { number.chars };
+    is_valid(&chars).then(|| Hit::sure(number.range, "it-codice-fiscale", Confidence::Checksum))
 }
 
-fn is_valid(signs: &[u8; 16]) -> bool {
+fn is_valid(chars: &[u8; 16]) -> bool {
     let letters = [0, 1, 2, 3, 4, 5, 8, 11, 15];
-    if !letters.iter().all(|place| signs[*place].is_ascii_uppercase()) {
+    if !letters.iter().all(|place| chars[*place].is_ascii_uppercase()) {
         return false;
     }
-    let digits = [6, 7, 9, 10, 12, 13, 14].map(|place: usize| digit(signs[place]));
+    let digits = [6, 7, 9, 10, 12, 13, 14].map(|place: usize| digit(chars[place]));
     if digits.contains(&None) {
         return false;
     }
     let digits = digits.map(|digit| digit.unwrap_or_default() + b'0');
     let day = number(&digits[2..4]);
     let is_day = matches!(day, 1..=31 | 41..=71);
-    is_day && b"ABCDEHLMPRST".contains(&signs[8]) && check_letter(&signs[..15]) == signs[15]
+    is_day && b"ABCDEHLMPRST".contains(&chars[8]) && check_letter(&chars[..15]) == chars[15]
 }
 
 /// The digit that a sign stands for: itself, or the letter that replaces it.
@@ -88,12 +88,12 @@ fn digit(sign: u8) -> Option<u8> {
 
 /// Signs in even places count as they are numbered, those in odd places after a table; digits as
 /// the letters from A to J.
-fn check_letter(signs: &[u8]) -> u8 {
+fn check_letter(chars: &[u8]) -> u8 {
     const ODD: [u32; 26] = [
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,
     ];
-    let sum: u32 = signs
+    let sum: u32 = chars
         .iter()
         .enumerate()
         .map(|(place, sign)| {

@@ -1,28 +1,52 @@
 //! Numbers that a state gives to people and companies, one file per number.
 
-pub(super) mod us_ssn;
-
 mod layout;
 
-// Europe
+pub(super) mod ar_cuit;
+pub(super) mod au_abn;
+pub(super) mod au_medicare;
+pub(super) mod au_tfn;
 pub(super) mod be_national_number;
 pub(super) mod bg_egn;
+pub(super) mod br_cnpj;
+pub(super) mod br_cpf;
+pub(super) mod ca_sin;
 pub(super) mod ch_ahv;
+pub(super) mod cl_rut;
+pub(super) mod cn_id;
 pub(super) mod cz_rodne_cislo;
 pub(super) mod de_steuer_id;
 pub(super) mod dk_cpr;
 pub(super) mod es_dni;
 pub(super) mod fi_hetu;
 pub(super) mod fr_nir;
+pub(super) mod hk_hkid;
 pub(super) mod hr_oib;
 pub(super) mod ie_ppsn;
+pub(super) mod il_id;
+pub(super) mod in_aadhaar;
+pub(super) mod in_gstin;
+pub(super) mod in_pan;
+pub(super) mod in_voter_id;
 pub(super) mod it_codice_fiscale;
+pub(super) mod jp_my_number;
+pub(super) mod kr_rrn;
+pub(super) mod mx_curp;
 pub(super) mod nl_bsn;
 pub(super) mod no_fodselsnummer;
 pub(super) mod pl_pesel;
 pub(super) mod pt_nif;
 pub(super) mod ro_cnp;
 pub(super) mod se_personnummer;
+pub(super) mod sg_nric;
+pub(super) mod th_id;
 pub(super) mod tr_tckn;
 pub(super) mod uk_nhs;
 pub(super) mod uk_nino;
+pub(super) mod us_dea;
+pub(super) mod us_ein;
+pub(super) mod us_itin;
+pub(super) mod us_mbi;
+pub(super) mod us_npi;
+pub(super) mod us_ssn;
+pub(super) mod za_id;

@@ -4,7 +4,7 @@
 //! <https://nl.wikipedia.org/wiki/Burgerservicenummer>). One number in eleven is, so words must say
 //! what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_uniform, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -43,8 +43,8 @@ const LAYOUTS: [&str; 4] = ["999999999", "9999.99.999", "999.999.999", "999 999 
 const WEIGHTS: [u32; 9] = [9, 8, 7, 6, 5, 4, 3, 2, 10];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let number: Number<9> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    if !weighted(&number.signs, &WEIGHTS).is_multiple_of(11) || is_uniform(&number.signs) {
+    let number: Laid<9> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    if !weighted(&number.chars, &WEIGHTS).is_multiple_of(11) || is_uniform(&number.chars) {
         return None;
     }
     site.if_named(number.range, "nl-bsn", Confidence::Checksum)

@@ -6,7 +6,7 @@
 //! <https://no.wikipedia.org/wiki/F%C3%B8dselsnummer>). Numbers made for tests have a month that is
 //! 40 or 80 higher. In two groups it is found as it stands, bare only where words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -50,13 +50,12 @@ const FIRST: [u32; 10] = [3, 7, 6, 1, 8, 9, 4, 5, 2, 1];
 const SECOND: [u32; 11] = [5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, layout }: Number<11> =
-        layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let Laid { chars, range, layout }: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
     let checks =
-        weighted(&signs, &FIRST).is_multiple_of(11) && weighted(&signs, &SECOND).is_multiple_of(11);
-    let day = number(&signs[..2]);
+        weighted(&chars, &FIRST).is_multiple_of(11) && weighted(&chars, &SECOND).is_multiple_of(11);
+    let day = number(&chars[..2]);
     let day = if day > 40 { day - 40 } else { day };
-    let month = number(&signs[2..4]);
+    let month = number(&chars[2..4]);
     if !checks || !is_date(month % 40, day) || month > 92 {
         return None;
     }

@@ -4,7 +4,7 @@
 //! (act on the population register; scheme after <https://en.wikipedia.org/wiki/PESEL>). Bare
 //! digits as they are, words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -38,9 +38,9 @@ const LAYOUTS: [&str; 2] = ["99999999999", "999999 99999"];
 const WEIGHTS: [u32; 11] = [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let (month, day) = (number(&signs[2..4]), number(&signs[4..6]));
-    if !is_date(month % 20, day) || !weighted(&signs, &WEIGHTS).is_multiple_of(10) {
+    let Laid { chars, range, .. }: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let (month, day) = (number(&chars[2..4]), number(&chars[4..6]));
+    if !is_date(month % 20, day) || !weighted(&chars, &WEIGHTS).is_multiple_of(10) {
         return None;
     }
     site.if_named(range, "pl-pesel", Confidence::Checksum)

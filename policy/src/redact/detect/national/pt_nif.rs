@@ -4,7 +4,7 @@
 //! after <https://pt.wikipedia.org/wiki/N%C3%BAmero_de_identifica%C3%A7%C3%A3o_fiscal>). One number
 //! in eleven fits, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -44,13 +44,13 @@ const LAYOUTS: [&str; 3] = ["999999999", "999 999 999", "999.999.999"];
 const WEIGHTS: [u32; 8] = [9, 8, 7, 6, 5, 4, 3, 2];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<9> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let Laid { chars, range, .. }: Laid<9> = layout::read(site, site.trigger.start, &LAYOUTS)?;
     let is_given_out = matches!(
-        number(&signs[..2]),
+        number(&chars[..2]),
         10..=39 | 45 | 50..=69 | 70..=72 | 74 | 75 | 77..=79 | 80..=89 | 90 | 91 | 98 | 99
     );
-    let check = (11 - weighted(&signs, &WEIGHTS) % 11) % 11 % 10;
-    if !is_given_out || check != u32::from(signs[8] - b'0') {
+    let check = (11 - weighted(&chars, &WEIGHTS) % 11) % 11 % 10;
+    if !is_given_out || check != u32::from(chars[8] - b'0') {
         return None;
     }
     site.if_named(range, "pt-nif", Confidence::Checksum)

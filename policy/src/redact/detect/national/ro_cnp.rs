@@ -4,7 +4,7 @@
 //! <https://github.com/vimishor/cnp-spec/blob/master/spec.md>). Timestamps in milliseconds and
 //! barcodes have as many digits, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -39,16 +39,16 @@ const LAYOUTS: [&str; 1] = ["9999999999999"];
 const WEIGHTS: [u32; 12] = [2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<13> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let check = match weighted(&signs, &WEIGHTS) % 11 {
+    let Laid { chars, range, .. }: Laid<13> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let check = match weighted(&chars, &WEIGHTS) % 11 {
         10 => 1,
         rest => rest,
     };
-    let valid = signs[0] != b'0'
-        && is_date(number(&signs[3..5]), number(&signs[5..7]))
-        && signs[7..9] != *b"00"
-        && signs[9..12] != *b"000"
-        && check == u32::from(signs[12] - b'0');
+    let valid = chars[0] != b'0'
+        && is_date(number(&chars[3..5]), number(&chars[5..7]))
+        && chars[7..9] != *b"00"
+        && chars[9..12] != *b"000"
+        && check == u32::from(chars[12] - b'0');
     if !valid {
         return None;
     }

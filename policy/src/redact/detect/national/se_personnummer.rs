@@ -6,7 +6,7 @@
 //! month of 20 and more, so they are none. Bare numbers, and those that start with what could be a
 //! recent date, are found only where words say what they are.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, is_recent_date, luhn, number};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -44,16 +44,16 @@ const TWELVE: [&str; 4] = ["99999999-9999", "99999999+9999", "999999999999", "99
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     let (digits, range, layout, is_recent) = if matches!(site.trigger.len(), 6 | 10) {
-        let Number { signs, range, layout } = layout::read::<10>(site, start, &TEN)?;
-        (signs, range, layout, is_recent_date(&signs[..6]))
+        let Laid { chars, range, layout } = layout::read::<10>(site, start, &TEN)?;
+        (chars, range, layout, is_recent_date(&chars[..6]))
     } else {
-        let Number { signs, range, layout } = layout::read::<12>(site, start, &TWELVE)?;
-        if !matches!(&signs[..2], b"18" | b"19" | b"20") {
+        let Laid { chars, range, layout } = layout::read::<12>(site, start, &TWELVE)?;
+        if !matches!(&chars[..2], b"18" | b"19" | b"20") {
             return None;
         }
         let mut digits = [0; 10];
-        digits.copy_from_slice(&signs[2..]);
-        (digits, range, layout, matches!(number(&signs[..4]), 2015..=2039))
+        digits.copy_from_slice(&chars[2..]);
+        (digits, range, layout, matches!(number(&chars[..4]), 2015..=2039))
     };
     if !is_valid(&digits) {
         return None;

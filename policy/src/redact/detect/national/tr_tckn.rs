@@ -4,7 +4,7 @@
 //! <https://en.wikipedia.org/wiki/Turkish_Identification_Number>). Bare digits as they are, words
 //! must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::weighted;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -56,11 +56,11 @@ const LAYOUTS: [&str; 1] = ["99999999999"];
 const TENTH: [u32; 10] = [7, 9, 7, 9, 7, 9, 7, 9, 7, 9];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let Number { signs, range, .. }: Number<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let eleventh = weighted(&signs, &[1; 10]) % 10;
-    let valid = signs[0] != b'0'
-        && weighted(&signs, &TENTH).is_multiple_of(10)
-        && eleventh == u32::from(signs[10] - b'0');
+    let Laid { chars, range, .. }: Laid<11> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let eleventh = weighted(&chars, &[1; 10]) % 10;
+    let valid = chars[0] != b'0'
+        && weighted(&chars, &TENTH).is_multiple_of(10)
+        && eleventh == u32::from(chars[10] - b'0');
     if !valid {
         return None;
     }

@@ -5,7 +5,7 @@
 //! Northern Ireland's health and care numbers follow the same rule. One number in eleven fits, and
 //! telephone numbers are grouped alike, so words must say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_uniform, weighted};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -45,8 +45,8 @@ const LAYOUTS: [&str; 3] = ["9999999999", "999 999 9999", "999-999-9999"];
 const WEIGHTS: [u32; 10] = [10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let number: Number<10> = layout::read(site, site.trigger.start, &LAYOUTS)?;
-    let valid = weighted(&number.signs, &WEIGHTS).is_multiple_of(11) && !is_uniform(&number.signs);
+    let number: Laid<10> = layout::read(site, site.trigger.start, &LAYOUTS)?;
+    let valid = weighted(&number.chars, &WEIGHTS).is_multiple_of(11) && !is_uniform(&number.chars);
     if !valid {
         return None;
     }

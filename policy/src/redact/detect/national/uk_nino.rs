@@ -6,7 +6,7 @@
 //! and V in neither place, O not in the second, and seven pairs. There is no check digit. Written
 //! in capitals it is found as it stands, in small letters only where words say what it is.
 
-use super::layout::{self, Number};
+use super::layout::{self, Laid};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -40,14 +40,14 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 };
 
 const LAYOUTS: [&str; 8] = [
-    "AA999999A",
-    "AA 99 99 99 A",
-    "AA-99-99-99-A",
-    "AA99 99 99A",
-    "AA 99 99 99A",
-    "AA 999999 A",
-    "AA 999999A",
-    "AA999999 A",
+    "LL999999L",
+    "LL 99 99 99 L",
+    "LL-99-99-99-L",
+    "LL99 99 99L",
+    "LL 99 99 99L",
+    "LL 999999 L",
+    "LL 999999L",
+    "LL999999 L",
 ];
 
 /// How far before the first digit the letters start: with nothing, a space or a hyphen, or a
@@ -55,12 +55,12 @@ const LAYOUTS: [&str; 8] = [
 const BACK: [usize; 3] = [2, 3, 4];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let number: Number<9> = BACK.into_iter().find_map(|back| {
+    let number: Laid<9> = BACK.into_iter().find_map(|back| {
         let start = site.trigger.start.checked_sub(back)?;
         let are_letters = site.text[start..start + 2].iter().all(u8::is_ascii_alphabetic);
         (are_letters && site.starts(start)).then(|| layout::read(site, start, &LAYOUTS)).flatten()
     })?;
-    let [first, second, .., suffix] = number.signs;
+    let [first, second, .., suffix] = number.chars;
     let letters = [first, second, suffix];
     let is_small = letters.iter().all(u8::is_ascii_lowercase);
     let capitals =

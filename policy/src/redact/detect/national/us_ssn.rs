@@ -3,8 +3,9 @@
 //! Area, group and serial after the Social Security Administration's rules
 //! (<https://www.ssa.gov/employer/randomization.html>): no area 000, 666 or 900 to 999, no group
 //! 00, no serial 0000; and not the two numbers that were printed in advertisements. Written with
-//! dashes it is found as it stands; with spaces or bare only where words say what it is.
+//! dashes it is found as it stands; with spaces, dots or bare only where words say what it is.
 
+use super::layout;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -24,7 +25,11 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "social security number",
         "social sec",
         "soc sec",
-        "social",
+        "social no",
+        "my social",
+        "his social",
+        "her social",
+        "social is",
         "tax payer id",
         "taxpayer id",
         "seguro social",
@@ -39,33 +44,16 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const PRINTED: [&[u8; 9]; 2] = [b"078051120", b"219099999"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let start = site.trigger.start;
-    let (digits, end, separator) = if site.trigger.len() == 9 {
-        let digits = site.text[site.trigger.clone()].try_into().ok()?;
-        (digits, site.trigger.end, None)
-    } else {
-        let (digits, separator) = formatted(site.text.get(start..start + 11)?)?;
-        (digits, start + 11, Some(separator))
-    };
-    if !site.ends(end) || !is_given_out(&digits) {
+    let layouts = ["999-99-9999", "999 99 9999", "999.99.9999", "999999999"];
+    let laid = layout::read::<9>(site, site.trigger.start, &layouts)?;
+    if !is_given_out(&laid.chars) {
         return None;
     }
-    let range = start..end;
-    if separator == Some(b'-') {
-        site.unless_denied(range, "us-ssn", Confidence::Shape)
+    if laid.layout == 0 {
+        site.unless_denied(laid.range, "us-ssn", Confidence::Shape)
     } else {
-        site.if_named(range, "us-ssn", Confidence::Context)
+        site.if_named(laid.range, "us-ssn", Confidence::Context)
     }
-}
-
-fn formatted(text: &[u8]) -> Option<([u8; 9], u8)> {
-    let (area, group, serial) = (&text[..3], &text[4..6], &text[7..11]);
-    let separator = text[3];
-    if !matches!(separator, b'-' | b' ') || text[6] != separator {
-        return None;
-    }
-    let digits: [u8; 9] = [area, group, serial].concat().try_into().ok()?;
-    digits.iter().all(u8::is_ascii_digit).then_some((digits, separator))
 }
 
 fn is_given_out(digits: &[u8; 9]) -> bool {
@@ -86,7 +74,13 @@ mod tests {
 
     #[test]
     fn without_dashes_words_must_say_what_it_is() {
-        assert_eq!(found("536228731 and 536 22 8731"), []);
+        assert_eq!(found("536228731 and 536 22 8731 and 536.22.8731"), []);
+        assert_eq!(found("SSN 536.22.8731."), [(Kind::Ssn, "536.22.8731")]);
+        assert_eq!(
+            found("my social is 536\u{a0}22\u{a0}8731"),
+            [(Kind::Ssn, "536\u{a0}22\u{a0}8731")]
+        );
+        assert_eq!(found("on social media, 536228731 views"), []);
         assert_eq!(found("my SSN is 536228731"), [(Kind::Ssn, "536228731")]);
         assert_eq!(found("social security: 536 22 8731"), [(Kind::Ssn, "536 22 8731")]);
         let engine = Engine::new(Modes::default());
