@@ -184,7 +184,10 @@ def table(results):
 
 def details(result):
     """Where the first detector is weakest."""
-    out = []
+    out = [
+        f"Recall, mean over kinds: {result['recall_mean_of_kinds']:.3f}; "
+        f"precision with the hard negatives' findings counted: {result['precision_with_negatives']:.3f}"
+    ]
     weak = sorted(result["recall_by_kind"].items(), key=lambda item: item[1])[:15]
     out.append("Lowest recall by kind: " + ", ".join(f"{kind} {value:.2f}" for kind, value in weak))
     weak = sorted(result["recall_by_group"].items(), key=lambda item: item[1])[:12]

@@ -133,7 +133,12 @@ class Presidio:
         import inspect
 
         import spacy
-        from presidio_analyzer import AnalyzerEngine, LocalRecognizer, PatternRecognizer, RecognizerRegistry
+        from presidio_analyzer import (
+            AnalyzerEngine,
+            LocalRecognizer,
+            PatternRecognizer,
+            RecognizerRegistry,
+        )
         from presidio_analyzer import predefined_recognizers as predefined
         from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 

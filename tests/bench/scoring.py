@@ -94,7 +94,11 @@ def score(positives, negatives, found):
             remarks += [("false alarm", entry, span) for span in spans]
     share = lambda part, whole: part / whole if whole else 0.0
     precision, recall = share(total["typed"], total["found"]), share(total["typed"], total["gold"])
+    by_kind = {
+        kind: share(count["hits"], count["gold"]) for kind, count in sorted(kinds.items()) if count["gold"]
+    }
     return {
+        "recall_mean_of_kinds": share(sum(by_kind.values()), len(by_kind)),
         "recall": share(total["hits"], total["gold"]),
         "precision": share(total["hits"], total["found"]),
         "typed_f1": share(2 * precision * recall, precision + recall),
@@ -102,11 +106,7 @@ def score(positives, negatives, found):
         "false_alarms_per_1000": share(1000 * sum(alarms.values()), len(negatives)),
         "false_alarms_where_none_may_be": sum(alarms[group] for group in ZERO),
         "precision_with_negatives": share(total["hits"], total["found"] + alarmed_spans),
-        "recall_by_kind": {
-            kind: share(count["hits"], count["gold"])
-            for kind, count in sorted(kinds.items())
-            if count["gold"]
-        },
+        "recall_by_kind": by_kind,
         "typed_by_kind": {
             kind: share(count["typed"], count["gold"])
             for kind, count in sorted(kinds.items())

@@ -45,6 +45,8 @@ anthropic sk-a|nt-api03-<w93>AA
 anthropic-admin sk-a|nt-admin01-<w93>AA
 anthropic-oauth sk-a|nt-oat01-<w93>AA
 google AI|za<w35>
+google-oauth-secret GOC|SPX-<w28>
+google-access ya|29.<w120>
 huggingface h|f_<a34>
 groq gs|k_<x52>
 xai xa|i-<x80>
@@ -155,6 +157,7 @@ harness pa|t.<w22>.<x24>.<x20>
 
 def fill(rng, shape):
     """Ends in no `-` or `_`: real keys rarely do, and such an end is a matter of taste."""
+    shape = shape.replace("|", "")
     text = re.sub(r"<([A-Za-z])(\d+)>", lambda m: chars(rng, CLASSES[m[1]], int(m[2])), shape)
     return text if text[-1] not in "-_" else text[:-1] + rng.choice("AQgw048")
 
@@ -294,17 +297,9 @@ def basic(rng):
 
 
 def bearer(rng):
-    return (
-        rng.choice(
-            [
-                lambda: chars(rng, ALNUM + "-_", 43),
-                lambda: chars(rng, HEX, 40),
-                lambda: chars(rng, ALNUM, 32),
-                lambda: fill(rng, "ya29.<w120>"),
-            ]
-        )()[:-1]
-        + "x"
-    )
+    """RFC 6750: opaque, of no vendor's form."""
+    alphabet, size = rng.choice([(ALNUM + "-_", 42), (HEX, 40), (ALNUM, 32)])
+    return chars(rng, alphabet, size) + ("x" if alphabet != HEX else "")
 
 
 def uuid(rng):
@@ -347,6 +342,31 @@ SECRETS = {
     "twilio": (["TWILIO_AUTH_TOKEN", "twilio_auth_token"], "<h32>"),
     "cloudflare": (["CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"], "<w40>"),
     "consumer": (["consumer_secret", "TWITTER_CONSUMER_SECRET", "app_secret"], "<x50>"),
+    # Vendors whose keys have no prefix: gitleaks knows them by the name beside them.
+    "algolia": (["ALGOLIA_API_KEY", "algolia_admin_key"], "<l32>"),
+    "heroku": (["HEROKU_API_KEY", "heroku_api_token"], "<h8>-<h4>-4<h3>-a<h3>-<h12>"),
+    "snyk": (["SNYK_TOKEN", "snyk_api_key"], "<h8>-<h4>-4<h3>-b<h3>-<h12>"),
+    "fastly": (["FASTLY_API_TOKEN", "fastly_key"], "<w32>"),
+    "okta": (["OKTA_API_TOKEN", "okta_token"], "00<w40>"),
+    "mattermost": (["MATTERMOST_TOKEN", "mattermost_access_token"], "<l26>"),
+    "twitch": (["TWITCH_CLIENT_SECRET", "twitch_token"], "<l30>"),
+    "zendesk": (["ZENDESK_API_TOKEN", "zendesk_secret"], "<l40>"),
+    "contentful": (["CONTENTFUL_DELIVERY_TOKEN", "contentful_access_token"], "<w43>"),
+    "kraken": (["KRAKEN_PRIVATE_KEY", "kraken_api_secret"], "<b86>=="),
+    "coinbase": (["COINBASE_API_SECRET", "coinbase_access_token"], "<l64>"),
+    "facebook": (["FACEBOOK_APP_SECRET", "fb_app_secret"], "<h32>"),
+    "finnhub": (["FINNHUB_API_KEY", "finnhub_token"], "<l20>"),
+    "rapidapi": (["RAPIDAPI_KEY", "x-rapidapi-key"], "<l50>"),
+    "plaid": (["PLAID_SECRET", "plaid_secret_key"], "<h30>"),
+    "cohere": (["COHERE_API_KEY", "CO_API_KEY"], "<x40>"),
+    "mistral": (["MISTRAL_API_KEY"], "<x32>"),
+    "travis": (["TRAVIS_TOKEN", "travis_api_token"], "<l22>"),
+    "sumologic": (["SUMO_ACCESS_KEY", "sumologic_access_token"], "<l64>"),
+    "launchdarkly": (["LAUNCHDARKLY_ACCESS_TOKEN"], "<w40>"),
+    "dropbox": (["DROPBOX_APP_SECRET", "dropbox_secret"], "<l15>"),
+    "pagerduty": (["PAGERDUTY_TOKEN", "pagerduty_api_key"], "<w20>"),
+    "session": (["SESSION_SECRET", "COOKIE_SECRET", "APP_KEY"], "<x40>"),
+    "hmac": (["hmac_key", "WEBHOOK_SIGNING_KEY", "signingKey"], "<h64>"),
 }
 
 

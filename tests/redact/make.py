@@ -19,6 +19,7 @@ import carriers
 import evasions
 import hard
 import keys
+import places
 import special
 from kinds import KINDS
 from pieces import render
@@ -45,11 +46,11 @@ def positives():
                 for carrier in deck
                 if carrier not in (carriers.alone, carriers.cjk, carriers.chat, carriers.transcript)
             ]
-        count = 2 * len(keys.FAMILIES) if kind.name == "API_KEY" else PER_KIND
+        count = {"API_KEY": 2 * len(keys.FAMILIES), "SECRET": 2 * len(keys.SECRETS)}.get(kind.name, PER_KIND)
         start = rng.randrange(len(deck))
         for place in range(count):
             if kind.name == "SECRET":
-                case = special.secret_case(rng)
+                case = special.secret_case(rng, place)
             elif kind.name == "API_KEY":
                 case = carriers.Case(rng, kind, lambda r, at=place: keys.api_key(r, at)[1])
             else:
@@ -63,6 +64,11 @@ def positives():
                 carrier = carriers.key_value
                 pieces = carrier(case)
             yield f"{stem}-{place}", carriers.slug(carrier), kind.source, pieces
+        # What needs no word beside it is tried without one more often.
+        for place in range(9 if kind.alone and kind.sample else 0):
+            carrier = carriers.cjk if place % 3 == 2 else carriers.alone
+            pieces = carrier(carriers.Case(rng, kind))
+            yield f"{stem}-alone-{place}", carriers.slug(carrier), kind.source, pieces
     rng = random.Random(f"{SEED} evasion")
     for place in range(140):
         name, pieces = evasions.evasion(rng, place)
@@ -71,6 +77,9 @@ def positives():
         yield f"base64-{place}", "evasion/base64", "RFC 4648", evasions.base64_secret(rng, place)
     for place in range(24):
         yield f"pem-{place}", "evasion/pem", "RFC 7468", evasions.pem_forms(rng, place)
+    rng = random.Random(f"{SEED} places")
+    for place in range(3 * len(places.PLACES)):
+        yield f"place-{place}", "place", "the formats' and the kinds' sources", places.placed(rng, place)
     rng = random.Random(f"{SEED} mixed")
     for place in range(117):
         make = special.MIXED[place % len(special.MIXED)]
