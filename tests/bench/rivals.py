@@ -19,19 +19,75 @@ import time
 # Their names for our kinds. What is missing here (URLs, dates, postcodes, plates) is left out of
 # their results: no side is asked for it.
 FASTSCRUB = {
-    "EMAIL": "EMAIL", "PHONE": "PHONE", "SSN": "SSN", "CREDIT_CARD": "CREDIT_CARD", "IP": "IP", "IP_ADDRESS": "IP", "IPV4": "IP", "IPV6": "IP",
-    "MAC": "MAC", "MAC_ADDRESS": "MAC", "IBAN": "IBAN", "JWT": "JWT", "PRIVATE_KEY": "PRIVATE_KEY", "DB_URI": "CREDENTIALS", "CONNECTION_STRING": "CREDENTIALS",
-    "DATABASE_URI": "CREDENTIALS", "CRYPTO": "CRYPTO_WALLET", "BTC_ADDRESS": "CRYPTO_WALLET", "ETH_ADDRESS": "CRYPTO_WALLET", "PASSWORD": "PASSWORD", "SECRET": "SECRET", "UUID": None,
+    "EMAIL": "EMAIL",
+    "PHONE": "PHONE",
+    "SSN": "SSN",
+    "CREDIT_CARD": "CREDIT_CARD",
+    "IP": "IP",
+    "MAC": "MAC",
+    "IBAN": "IBAN",
+    "JWT": "JWT",
+    "PRIVATE_KEY": "PRIVATE_KEY",
+    "DB_CONN": "CREDENTIALS",
+    "PASSWORD": "PASSWORD",
+    "SECRET": "SECRET",
+    "UUID": None,
 }
 PRESIDIO = {
-    "EMAIL_ADDRESS": "EMAIL", "PHONE_NUMBER": "PHONE", "ZA_MOBILE_NUMBER": "PHONE", "ZA_TELEPHONE_NUMBER": "PHONE", "CREDIT_CARD": "CREDIT_CARD", "CRYPTO": "CRYPTO_WALLET", "IBAN_CODE": "IBAN",
-    "IP_ADDRESS": "IP", "MAC_ADDRESS": "MAC", "US_SSN": "SSN", "US_ITIN": "ITIN", "ABA_ROUTING_NUMBER": "ABA_ROUTING", "US_BANK_NUMBER": "BANK_ACCOUNT", "US_NPI": "NPI", "US_MBI": "MBI",
-    "MEDICAL_LICENSE": "DEA", "CA_SIN": "SIN", "UK_NINO": "NINO", "UK_NHS": "NHS_NUMBER", "IN_PAN": "PAN", "IN_AADHAAR": "AADHAAR", "IN_GSTIN": "GSTIN", "IN_VOTER": "VOTER_ID",
-    "IT_FISCAL_CODE": "CODICE_FISCALE", "FI_PERSONAL_IDENTITY_CODE": "HETU", "SE_PERSONNUMMER": "PERSONNUMMER", "SG_NRIC_FIN": "NRIC", "PL_PESEL": "PESEL", "AU_TFN": "TFN", "AU_ABN": "ABN",
-    "AU_MEDICARE": "MEDICARE_AU", "KR_RRN": "RRN", "KR_FRN": "RRN", "ES_NIF": "DNI", "ES_NIE": "DNI", "DE_TAX_ID": "STEUER_ID", "TR_NATIONAL_ID": "TCKN", "ZA_ID_NUMBER": "SA_ID",
-    "TH_TNIN": "THAI_ID", "US_PASSPORT": "PASSPORT", "UK_PASSPORT": "PASSPORT", "IN_PASSPORT": "PASSPORT", "IT_PASSPORT": "PASSPORT", "DE_PASSPORT": "PASSPORT", "ES_PASSPORT": "PASSPORT",
-    "KR_PASSPORT": "PASSPORT", "ZA_PASSPORT": "PASSPORT", "PH_PASSPORT": "PASSPORT", "US_DRIVER_LICENSE": "DRIVING_LICENCE", "UK_DRIVING_LICENCE": "DRIVING_LICENCE", "IT_DRIVER_LICENSE": "DRIVING_LICENCE",
-    "KR_DRIVER_LICENSE": "DRIVING_LICENCE", "DE_FUEHRERSCHEIN": "DRIVING_LICENCE", "ZA_DRIVER_LICENSE": "DRIVING_LICENCE",
+    "EMAIL_ADDRESS": "EMAIL",
+    "PHONE_NUMBER": "PHONE",
+    "ZA_MOBILE_NUMBER": "PHONE",
+    "ZA_TELEPHONE_NUMBER": "PHONE",
+    "CREDIT_CARD": "CREDIT_CARD",
+    "CRYPTO": "CRYPTO_WALLET",
+    "IBAN_CODE": "IBAN",
+    "IP_ADDRESS": "IP",
+    "MAC_ADDRESS": "MAC",
+    "US_SSN": "SSN",
+    "US_ITIN": "ITIN",
+    "ABA_ROUTING_NUMBER": "ABA_ROUTING",
+    "US_BANK_NUMBER": "BANK_ACCOUNT",
+    "US_NPI": "NPI",
+    "US_MBI": "MBI",
+    "MEDICAL_LICENSE": "DEA",
+    "CA_SIN": "SIN",
+    "UK_NINO": "NINO",
+    "UK_NHS": "NHS_NUMBER",
+    "IN_PAN": "PAN",
+    "IN_AADHAAR": "AADHAAR",
+    "IN_GSTIN": "GSTIN",
+    "IN_VOTER": "VOTER_ID",
+    "IT_FISCAL_CODE": "CODICE_FISCALE",
+    "FI_PERSONAL_IDENTITY_CODE": "HETU",
+    "SE_PERSONNUMMER": "PERSONNUMMER",
+    "SG_NRIC_FIN": "NRIC",
+    "PL_PESEL": "PESEL",
+    "AU_TFN": "TFN",
+    "AU_ABN": "ABN",
+    "AU_MEDICARE": "MEDICARE_AU",
+    "KR_RRN": "RRN",
+    "KR_FRN": "RRN",
+    "ES_NIF": "DNI",
+    "ES_NIE": "DNI",
+    "DE_TAX_ID": "STEUER_ID",
+    "TR_NATIONAL_ID": "TCKN",
+    "ZA_ID_NUMBER": "SA_ID",
+    "TH_TNIN": "THAI_ID",
+    "US_PASSPORT": "PASSPORT",
+    "UK_PASSPORT": "PASSPORT",
+    "IN_PASSPORT": "PASSPORT",
+    "IT_PASSPORT": "PASSPORT",
+    "DE_PASSPORT": "PASSPORT",
+    "ES_PASSPORT": "PASSPORT",
+    "KR_PASSPORT": "PASSPORT",
+    "ZA_PASSPORT": "PASSPORT",
+    "PH_PASSPORT": "PASSPORT",
+    "US_DRIVER_LICENSE": "DRIVING_LICENCE",
+    "UK_DRIVING_LICENCE": "DRIVING_LICENCE",
+    "IT_DRIVER_LICENSE": "DRIVING_LICENCE",
+    "KR_DRIVER_LICENSE": "DRIVING_LICENCE",
+    "DE_FUEHRERSCHEIN": "DRIVING_LICENCE",
+    "ZA_DRIVER_LICENSE": "DRIVING_LICENCE",
 }
 SCORE = 0.4
 
@@ -39,6 +95,7 @@ SCORE = 0.4
 class Fastscrub:
     def __init__(self):
         import fastscrub
+
         self.engine = fastscrub.Engine(worker_count=1)
 
     def find(self, text):
@@ -53,7 +110,9 @@ class Fastscrub:
                 end = at
                 while end < len(after) and after[end] == ord("*"):
                     end += 1
-                runs.append((len(before[:at].decode(errors="ignore")), len(before[:end].decode(errors="ignore"))))
+                runs.append(
+                    (len(before[:at].decode(errors="ignore")), len(before[:end].decode(errors="ignore")))
+                )
                 at = end
             else:
                 at += 1
@@ -74,12 +133,18 @@ class Presidio:
         import inspect
 
         import spacy
-        from presidio_analyzer import AnalyzerEngine, LocalRecognizer, PatternRecognizer, RecognizerRegistry
+        from presidio_analyzer import (
+            AnalyzerEngine,
+            LocalRecognizer,
+            PatternRecognizer,
+            RecognizerRegistry,
+        )
         from presidio_analyzer import predefined_recognizers as predefined
         from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
         class Tokens(NlpEngine):
             """A tokenizer and nothing else."""
+
             blank = spacy.blank("en")
 
             def load(self):
@@ -90,7 +155,14 @@ class Presidio:
 
             def process_text(self, text, language):
                 doc = self.blank(text)
-                return NlpArtifacts([], doc, [token.idx for token in doc], [token.text.lower() for token in doc], self, language)
+                return NlpArtifacts(
+                    [],
+                    doc,
+                    [token.idx for token in doc],
+                    [token.text.lower() for token in doc],
+                    self,
+                    language,
+                )
 
             def process_batch(self, texts, language, **_):
                 return ((text, self.process_text(text, language)) for text in texts)
@@ -113,7 +185,11 @@ class Presidio:
         wanted = (PatternRecognizer, predefined.PhoneRecognizer)
         for name in sorted(predefined.__all__):
             made = getattr(predefined, name)
-            if not inspect.isclass(made) or not issubclass(made, LocalRecognizer) or not issubclass(made, wanted):
+            if (
+                not inspect.isclass(made)
+                or not issubclass(made, LocalRecognizer)
+                or not issubclass(made, wanted)
+            ):
                 continue
             try:
                 registry.add_recognizer(made(supported_language="en"))
@@ -121,11 +197,17 @@ class Presidio:
                 recognizer = made()
                 recognizer.supported_language = "en"
                 registry.add_recognizer(recognizer)
-        self.analyzer = AnalyzerEngine(registry=registry, nlp_engine=Tokens(), supported_languages=["en"], default_score_threshold=SCORE)
+        self.analyzer = AnalyzerEngine(
+            registry=registry, nlp_engine=Tokens(), supported_languages=["en"], default_score_threshold=SCORE
+        )
         print(f"presidio: {len(registry.recognizers)} recognizers", file=sys.stderr)
 
     def find(self, text):
-        found = [(r.score, r.end - r.start, r.start, r.end, PRESIDIO[r.entity_type]) for r in self.run(text) if r.entity_type in PRESIDIO]
+        found = [
+            (r.score, r.end - r.start, r.start, r.end, PRESIDIO[r.entity_type])
+            for r in self.run(text)
+            if r.entity_type in PRESIDIO
+        ]
         # Its anonymizer resolves overlaps: the better score, then the longer.
         kept = []
         for _, _, start, end, kind in sorted(found, key=lambda one: (-one[0], -one[1], one[2])):
@@ -143,7 +225,10 @@ def main():
     if task == "scan":
         for line in sys.stdin:
             entry = json.loads(line)
-            spans = [{"start": s, "end": e, "type": kind, "rule": name} for s, e, kind in engine.find(entry["text"])]
+            spans = [
+                {"start": s, "end": e, "type": kind, "rule": name}
+                for s, e, kind in engine.find(entry["text"])
+            ]
             print(json.dumps({"id": entry["id"], "spans": spans}))
         return
     rates = {}

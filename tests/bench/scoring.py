@@ -7,8 +7,25 @@ A hit is typed where the types agree, exact where both boundaries do.
 from collections import Counter, defaultdict
 
 # Groups in which the demand is no false alarm at all.
-ZERO = ("tool-calls", "llm-ids", "provider-blobs", "uuids", "snowflakes-ulids", "git", "package-lock", "cargo-lock", "poetry-lock", "uv-lock", "go-sum", "yarn-lock",
-        "requirements", "checksums", "base64-image", "data-uri", "timestamps")
+ZERO = (
+    "tool-calls",
+    "llm-ids",
+    "provider-blobs",
+    "uuids",
+    "snowflakes-ulids",
+    "git",
+    "package-lock",
+    "cargo-lock",
+    "poetry-lock",
+    "uv-lock",
+    "go-sum",
+    "yarn-lock",
+    "requirements",
+    "checksums",
+    "base64-image",
+    "data-uri",
+    "timestamps",
+)
 
 
 def pair(gold, found):
@@ -17,7 +34,11 @@ def pair(gold, found):
     for g, label in enumerate(gold):
         for p, span in enumerate(found):
             shared = min(label["end"], span["end"]) - max(label["start"], span["start"])
-            if shared > 0 and 2 * shared >= label["end"] - label["start"] and 2 * shared >= span["end"] - span["start"]:
+            if (
+                shared > 0
+                and 2 * shared >= label["end"] - label["start"]
+                and 2 * shared >= span["end"] - span["start"]
+            ):
                 candidates.append((shared, label["type"] == span["type"], -g, -p))
     used_gold, used_found, pairs = set(), set(), []
     for _, _, g, p in sorted(candidates, reverse=True):
@@ -73,7 +94,11 @@ def score(positives, negatives, found):
             remarks += [("false alarm", entry, span) for span in spans]
     share = lambda part, whole: part / whole if whole else 0.0
     precision, recall = share(total["typed"], total["found"]), share(total["typed"], total["gold"])
+    by_kind = {
+        kind: share(count["hits"], count["gold"]) for kind, count in sorted(kinds.items()) if count["gold"]
+    }
     return {
+        "recall_mean_of_kinds": share(sum(by_kind.values()), len(by_kind)),
         "recall": share(total["hits"], total["gold"]),
         "precision": share(total["hits"], total["found"]),
         "typed_f1": share(2 * precision * recall, precision + recall),
@@ -81,10 +106,16 @@ def score(positives, negatives, found):
         "false_alarms_per_1000": share(1000 * sum(alarms.values()), len(negatives)),
         "false_alarms_where_none_may_be": sum(alarms[group] for group in ZERO),
         "precision_with_negatives": share(total["hits"], total["found"] + alarmed_spans),
-        "recall_by_kind": {kind: share(count["hits"], count["gold"]) for kind, count in sorted(kinds.items()) if count["gold"]},
-        "typed_by_kind": {kind: share(count["typed"], count["gold"]) for kind, count in sorted(kinds.items()) if count["gold"]},
+        "recall_by_kind": by_kind,
+        "typed_by_kind": {
+            kind: share(count["typed"], count["gold"])
+            for kind, count in sorted(kinds.items())
+            if count["gold"]
+        },
         "wrong_by_kind": {kind: count["false"] for kind, count in sorted(kinds.items()) if count["false"]},
-        "recall_by_group": {group: share(count["hits"], count["gold"]) for group, count in sorted(groups.items())},
+        "recall_by_group": {
+            group: share(count["hits"], count["gold"]) for group, count in sorted(groups.items())
+        },
         "false_alarms_by_group": {group: [alarms[group], sizes[group]] for group in sorted(sizes)},
     }, remarks
 
@@ -93,5 +124,5 @@ def told(remark):
     """A miss or a false alarm on one line, with the value marked."""
     what, entry, span = remark
     text, start, end = entry["text"], span["start"], span["end"]
-    shown = f"{text[max(0, start - 50):start]}⟦{text[start:end][:90]}⟧{text[end:end + 30]}"
+    shown = f"{text[max(0, start - 50) : start]}⟦{text[start:end][:90]}⟧{text[end : end + 30]}"
     return f"{what}\t{span['type']}\t{span.get('rule', '')}\t{entry['id']}\t{entry['group']}\t{shown!r}"

@@ -18,10 +18,12 @@ def itin(rng):
 
 def ein(rng):
     """IRS, "How EINs are assigned": the prefixes in use."""
-    prefix = rng.choice("01 02 03 04 05 06 10 11 12 13 14 15 16 20 21 22 23 24 25 26 27 30 31 32 33 "
-                        "34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 50 51 52 53 54 55 56 57 58 59 "
-                        "60 61 62 63 64 65 66 67 68 71 72 73 74 75 76 77 80 81 82 83 84 85 86 87 88 "
-                        "90 91 92 93 94 95 98 99".split())
+    prefix = rng.choice(
+        "01 02 03 04 05 06 10 11 12 13 14 15 16 20 21 22 23 24 25 26 27 30 31 32 33 "
+        "34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 50 51 52 53 54 55 56 57 58 59 "
+        "60 61 62 63 64 65 66 67 68 71 72 73 74 75 76 77 80 81 82 83 84 85 86 87 88 "
+        "90 91 92 93 94 95 98 99".split()
+    )
     return prefix + digits(rng, 7)
 
 
@@ -84,16 +86,24 @@ def cnpj(rng, letters=False):
 
 
 CURP_VALUES = "0123456789ABCDEFGHIJKLMN\u00d1OPQRSTUVWXYZ"
-CURP_STATES = ("AS BC BS CC CL CM CS CH DF DG GT GR HG JC MC MN MS NT NL OC PL QT QR SP SL SR TC TS "
-               "TL VZ YN ZS NE").split()
+CURP_STATES = (
+    "AS BC BS CC CL CM CS CH DF DG GT GR HG JC MC MN MS NT NL OC PL QT QR SP SL SR TC TS TL VZ YN ZS NE"
+).split()
 
 
 def curp(rng):
     """RENAPO: four letters, date, sex, state, three consonants, homoclave, check digit."""
     consonants, born = "BCDFGHJKLMNPQRSTVWXYZ", date(rng)
-    head = (rng.choice(consonants) + rng.choice("AEIOU") + chars(rng, consonants, 2)
-            + born.strftime("%y%m%d") + rng.choice("HM") + rng.choice(CURP_STATES)
-            + chars(rng, consonants, 3) + ("0" if born.year < 2000 else "A"))
+    head = (
+        rng.choice(consonants)
+        + rng.choice("AEIOU")
+        + chars(rng, consonants, 2)
+        + born.strftime("%y%m%d")
+        + rng.choice("HM")
+        + rng.choice(CURP_STATES)
+        + chars(rng, consonants, 3)
+        + ("0" if born.year < 2000 else "A")
+    )
     total = sum(CURP_VALUES.index(char) * (18 - place) for place, char in enumerate(head))
     return head + str(-total % 10)
 

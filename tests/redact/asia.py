@@ -5,8 +5,13 @@ from digits import ALNUM, UPPER, chars, date, digits, luhn, verhoeff, weighted
 
 def pan(rng):
     """India, Income Tax Department: five letters (the fourth the holder's status), 4 digits, letter."""
-    return (chars(rng, UPPER, 3) + rng.choice("PPPPCHFATBLJG") + rng.choice(UPPER)
-            + f"{rng.randint(1, 9999):04}" + rng.choice(UPPER))
+    return (
+        chars(rng, UPPER, 3)
+        + rng.choice("PPPPCHFATBLJG")
+        + rng.choice(UPPER)
+        + f"{rng.randint(1, 9999):04}"
+        + rng.choice(UPPER)
+    )
 
 
 def aadhaar(rng):
@@ -43,8 +48,13 @@ def nric(rng):
 def my_number(rng):
     """Japan, Order of MIC 2014/85: Q = n + 1 (n <= 6), n - 5; 11 - sum mod 11."""
     head = digits(rng, 11)
-    total = sum(int(digit) * (place + 1 if place <= 6 else place - 5)
-                for place, digit in enumerate(reversed(head), 1)) % 11
+    total = (
+        sum(
+            int(digit) * (place + 1 if place <= 6 else place - 5)
+            for place, digit in enumerate(reversed(head), 1)
+        )
+        % 11
+    )
     return head + ("0" if total <= 1 else str(11 - total))
 
 
@@ -58,8 +68,9 @@ def rrn(rng):
 
 def china_id(rng):
     """GB 11643-1999: region, date, serial, ISO 7064 MOD 11-2."""
-    region = rng.choice(["110105", "310104", "440305", "330106", "510107", "420106", "350203",
-                         "320582", "610113", "370202"])
+    region = rng.choice(
+        ["110105", "310104", "440305", "330106", "510107", "420106", "350203", "320582", "610113", "370202"]
+    )
     head = region + date(rng).strftime("%Y%m%d") + digits(rng, 3)
     return head + "10X98765432"[weighted(head, [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11]
 
@@ -149,17 +160,39 @@ def uk_licence(rng):
     born = date(rng)
     surname = rng.choice(["MORGA", "SMITH", "JONES", "TAYLO", "EVANS", "WOOD9", "FOX99", "KHAN9"])
     month = born.month + rng.choice([0, 50])
-    return (f"{surname}{born.year // 10 % 10}{month:02}{born.day:02}{born.year % 10}"
-            + rng.choice(UPPER) + rng.choice(UPPER + "9") + "9" + chars(rng, UPPER, 2))
+    return (
+        f"{surname}{born.year // 10 % 10}{month:02}{born.day:02}{born.year % 10}"
+        + rng.choice(UPPER)
+        + rng.choice(UPPER + "9")
+        + "9"
+        + chars(rng, UPPER, 2)
+    )
 
 
 LICENCES = {
     "gb": uk_licence,
-    "us": lambda r: rng_shape(r, r.choice(["A#######", "A###-####-####", "A###-###-##-###-#", "########",
-                                           "#########", "AA######A", "A############"])),
+    "us": lambda r: rng_shape(
+        r,
+        r.choice(
+            [
+                "A#######",
+                "A###-####-####",
+                "A###-###-##-###-#",
+                "########",
+                "#########",
+                "AA######A",
+                "A############",
+            ]
+        ),
+    ),
     "de": lambda r: rng_shape(r, "A###AA***##").replace("O", "P"),
-    "in": lambda r: r.choice(["MH", "DL", "KA", "TN", "UP"]) + f"{r.randint(1, 60):02}"
-    + r.choice(["", " ", "-"]) + str(r.randint(1995, 2023)) + digits(r, 7),
+    "in": lambda r: (
+        r.choice(["MH", "DL", "KA", "TN", "UP"])
+        + f"{r.randint(1, 60):02}"
+        + r.choice(["", " ", "-"])
+        + str(r.randint(1995, 2023))
+        + digits(r, 7)
+    ),
     "ca": lambda r: rng_shape(r, "A####-#####-#####"),
     "au": lambda r: rng_shape(r, r.choice(["########", "########", "#########"])),
     "it": lambda r: rng_shape(r, "AA#######A"),

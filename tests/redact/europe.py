@@ -18,17 +18,62 @@ def nhs(rng):
     return head + str(check % 11) if check != 10 else nhs(rng)
 
 
-CF_ODD = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                  [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18,
-                   20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23]))
+CF_ODD = dict(
+    zip(
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        [
+            1,
+            0,
+            5,
+            7,
+            9,
+            13,
+            15,
+            17,
+            19,
+            21,
+            1,
+            0,
+            5,
+            7,
+            9,
+            13,
+            15,
+            17,
+            19,
+            21,
+            2,
+            4,
+            18,
+            20,
+            11,
+            3,
+            6,
+            8,
+            12,
+            14,
+            16,
+            10,
+            22,
+            25,
+            24,
+            23,
+        ],
+    )
+)
 
 
 def codice_fiscale(rng):
     """D.M. 23 December 1976: surname, name, date, Belfiore code, check letter."""
     consonants, born = "BCDFGLMNPRSTVZ", date(rng)
     day = born.day + (40 if rng.random() < 0.5 else 0)
-    head = (chars(rng, consonants, 6) + f"{born.year % 100:02}" + "ABCDEHLMPRST"[born.month - 1]
-            + f"{day:02}" + rng.choice(["H501", "F205", "L219", "F839", "A944", "D612", "G273"]))
+    head = (
+        chars(rng, consonants, 6)
+        + f"{born.year % 100:02}"
+        + "ABCDEHLMPRST"[born.month - 1]
+        + f"{day:02}"
+        + rng.choice(["H501", "F205", "L219", "F839", "A944", "D612", "G273"])
+    )
     total = 0
     for place, char in enumerate(head):
         even = int(char) if char.isdigit() else ord(char) - 65
@@ -40,8 +85,13 @@ def nir(rng):
     """INSEE: sex, year, month, departement, commune, order, key 97 - n mod 97; 2A and 2B."""
     born = date(rng)
     place = rng.choice([f"{n:02}" for n in range(1, 96) if n != 20] + ["2A", "2B"])
-    head = (rng.choice("12") + born.strftime("%y%m") + place + f"{rng.randint(1, 600):03}"
-            + f"{rng.randint(1, 400):03}")
+    head = (
+        rng.choice("12")
+        + born.strftime("%y%m")
+        + place
+        + f"{rng.randint(1, 600):03}"
+        + f"{rng.randint(1, 400):03}"
+    )
     number = int(head.replace("2A", "19").replace("2B", "18"))
     return head + f"{97 - number % 97:02}"
 
@@ -138,8 +188,12 @@ def rodne_cislo(rng):
 def cnp(rng):
     """Romania, MAI: sex and century, date, county, serial; 279146358279 mod 11."""
     born = date(rng)
-    head = (str(rng.choice([1, 2]) + (4 if born.year >= 2000 else 0)) + born.strftime("%y%m%d")
-            + f"{rng.randint(1, 46):02}" + f"{rng.randint(1, 999):03}")
+    head = (
+        str(rng.choice([1, 2]) + (4 if born.year >= 2000 else 0))
+        + born.strftime("%y%m%d")
+        + f"{rng.randint(1, 46):02}"
+        + f"{rng.randint(1, 999):03}"
+    )
     rest = weighted(head, [2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11
     return head + ("1" if rest == 10 else str(rest))
 

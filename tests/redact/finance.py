@@ -18,15 +18,25 @@ NETWORKS = {
     "rupay": (["6521", "6522", "8172", "6070"], [16], (4, 4, 4, 4)),
 }
 # Published by Stripe, Adyen and PayPal for tests.
-TEST_CARDS = ["4242424242424242", "5555555555554444", "378282246310005", "6011111111111117",
-              "3056930009020004", "3566002020360505", "6200000000000005", "2223003122003222",
-              "4111111111111111", "371449635398431", "5105105105105100", "4000056655665556"]
+TEST_CARDS = [
+    "4242424242424242",
+    "5555555555554444",
+    "378282246310005",
+    "6011111111111117",
+    "3056930009020004",
+    "3566002020360505",
+    "6200000000000005",
+    "2223003122003222",
+    "4111111111111111",
+    "371449635398431",
+    "5105105105105100",
+    "4000056655665556",
+]
 
 
 def card(rng):
     """The number and its printed groups."""
-    prefixes, lengths, sizes = NETWORKS[rng.choice(["visa", "visa", "mastercard", "mastercard",
-                                                    *NETWORKS])]
+    prefixes, lengths, sizes = NETWORKS[rng.choice(["visa", "visa", "mastercard", "mastercard", *NETWORKS])]
     if rng.random() < 0.12:
         number = rng.choice(TEST_CARDS)
         return number, (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4) if len(number) == 16 else (4, 6, 4)
@@ -36,20 +46,35 @@ def card(rng):
 
 
 # SWIFT, IBAN Registry: the structure of the BBAN (n digits, a capitals, c either).
-IBANS = dict(part.split(":") for part in (
-    "AD:8n12c AE:19n AL:8n16c AT:16n AZ:4a20c BA:16n BE:12n BG:4a6n8c BH:4a14c BR:23n1a1c BY:4c4n16c "
-    "CH:5n12c CR:18n CY:8n16c CZ:20n DE:18n DK:14n DO:4c20n EE:16n EG:25n ES:20n FI:14n FO:14n "
-    "FR:10n11c2n GB:4a14n GE:2a16n GI:4a15c GL:14n GR:7n16c GT:24c HR:17n HU:24n IE:4a14n IL:19n "
-    "IQ:4a15n IS:22n IT:1a10n12c JO:4a4n18c KW:4a22c KZ:3n13c LB:4n20c LC:4a24c LI:5n12c LT:16n "
-    "LU:3n13c LV:4a13c LY:21n MC:10n11c2n MD:2c18c ME:18n MK:3n10c2n MR:23n MT:4a5n18c MU:4a19n3a "
-    "NL:4a10n NO:11n PK:4a16c PL:24n PS:4a21c PT:21n QA:4a21c RO:4a16c RS:18n SA:2n18c SC:4a20n3a "
-    "SE:20n SI:15n SK:20n SM:1a10n12c TN:20n TR:5n1n16c UA:6n19c VA:18n VG:4a16n XK:16n").split())
+IBANS = dict(
+    part.split(":")
+    for part in (
+        "AD:8n12c AE:19n AL:8n16c AT:16n AZ:4a20c BA:16n BE:12n BG:4a6n8c BH:4a14c BR:23n1a1c BY:4c4n16c "
+        "CH:5n12c CR:18n CY:8n16c CZ:20n DE:18n DK:14n DO:4c20n EE:16n EG:25n ES:20n FI:14n FO:14n "
+        "FR:10n11c2n GB:4a14n GE:2a16n GI:4a15c GL:14n GR:7n16c GT:24c HR:17n HU:24n IE:4a14n IL:19n "
+        "IQ:4a15n IS:22n IT:1a10n12c JO:4a4n18c KW:4a22c KZ:3n13c LB:4n20c LC:4a24c LI:5n12c LT:16n "
+        "LU:3n13c LV:4a13c LY:21n MC:10n11c2n MD:2c18c ME:18n MK:3n10c2n MR:23n MT:4a5n18c MU:4a19n3a "
+        "NL:4a10n NO:11n PK:4a16c PL:24n PS:4a21c PT:21n QA:4a21c RO:4a16c RS:18n SA:2n18c SC:4a20n3a "
+        "SE:20n SI:15n SK:20n SM:1a10n12c TN:20n TR:5n1n16c UA:6n19c VA:18n VG:4a16n XK:16n"
+    ).split()
+)
 # The examples of the registry itself.
-REGISTRY_IBANS = ["GB29NWBK60161331926819", "DE89370400440532013000", "FR1420041010050500013M02606",
-                  "NL91ABNA0417164300", "ES9121000418450200051332", "IT60X0542811101000000123456",
-                  "CH9300762011623852957", "BE68539007547034", "AT611904300234573201",
-                  "SE4550000000058398257466", "NO9386011117947", "PL61109010140000071219812874",
-                  "SA0380000000608010167519", "MT84MALT011000012345MTLCAST001S"]
+REGISTRY_IBANS = [
+    "GB29NWBK60161331926819",
+    "DE89370400440532013000",
+    "FR1420041010050500013M02606",
+    "NL91ABNA0417164300",
+    "ES9121000418450200051332",
+    "IT60X0542811101000000123456",
+    "CH9300762011623852957",
+    "BE68539007547034",
+    "AT611904300234573201",
+    "SE4550000000058398257466",
+    "NO9386011117947",
+    "PL61109010140000071219812874",
+    "SA0380000000608010167519",
+    "MT84MALT011000012345MTLCAST001S",
+]
 
 
 def iban(rng):
@@ -68,8 +93,28 @@ def iban(rng):
     return f"{country}{98 - value % 97:02}{bban}"
 
 
-BANKS = ["DEUT", "COBA", "BNPA", "SOGE", "BARC", "HBUK", "CHAS", "CITI", "INGB", "RABO", "UBSW",
-         "NDEA", "BSCH", "BBVA", "UNCR", "KRED", "DABA", "BOTK", "ICIC", "RZBA"]
+BANKS = [
+    "DEUT",
+    "COBA",
+    "BNPA",
+    "SOGE",
+    "BARC",
+    "HBUK",
+    "CHAS",
+    "CITI",
+    "INGB",
+    "RABO",
+    "UBSW",
+    "NDEA",
+    "BSCH",
+    "BBVA",
+    "UNCR",
+    "KRED",
+    "DABA",
+    "BOTK",
+    "ICIC",
+    "RZBA",
+]
 
 
 def bic(rng):
@@ -85,19 +130,30 @@ def imei(rng):
     return head + luhn(head)
 
 
-VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ0123456789",
-                      [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9,
-                       0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
+VIN_VALUES = dict(
+    zip(
+        "ABCDEFGHJKLMNPRSTUVWXYZ0123456789",
+        [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    )
+)
 
 
 def vin(rng):
     """49 CFR 565: check digit in the ninth place (North America)."""
     alphabet = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
     maker = rng.choice(["1HG", "1M8", "2T1", "3VW", "4T1", "5YJ", "1FT", "1G1", "WBA", "JTD", "KNA"])
-    head = maker + chars(rng, alphabet, 5) + "0" + rng.choice("ABCDEFGHJKLMNPRSTVWXY123456789") \
-        + rng.choice(alphabet) + digits(rng, 6)
-    total = sum(VIN_VALUES[char] * weight for char, weight
-                in zip(head, [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2]))
+    head = (
+        maker
+        + chars(rng, alphabet, 5)
+        + "0"
+        + rng.choice("ABCDEFGHJKLMNPRSTVWXY123456789")
+        + rng.choice(alphabet)
+        + digits(rng, 6)
+    )
+    total = sum(
+        VIN_VALUES[char] * weight
+        for char, weight in zip(head, [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2])
+    )
     return head[:8] + "0123456789X"[total % 11] + head[9:]
 
 
@@ -123,6 +179,7 @@ BECH = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 def _bech32(prefix, values, constant):
     """BIP 173 and 350."""
+
     def polymod(all_values):
         check = 1
         for value in all_values:
@@ -130,6 +187,7 @@ def _bech32(prefix, values, constant):
             for bit, generator in enumerate([0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3]):
                 check ^= generator if top >> bit & 1 else 0
         return check
+
     expanded = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
     rest = polymod(expanded + values + [0] * 6) ^ constant
     return prefix + "1" + "".join(BECH[v] for v in values + [rest >> 5 * (5 - i) & 31 for i in range(6)])
@@ -149,7 +207,7 @@ def keccak256(data):
     padded[-1] |= 0x80
     for start in range(0, len(padded), 136):
         for i in range(17):
-            lanes[i % 5][i // 5] ^= int.from_bytes(padded[start + 8 * i:start + 8 * i + 8], "little")
+            lanes[i % 5][i // 5] ^= int.from_bytes(padded[start + 8 * i : start + 8 * i + 8], "little")
         lfsr = 1
         for _ in range(24):
             c = [lanes[x][0] ^ lanes[x][1] ^ lanes[x][2] ^ lanes[x][3] ^ lanes[x][4] for x in range(5)]
@@ -180,14 +238,21 @@ def ethereum(rng):
 
 
 WALLETS = [
-    ethereum, ethereum, ethereum,
-    lambda r: _base58check(r, [0]), lambda r: _base58check(r, [0]), lambda r: _base58check(r, [5]),
+    ethereum,
+    ethereum,
+    ethereum,
+    lambda r: _base58check(r, [0]),
+    lambda r: _base58check(r, [0]),
+    lambda r: _base58check(r, [5]),
     lambda r: _bech32("bc", [0] + _five_bits(r.randbytes(20)), 1),
     lambda r: _bech32("bc", [0] + _five_bits(r.randbytes(32)), 1),
     lambda r: _bech32("bc", [1] + _five_bits(r.randbytes(32)), 0x2BC830A3),
-    lambda r: _base58check(r, [0x30]), lambda r: _bech32("ltc", [0] + _five_bits(r.randbytes(20)), 1),
-    lambda r: _base58check(r, [0x1E]), lambda r: _base58check(r, [0x41]),
-    lambda r: _base58check(r, [0], RIPPLE), lambda r: _base58check(r, [0x4C]),
+    lambda r: _base58check(r, [0x30]),
+    lambda r: _bech32("ltc", [0] + _five_bits(r.randbytes(20)), 1),
+    lambda r: _base58check(r, [0x1E]),
+    lambda r: _base58check(r, [0x41]),
+    lambda r: _base58check(r, [0], RIPPLE),
+    lambda r: _base58check(r, [0x4C]),
     lambda r: _bech32("addr", _five_bits(b"\x01" + r.randbytes(56)), 1),
 ]
 
@@ -206,8 +271,8 @@ def mac(rng):
 def mac_form(rng, raw):
     form = rng.choice([":", ":", ":", "-", "-", "."])
     if form == ".":
-        return ".".join(raw[i:i + 4] for i in (0, 4, 8))
-    text = form.join(raw[i:i + 2] for i in range(0, 12, 2))
+        return ".".join(raw[i : i + 4] for i in (0, 4, 8))
+    text = form.join(raw[i : i + 2] for i in range(0, 12, 2))
     return text.upper() if form == "-" or rng.random() < 0.4 else text
 
 

@@ -3,11 +3,22 @@
 import random
 
 import hard_code
+import hard_config
 import hard_context
+import hard_files
 import hard_ids
+import hard_logs
 import hard_numbers
 
-GROUPS = {**hard_ids.GROUPS, **hard_code.GROUPS, **hard_numbers.GROUPS, **hard_context.GROUPS}
+GROUPS = {
+    **hard_ids.GROUPS,
+    **hard_files.GROUPS,
+    **hard_code.GROUPS,
+    **hard_config.GROUPS,
+    **hard_logs.GROUPS,
+    **hard_numbers.GROUPS,
+    **hard_context.GROUPS,
+}
 
 
 def negatives(seed):

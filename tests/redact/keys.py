@@ -12,16 +12,27 @@ import zlib
 
 from digits import ALNUM, HEX, LOWER, UPPER, chars, digits
 
-CLASSES = {"x": ALNUM, "h": HEX, "l": LOWER + "0123456789", "U": UPPER + "0123456789",
-           "a": UPPER + LOWER, "d": "0123456789", "w": ALNUM + "_-", "b": ALNUM + "+/",
-           "B": UPPER + "234567", "q": "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"}
+CLASSES = {
+    "x": ALNUM,
+    "h": HEX,
+    "l": LOWER + "0123456789",
+    "U": UPPER + "0123456789",
+    "a": UPPER + LOWER,
+    "d": "0123456789",
+    "w": ALNUM + "_-",
+    "b": ALNUM + "+/",
+    "B": UPPER + "234567",
+    "q": "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
+}
 
 BASE62 = "0123456789" + UPPER + LOWER
 
 
 def _families(text):
-    return {name: shape.replace("|", "") for name, shape in
-            (line.split(" ", 1) for line in text.strip().split("\n"))}
+    return {
+        name: shape.replace("|", "")
+        for name, shape in (line.split(" ", 1) for line in text.strip().split("\n"))
+    }
 
 
 # Family and shape. `<x36>` stands for 36 characters of class x.
@@ -34,6 +45,8 @@ anthropic sk-a|nt-api03-<w93>AA
 anthropic-admin sk-a|nt-admin01-<w93>AA
 anthropic-oauth sk-a|nt-oat01-<w93>AA
 google AI|za<w35>
+google-oauth-secret GOC|SPX-<w28>
+google-access ya|29.<w120>
 huggingface h|f_<a34>
 groq gs|k_<x52>
 xai xa|i-<x80>
@@ -144,6 +157,7 @@ harness pa|t.<w22>.<x24>.<x20>
 
 def fill(rng, shape):
     """Ends in no `-` or `_`: real keys rarely do, and such an end is a matter of taste."""
+    shape = shape.replace("|", "")
     text = re.sub(r"<([A-Za-z])(\d+)>", lambda m: chars(rng, CLASSES[m[1]], int(m[2])), shape)
     return text if text[-1] not in "-_" else text[:-1] + rng.choice("AQgw048")
 
@@ -169,24 +183,37 @@ def _url64(raw):
 
 def jwt(rng):
     """RFC 7519 and 7515: a JSON header with alg, claims, a signature of the algorithm's length."""
-    algorithm, size = rng.choice([("HS256", 32), ("HS256", 32), ("RS256", 256), ("ES256", 64),
-                                  ("HS512", 64), ("EdDSA", 64)])
+    algorithm, size = rng.choice(
+        [("HS256", 32), ("HS256", 32), ("RS256", 256), ("ES256", 64), ("HS512", 64), ("EdDSA", 64)]
+    )
     header = {"alg": algorithm, "typ": "JWT"}
     if rng.random() < 0.4:
         header["kid"] = chars(rng, ALNUM, 12)
     if rng.random() < 0.2:
         header = dict(reversed(header.items()))
     claims = {"sub": digits(rng, 10), "iat": 1_700_000_000 + rng.randrange(90_000_000)}
-    for claim, value in (("iss", "https://login.example.net/"), ("scope", "read write"),
-                         ("aud", "api"), ("role", "admin"), ("name", "Ann Lee")):
+    for claim, value in (
+        ("iss", "https://login.example.net/"),
+        ("scope", "read write"),
+        ("aud", "api"),
+        ("role", "admin"),
+        ("name", "Ann Lee"),
+    ):
         if rng.random() < 0.4:
             claims[claim] = value
     parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
     return ".".join(map(_url64, [*parts, rng.randbytes(size)]))
 
 
-ARMOURS = ["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY",
-           "ENCRYPTED PRIVATE KEY", "DSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK"]
+ARMOURS = [
+    "RSA PRIVATE KEY",
+    "PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "OPENSSH PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "DSA PRIVATE KEY",
+    "PGP PRIVATE KEY BLOCK",
+]
 
 
 def private_key(rng):
@@ -194,14 +221,19 @@ def private_key(rng):
     armour = rng.choice(ARMOURS)
     width = 70 if armour.startswith("OPENSSH") else 64
     body = base64.b64encode(rng.randbytes(rng.choice([118, 230, 420]))).decode()
-    head = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC," + chars(rng, HEX.upper(), 32) + "\n\n" \
-        if armour == "RSA PRIVATE KEY" and rng.random() < 0.3 else ""
-    lines = "\n".join(body[i:i + width] for i in range(0, len(body), width))
+    head = (
+        "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC," + chars(rng, HEX.upper(), 32) + "\n\n"
+        if armour == "RSA PRIVATE KEY" and rng.random() < 0.3
+        else ""
+    )
+    lines = "\n".join(body[i : i + width] for i in range(0, len(body), width))
     return f"-----BEGIN {armour}-----\n{head}{lines}\n-----END {armour}-----"
 
 
-WORDS = ("Sunflower Dragon Winter Coffee Monkey Purple Ranger Falcon Rocket Marble Copper Silver "
-         "Thunder Orchid Walnut Harbor").split()
+WORDS = (
+    "Sunflower Dragon Winter Coffee Monkey Purple Ranger Falcon Rocket Marble Copper Silver "
+    "Thunder Orchid Walnut Harbor"
+).split()
 
 
 def password(rng):
@@ -227,13 +259,33 @@ def plain_password(rng):
 def credentials(rng):
     """RFC 3986 userinfo inside a URL or DSN: (before, user:password, after)."""
     user = rng.choice(["admin", "app", "postgres", "deploy", "svc_reports", "root", "reader", "ci-bot"])
-    host = rng.choice(["db.internal", "10.2.3.4", "cache-1.prod.example.com", "localhost",
-                       "mq.example.net", "cluster0.ab1cd.mongodb.net", "db"])
-    scheme, tail = rng.choice([("postgresql", ":5432/app"), ("postgres", "/orders?sslmode=require"),
-                               ("mysql", ":3306/shop"), ("mongodb+srv", "/?retryWrites=true"),
-                               ("redis", ":6379/0"), ("rediss", ":6380"), ("amqp", ":5672/%2f"),
-                               ("https", "/repo.git"), ("ftp", "/pub"), ("smtp", ":587"),
-                               ("mysql+pymysql", "/crm?charset=utf8mb4"), ("http", ":8080/api")])
+    host = rng.choice(
+        [
+            "db.internal",
+            "10.2.3.4",
+            "cache-1.prod.example.com",
+            "localhost",
+            "mq.example.net",
+            "cluster0.ab1cd.mongodb.net",
+            "db",
+        ]
+    )
+    scheme, tail = rng.choice(
+        [
+            ("postgresql", ":5432/app"),
+            ("postgres", "/orders?sslmode=require"),
+            ("mysql", ":3306/shop"),
+            ("mongodb+srv", "/?retryWrites=true"),
+            ("redis", ":6379/0"),
+            ("rediss", ":6380"),
+            ("amqp", ":5672/%2f"),
+            ("https", "/repo.git"),
+            ("ftp", "/pub"),
+            ("smtp", ":587"),
+            ("mysql+pymysql", "/crm?charset=utf8mb4"),
+            ("http", ":8080/api"),
+        ]
+    )
     secret = plain_password(rng)
     if rng.random() < 0.2:
         secret = secret[:4] + rng.choice(["%40", "%23", "!", "$"]) + secret[4:]
@@ -245,8 +297,9 @@ def basic(rng):
 
 
 def bearer(rng):
-    return rng.choice([lambda: chars(rng, ALNUM + "-_", 43), lambda: chars(rng, HEX, 40),
-                       lambda: chars(rng, ALNUM, 32), lambda: fill(rng, "ya29.<w120>")])()[:-1] + "x"
+    """RFC 6750: opaque, of no vendor's form."""
+    alphabet, size = rng.choice([(ALNUM + "-_", 42), (HEX, 40), (ALNUM, 32)])
+    return chars(rng, alphabet, size) + ("x" if alphabet != HEX else "")
 
 
 def uuid(rng):
@@ -258,8 +311,10 @@ WEBHOOKS = [
     lambda r: fill(r, "https://hooks.sl|ack.com/services/T<U10>/B<U10>/<x24>"),
     lambda r: fill(r, "https://dis|cord.com/api/webhooks/<d19>/<w68>"),
     lambda r: fill(r, "https://dis|cordapp.com/api/webhooks/<d18>/<w68>"),
-    lambda r: f"https://contoso.webhook.off|ice.com/webhookb2/{uuid(r)}@{uuid(r)}/IncomingWebhook/"
-              f"{chars(r, HEX, 32)}/{uuid(r)}",
+    lambda r: (
+        f"https://contoso.webhook.off|ice.com/webhookb2/{uuid(r)}@{uuid(r)}/IncomingWebhook/"
+        f"{chars(r, HEX, 32)}/{uuid(r)}"
+    ),
     lambda r: fill(r, "https://hooks.za|pier.com/hooks/catch/<d7>/<l7>"),
     lambda r: fill(r, "https://chat.google|apis.com/v1/spaces/<x11>/messages?key=AI|za<w35>&token=<w43>"),
     lambda r: fill(r, "https://hooks.sl|ack.com/workflows/T<U10>/A<U10>/<d18>/<x24>"),
@@ -287,6 +342,31 @@ SECRETS = {
     "twilio": (["TWILIO_AUTH_TOKEN", "twilio_auth_token"], "<h32>"),
     "cloudflare": (["CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"], "<w40>"),
     "consumer": (["consumer_secret", "TWITTER_CONSUMER_SECRET", "app_secret"], "<x50>"),
+    # Vendors whose keys have no prefix: gitleaks knows them by the name beside them.
+    "algolia": (["ALGOLIA_API_KEY", "algolia_admin_key"], "<l32>"),
+    "heroku": (["HEROKU_API_KEY", "heroku_api_token"], "<h8>-<h4>-4<h3>-a<h3>-<h12>"),
+    "snyk": (["SNYK_TOKEN", "snyk_api_key"], "<h8>-<h4>-4<h3>-b<h3>-<h12>"),
+    "fastly": (["FASTLY_API_TOKEN", "fastly_key"], "<w32>"),
+    "okta": (["OKTA_API_TOKEN", "okta_token"], "00<w40>"),
+    "mattermost": (["MATTERMOST_TOKEN", "mattermost_access_token"], "<l26>"),
+    "twitch": (["TWITCH_CLIENT_SECRET", "twitch_token"], "<l30>"),
+    "zendesk": (["ZENDESK_API_TOKEN", "zendesk_secret"], "<l40>"),
+    "contentful": (["CONTENTFUL_DELIVERY_TOKEN", "contentful_access_token"], "<w43>"),
+    "kraken": (["KRAKEN_PRIVATE_KEY", "kraken_api_secret"], "<b86>=="),
+    "coinbase": (["COINBASE_API_SECRET", "coinbase_access_token"], "<l64>"),
+    "facebook": (["FACEBOOK_APP_SECRET", "fb_app_secret"], "<h32>"),
+    "finnhub": (["FINNHUB_API_KEY", "finnhub_token"], "<l20>"),
+    "rapidapi": (["RAPIDAPI_KEY", "x-rapidapi-key"], "<l50>"),
+    "plaid": (["PLAID_SECRET", "plaid_secret_key"], "<h30>"),
+    "cohere": (["COHERE_API_KEY", "CO_API_KEY"], "<x40>"),
+    "mistral": (["MISTRAL_API_KEY"], "<x32>"),
+    "travis": (["TRAVIS_TOKEN", "travis_api_token"], "<l22>"),
+    "sumologic": (["SUMO_ACCESS_KEY", "sumologic_access_token"], "<l64>"),
+    "launchdarkly": (["LAUNCHDARKLY_ACCESS_TOKEN"], "<w40>"),
+    "dropbox": (["DROPBOX_APP_SECRET", "dropbox_secret"], "<l15>"),
+    "pagerduty": (["PAGERDUTY_TOKEN", "pagerduty_api_key"], "<w20>"),
+    "session": (["SESSION_SECRET", "COOKIE_SECRET", "APP_KEY"], "<x40>"),
+    "hmac": (["hmac_key", "WEBHOOK_SIGNING_KEY", "signingKey"], "<h64>"),
 }
 
 

@@ -28,8 +28,10 @@ def render(pieces):
 
 
 def encode(pieces, function):
-    return [Gold(piece.kind, function(piece.text)) if isinstance(piece, Gold) else function(piece)
-            for piece in pieces]
+    return [
+        Gold(piece.kind, function(piece.text)) if isinstance(piece, Gold) else function(piece)
+        for piece in pieces
+    ]
 
 
 def json_string(text, ascii_only=False):
@@ -51,17 +53,17 @@ def fill(template, **values):
     while rest:
         start = rest.find("{")
         end = rest.find("}", start)
-        name = rest[start + 1:end] if start >= 0 else None
+        name = rest[start + 1 : end] if start >= 0 else None
         if start < 0:
             out.append(rest)
             break
         if name not in values:
-            out.append(rest[:start + 1])
-            rest = rest[start + 1:]
+            out.append(rest[: start + 1])
+            rest = rest[start + 1 :]
             continue
         if start:
             out.append(rest[:start])
         value = values[name]
         out.extend(value if isinstance(value, list) else [value])
-        rest = rest[end + 1:]
+        rest = rest[end + 1 :]
     return out

@@ -1,29 +1,37 @@
-"""Texts for the kinds whose value is bound to its surroundings, evasions, and mixed documents."""
-
-import base64
+"""Texts for the kinds whose value is bound to its surroundings, and mixed documents."""
 
 import finance as fin
+import forms
 import keys
 import kinds as kind_table
-from carriers import Case, json_string
+from carriers import Case
 from digits import digits
-from pieces import Gold, encode, fill, url
+from pieces import Gold, encode, fill, json_string
 
 BY_NAME = {kind.name: kind for kind in reversed(kind_table.KINDS)}
 
 
-def _value(rng, name):
+def sample(rng, name):
     if name == "API_KEY":
         return keys.api_key(rng, rng.randrange(1000))[1]
     return BY_NAME[name].value(rng)
 
 
-# --- bound to their surroundings ----------------------------------------------------------------
-
 CREDENTIAL_TEXTS = [
-    "DATABASE_URL={u}", 'engine = create_engine("{u}")\n', "databases:\n  default:\n    url: {u}\n", "connecting to {u} failed, see the log",
-    '{"dsn": "{u}", "pool": 5}', "git clone {u}\n", "<datasource url=\"{u}\"/>", "please use {u} for staging", "spring.datasource.url={u}\n",
-    "$ curl -I {u}\nHTTP/1.1 200 OK", "const client = new Client('{u}');", "连接串是{u}，请保密", "REDIS_URL='{u}'\nPORT=80\n", "| dsn | {u} |\n|---|---|\n",
+    "DATABASE_URL={u}",
+    'engine = create_engine("{u}")\n',
+    "databases:\n  default:\n    url: {u}\n",
+    "connecting to {u} failed, see the log",
+    '{"dsn": "{u}", "pool": 5}',
+    "git clone {u}\n",
+    '<datasource url="{u}"/>',
+    "please use {u} for staging",
+    "spring.datasource.url={u}\n",
+    "$ curl -I {u}\nHTTP/1.1 200 OK",
+    "const client = new Client('{u}');",
+    "连接串是{u}，请保密",
+    "REDIS_URL='{u}'\nPORT=80\n",
+    "| dsn | {u} |\n|---|---|\n",
 ]
 
 
@@ -33,16 +41,23 @@ def credentials(rng, place):
         before, after = "", "@tcp(10.0.0.7:3306)/shop?parseTime=true"
     address = [before, Gold("CREDENTIALS", value), after]
     text = CREDENTIAL_TEXTS[place % len(CREDENTIAL_TEXTS)]
-    if text.startswith("{\"dsn"):
+    if text.startswith('{"dsn'):
         return ['{"dsn": "', *address, '", "pool": 5}']
     return fill(text, u=address)
 
 
 AUTH_TEXTS = [
-    "GET /v1/me HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: {s} {v}\r\nAccept: */*\r\n", "curl -H 'Authorization: {s} {v}' https://api.example.com/v1/me",
-    '{"headers": {"Authorization": "{s} {v}", "Accept": "application/json"}}', 'headers = {"Authorization": "{s} {v}"}\n', "authorization: {s} {v}",
-    "Proxy-Authorization: {s} {v}\r\n", "2026-04-02 11:02:07,113 DEBUG send: headers Authorization='{s} {v}' bytes=312", "fetch(url, { headers: { authorization: `{s} {v}` } })",
-    "http:\n  headers:\n    Authorization: \"{s} {v}\"\n", "I pasted this header: Authorization: {s} {v}\nand got a 401", "req.Header.Set(\"Authorization\", \"{s} {v}\")\n",
+    "GET /v1/me HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: {s} {v}\r\nAccept: */*\r\n",
+    "curl -H 'Authorization: {s} {v}' https://api.example.com/v1/me",
+    '{"headers": {"Authorization": "{s} {v}", "Accept": "application/json"}}',
+    'headers = {"Authorization": "{s} {v}"}\n',
+    "authorization: {s} {v}",
+    "Proxy-Authorization: {s} {v}\r\n",
+    "2026-04-02 11:02:07,113 DEBUG send: headers Authorization='{s} {v}' bytes=312",
+    "fetch(url, { headers: { authorization: `{s} {v}` } })",
+    'http:\n  headers:\n    Authorization: "{s} {v}"\n',
+    "I pasted this header: Authorization: {s} {v}\nand got a 401",
+    'req.Header.Set("Authorization", "{s} {v}")\n',
     '{"role":"user","content":"call it with \\"Authorization: {s} {v}\\" please"}',
 ]
 
@@ -58,181 +73,178 @@ def private_key(rng, place):
     gold = Gold("PRIVATE_KEY", value)
     indented = Gold("PRIVATE_KEY", value.replace("\n", "\n    "))
     return [
-        lambda: [gold], lambda: ["Here is the key:\n```\n", gold, "\n```\nkeep it safe"],
-        lambda: ['{"type": "service_account", "private_key_id": "', "0a1b2c3d", '", "private_key": "', *encode([gold, "\n"], json_string), '"}'],
-        lambda: ["tls:\n  key: |\n    ", indented, "\n  port: 443\n"], lambda: ['SSH_KEY="', *encode([gold], lambda t: t.replace("\n", "\\n")), '"\n'],
-        lambda: ["cat > ~/.ssh/id <<EOF\n", gold, "\nEOF\nchmod 600 ~/.ssh/id\n"], lambda: ["KEY = '''", gold, "\n'''\n"],
-        lambda: ["resource \"tls\" \"a\" {\n  key = <<-PEM\n    ", indented, "\n  PEM\n}\n"], lambda: ["<key>", gold, "</key>"],
+        lambda: [gold],
+        lambda: ["Here is the key:\n```\n", gold, "\n```\nkeep it safe"],
+        lambda: [
+            '{"type": "service_account", "private_key_id": "',
+            "0a1b2c3d",
+            '", "private_key": "',
+            *encode([gold, "\n"], json_string),
+            '"}',
+        ],
+        lambda: ["tls:\n  key: |\n    ", indented, "\n  port: 443\n"],
+        lambda: ['SSH_KEY="', *encode([gold], lambda t: t.replace("\n", "\\n")), '"\n'],
+        lambda: ["cat > ~/.ssh/id <<EOF\n", gold, "\nEOF\nchmod 600 ~/.ssh/id\n"],
+        lambda: ["KEY = '''", gold, "\n'''\n"],
+        lambda: ['resource "tls" "a" {\n  key = <<-PEM\n    ', indented, "\n  PEM\n}\n"],
+        lambda: ["<key>", gold, "</key>"],
         lambda: [*encode([gold], lambda t: t.replace("\n", "\r\n")), "\r\n"],
     ][place % 10]()
 
 
-# --- evasion ------------------------------------------------------------------------------------
-
-WIDE = {ord(c): ord(c) + 0xFEE0 for c in "0123456789@"}
-TEXT = {"EMAIL": "mail {v} today", "CREDIT_CARD": "card {v} exp 12/29", "IBAN": "IBAN {v} please", "SSN": "SSN {v} on file", "PHONE": "phone {v} after six",
-        "API_KEY": "API key {v} works", "JWT": "token {v} expired", "CPF": "CPF {v} do titular", "AADHAAR": "Aadhaar {v} linked", "NHS_NUMBER": "NHS number {v} noted",
-        "PESEL": "PESEL {v} w aktach", "WEBHOOK_URL": "webhook {v} posts", "CRYPTO_WALLET": "wallet {v} only"}
-
-
-def _sprinkle(rng, text, signs):
-    at = sorted(rng.sample(range(1, len(text)), min(rng.choice([1, 2, 3]), len(text) - 1)), reverse=True)
-    for place in at:
-        text = text[:place] + rng.choice(signs) + text[place:]
-    return text
-
-
-def _escape_some(rng, text, form, share=0.4):
-    out = "".join(form(char) if rng.random() < share else char for char in text)
-    return out if out != text else form(text[0]) + text[1:]
-
-
-def zero_width(rng):
-    name = rng.choice(["EMAIL", "CREDIT_CARD", "IBAN", "SSN", "PHONE", "API_KEY", "CPF", "AADHAAR", "NHS_NUMBER", "CRYPTO_WALLET"])
-    return name, _sprinkle(rng, _value(rng, name), "\u200b\u200c\u200d\u2060\ufeff\u00ad")
-
-
-def full_width(rng):
-    name = rng.choice(["CREDIT_CARD", "SSN", "PHONE", "IBAN", "CPF", "AADHAAR", "EMAIL", "PESEL"])
-    return name, _value(rng, name).translate(WIDE)
-
-
-def spaces(rng):
-    """As copied from web pages: no-break and thin spaces, other dashes."""
-    name = rng.choice(["CREDIT_CARD", "IBAN", "SSN", "PHONE", "AADHAAR"])
-    for _ in range(80):
-        value = _value(rng, name)
-        if " " in value or "-" in value:
-            break
-    return name, value.replace(" ", rng.choice("\u00a0\u202f\u2009")).replace("-", rng.choice("\u2011\u2013\u2010"))
-
-
-def unicode_escape(rng):
-    name = rng.choice(["EMAIL", "CREDIT_CARD", "IBAN", "SSN", "API_KEY", "PHONE"])
-    return name, _escape_some(rng, _value(rng, name), lambda c: f"\\u{ord(c):04x}", rng.choice([0.2, 0.5, 1]))
-
-
-def entities(rng):
-    name = rng.choice(["EMAIL", "CREDIT_CARD", "IBAN", "PHONE", "SSN"])
-    form = rng.choice([lambda c: f"&#{ord(c)};", lambda c: f"&#x{ord(c):x};"])
-    value = _value(rng, name)
-    if name == "EMAIL" and rng.random() < 0.5:
-        return name, value.replace("@", rng.choice(["&#64;", "&#x40;", "&commat;"]))
-    return name, _escape_some(rng, value, form, rng.choice([0.3, 1]))
-
-
-def url_encoded(rng):
-    name = rng.choice(["EMAIL", "PHONE", "IBAN", "CREDIT_CARD", "WEBHOOK_URL", "JWT", "SSN"])
-    value = _value(rng, name)
-    value = _escape_some(rng, value, lambda c: f"%{ord(c):02X}" if ord(c) < 128 else c, 0.3) if rng.random() < 0.3 else url(value)
-    return name, value
-
-
-def line_breaks(rng):
-    name = rng.choice(["IBAN", "IBAN", "CREDIT_CARD"])
-    for _ in range(80):
-        value = _value(rng, name)
-        if value.count(" ") >= 2:
-            break
-    places = [place for place, char in enumerate(value) if char == " "]
-    at = rng.choice(places) if places else 4
-    return name, value[:at] + rng.choice(["\n", "\r\n", " \n"]) + value[at + 1:]
-
-
-EVASIONS = [zero_width, full_width, spaces, unicode_escape, entities, url_encoded, line_breaks]
-
-
-def evasion(rng, place):
-    make = EVASIONS[place % len(EVASIONS)]
-    name, value = make(rng)
-    text = TEXT[name]
-    if make is url_encoded:
-        text = "https://example.com/f?x=1&" + {"EMAIL": "email", "PHONE": "phone", "IBAN": "iban", "CREDIT_CARD": "card_number", "WEBHOOK_URL": "hook", "JWT": "token", "SSN": "ssn"}[name] + "={v}&y=2"
-    return make.__name__.replace("_", "-"), fill(text, v=Gold(name, value))
-
-
-def base64_secret(rng, place):
-    """One level of base64 over a secret: Kubernetes, CI variables, pasted blobs."""
-    kind, plain = [
-        ("API_KEY", keys.api_key(rng, rng.randrange(1000))[1]), ("PRIVATE_KEY", keys.private_key(rng) + "\n"),
-        ("API_KEY", keys.api_key(rng, rng.randrange(1000))[1] + "\n"), ("JWT", keys.jwt(rng)),
-    ][place % 4]
-    blob = Gold(kind, base64.b64encode(plain.encode()).decode())
-    return [lambda: ["apiVersion: v1\nkind: Secret\nmetadata:\n  name: app\ndata:\n  token: ", blob, "\n"], lambda: ["echo ", blob, " | base64 -d"],
-            lambda: ['{"encoding": "base64", "content": "', blob, '"}'], lambda: ["TOKEN_B64=", blob, "\n"]][place // 4 % 4]()
-
-
-def pem_forms(rng, place):
-    """A PEM key whose line breaks were lost or changed."""
-    value = keys.private_key(rng)
-    new = ["\\n", " ", "\\r\\n", "\n> ", "\n\n", "<br>"][place % 6]
-    return ["the key was ", Gold("PRIVATE_KEY", value.replace("\n", new)), " as pasted"]
-
-
-# --- mixed documents ----------------------------------------------------------------------------
-
 def _g(rng, name):
-    return Gold(name, _value(rng, name))
+    return Gold(name, sample(rng, name))
 
 
 def letter(rng):
-    return ["Dear support,\n\nI moved last month. My new phone is ", _g(rng, "PHONE"), " and the best e-mail is now ", _g(rng, "EMAIL"),
-            ".\nPlease charge order ", digits(rng, 7), " of 49.90 to my card ", _g(rng, "CREDIT_CARD"), " and refund the old one to IBAN ",
-            _g(rng, "IBAN"), ".\n\nThank you"]
+    return [
+        "Dear support,\n\nI moved last month. My new phone is ",
+        _g(rng, "PHONE"),
+        " and the best e-mail is now ",
+        _g(rng, "EMAIL"),
+        ".\nPlease charge order ",
+        digits(rng, 7),
+        " of 49.90 to my card ",
+        _g(rng, "CREDIT_CARD"),
+        " and refund the old one to IBAN ",
+        _g(rng, "IBAN"),
+        ".\n\nThank you",
+    ]
 
 
 def employee(rng):
-    return ['{"employee_id": "E-', digits(rng, 5), '", "email": "', _g(rng, "EMAIL"), '", "ssn": "', _g(rng, "SSN"), '", "date_of_birth": "',
-            _g(rng, "DATE_OF_BIRTH"), '", "routing_number": "', _g(rng, "ABA_ROUTING"), '", "account_number": "', _g(rng, "BANK_ACCOUNT"), '", "hired": "2019-04-01"}']
+    return [
+        '{"employee_id": "E-',
+        digits(rng, 5),
+        '", "email": "',
+        _g(rng, "EMAIL"),
+        '", "ssn": "',
+        _g(rng, "SSN"),
+        '", "date_of_birth": "',
+        _g(rng, "DATE_OF_BIRTH"),
+        '", "routing_number": "',
+        _g(rng, "ABA_ROUTING"),
+        '", "account_number": "',
+        _g(rng, "BANK_ACCOUNT"),
+        '", "hired": "2019-04-01"}',
+    ]
 
 
 def env_file(rng):
     before, secret, after = keys.credentials(rng)
     name, value = keys.secret(rng)
-    return ["NODE_ENV=production\nPORT=3000\nDATABASE_URL=", before, Gold("CREDENTIALS", secret), after, "\nAPI_TOKEN=", _g(rng, "API_KEY"),
-            f"\n{name.upper()}=", Gold("SECRET", value), "\nSMTP_PASSWORD=", Gold("PASSWORD", keys.plain_password(rng)), "\nADMIN_EMAIL=", _g(rng, "EMAIL"), "\nTIMEOUT_MS=30000\n"]
+    return [
+        "NODE_ENV=production\nPORT=3000\nDATABASE_URL=",
+        before,
+        Gold("CREDENTIALS", secret),
+        after,
+        "\nAPI_TOKEN=",
+        _g(rng, "API_KEY"),
+        f"\n{name.upper()}=",
+        Gold("SECRET", value),
+        "\nSMTP_PASSWORD=",
+        Gold("PASSWORD", keys.plain_password(rng)),
+        "\nADMIN_EMAIL=",
+        _g(rng, "EMAIL"),
+        "\nTIMEOUT_MS=30000\n",
+    ]
 
 
 def access_log(rng):
     out = []
     for _ in range(4):
-        out += [_g(rng, "IP"), f' - - [12/Mar/2026:10:{rng.randint(10, 59)}:{rng.randint(10, 59)} +0000] "GET /items/{digits(rng, 6)} HTTP/1.1" 200 {digits(rng, 4)} "-" "curl/8.5.0"\n']
+        out += [
+            _g(rng, "IP"),
+            f' - - [12/Mar/2026:10:{rng.randint(10, 59)}:{rng.randint(10, 59)} +0000] "GET /items/{digits(rng, 6)} HTTP/1.1" 200 {digits(rng, 4)} "-" "curl/8.5.0"\n',
+        ]
     return out
 
 
 def customers(rng):
     out = ["customer_no,email,phone,iban,revenue\n"]
     for row in range(5):
-        out += [f"10{row}{digits(rng, 3)},", _g(rng, "EMAIL"), ",", Gold("PHONE", kind_table.phone(rng)), ",", _g(rng, "IBAN"), f",{rng.randint(10, 9999)}.50\n"]
+        out += [
+            f"10{row}{digits(rng, 3)},",
+            _g(rng, "EMAIL"),
+            ",",
+            Gold("PHONE", forms.phone(rng)),
+            ",",
+            _g(rng, "IBAN"),
+            f",{rng.randint(10, 9999)}.50\n",
+        ]
     return out
 
 
 def patient(rng):
-    return ["Patient intake (visit ", digits(rng, 6), ")\nDOB: ", _g(rng, "DATE_OF_BIRTH"), "\nMBI: ", _g(rng, "MBI"), "\nReferring NPI: ", _g(rng, "NPI"),
-            "\nDEA number: ", _g(rng, "DEA"), "\nBP 120/80, HR 72, temp 36.6\nContact: ", _g(rng, "EMAIL")]
+    return [
+        "Patient intake (visit ",
+        digits(rng, 6),
+        ")\nDOB: ",
+        _g(rng, "DATE_OF_BIRTH"),
+        "\nMBI: ",
+        _g(rng, "MBI"),
+        "\nReferring NPI: ",
+        _g(rng, "NPI"),
+        "\nDEA number: ",
+        _g(rng, "DEA"),
+        "\nBP 120/80, HR 72, temp 36.6\nContact: ",
+        _g(rng, "EMAIL"),
+    ]
 
 
 def kyc(rng):
-    return ["KYC: passport number ", _g(rng, "PASSPORT"), ", date of birth ", _g(rng, "DATE_OF_BIRTH"), ", PAN ", _g(rng, "PAN"), ", Aadhaar ", _g(rng, "AADHAAR"),
-            ". Case 2026-", digits(rng, 5), " was opened on 2026-02-11."]
+    return [
+        "KYC: passport number ",
+        _g(rng, "PASSPORT"),
+        ", date of birth ",
+        _g(rng, "DATE_OF_BIRTH"),
+        ", PAN ",
+        _g(rng, "PAN"),
+        ", Aadhaar ",
+        _g(rng, "AADHAAR"),
+        ". Case 2026-",
+        digits(rng, 5),
+        " was opened on 2026-02-11.",
+    ]
 
 
 def uk_payment(rng):
-    return ["Pay by bank transfer. Sort code: ", _g(rng, "SORT_CODE"), " Account number: ", Gold("BANK_ACCOUNT", digits(rng, 8, "123456789")), " IBAN: ", _g(rng, "IBAN"),
-            " BIC: ", _g(rng, "SWIFT_BIC"), "\nReference INV-", digits(rng, 6)]
+    return [
+        "Pay by bank transfer. Sort code: ",
+        _g(rng, "SORT_CODE"),
+        " Account number: ",
+        Gold("BANK_ACCOUNT", digits(rng, 8, "123456789")),
+        " IBAN: ",
+        _g(rng, "IBAN"),
+        " BIC: ",
+        _g(rng, "SWIFT_BIC"),
+        "\nReference INV-",
+        digits(rng, 6),
+    ]
 
 
 def tool_result(rng):
-    return ['{"type":"tool_result","tool_use_id":"toolu_01', digits(rng, 22), '","content":"{\\"user\\":{\\"email\\":\\"', _g(rng, "EMAIL"), '\\",\\"phone\\":\\"',
-            Gold("PHONE", kind_table.phone(rng)), '\\"},\\"last_ip\\":\\"', Gold("IP", fin.ipv4(rng)), '\\",\\"session\\":\\"', digits(rng, 8), '\\"}"}']
+    return [
+        '{"type":"tool_result","tool_use_id":"toolu_01',
+        digits(rng, 22),
+        '","content":"{\\"user\\":{\\"email\\":\\"',
+        _g(rng, "EMAIL"),
+        '\\",\\"phone\\":\\"',
+        Gold("PHONE", forms.phone(rng)),
+        '\\"},\\"last_ip\\":\\"',
+        Gold("IP", fin.ipv4(rng)),
+        '\\",\\"session\\":\\"',
+        digits(rng, 8),
+        '\\"}"}',
+    ]
 
 
 MIXED = [letter, employee, env_file, access_log, customers, patient, kyc, uk_payment, tool_result]
 
 
-def secret_case(rng):
+def secret_case(rng, place):
     """A case of the kind SECRET: one family, so that every value in a table has its shape."""
-    family = rng.choice(list(keys.SECRETS))
+    family = list(keys.SECRETS)[place % len(keys.SECRETS)]
     names, shape = keys.SECRETS[family]
     case = Case(rng, BY_NAME["SECRET"], lambda r: keys.fill(r, shape))
     case.key = rng.choice(names)
