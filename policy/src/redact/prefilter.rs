@@ -7,19 +7,21 @@
 //!   instructions. Only a block with one of them is looked at byte by byte, and a whole run of
 //!   digits is one candidate, so a detector is asked once per number and not once per digit.
 //!
-//! A digit run is offered only to detectors that can start with a run of its length after the byte
-//! before it: two table look-ups decide.
+//! A digit run is offered only to detectors that can start with a run of its length, after the byte
+//! before it, before what comes after it: three table look-ups decide.
 
 use std::ops::Range;
 
 use aho_corasick::packed;
 use memchr::memmem;
 
-use super::detect::{Before, DETECTORS, Start};
+use super::detect::{After, Before, DETECTORS, Start};
 use super::site::byte_before;
 
 /// Literals per packed searcher: as many as Teddy takes on every processor it supports.
 const GROUP: usize = 48;
+/// A run of fewer digits is no number by itself.
+const SHORTEST: usize = 5;
 /// Runs of this many digits and more are treated alike.
 const LONGEST: usize = 20;
 
@@ -32,6 +34,8 @@ pub(super) struct Prefilter {
     by_length: [u128; LONGEST + 1],
     /// Bit d: detector d can start after this.
     by_before: [u128; 4],
+    /// Bit d: detector d can go on with this after its first run.
+    by_after: [u128; After::COUNT],
 }
 
 /// Literals searched for together, each with the detector it triggers.
@@ -54,6 +58,7 @@ impl Prefilter {
             at_signs: 0,
             by_length: [0; LONGEST + 1],
             by_before: [0; 4],
+            by_after: [0; After::COUNT],
         };
         let mut literals = Vec::new();
         for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
@@ -69,6 +74,9 @@ impl Prefilter {
                 Start::Digits { lengths, before } => {
                     for length in lengths {
                         filter.by_length[usize::from(*length).min(LONGEST)] |= bit;
+                    }
+                    for after in detector.after {
+                        filter.by_after[*after as usize] |= bit;
                     }
                     for before in before {
                         filter.by_before[*before as usize] |= bit;
@@ -125,6 +133,15 @@ impl Prefilter {
                     }
                     let before = Before::of(byte_before(text, start)) as usize;
                     let able = self.by_length[(at - start).min(LONGEST)] & self.by_before[before];
+                    if able == 0 {
+                        continue;
+                    }
+                    let after = After::of(&text[at..]);
+                    let mut able = able & self.by_after[after as usize];
+                    if after == After::Clear && at - start < SHORTEST {
+                        // It begins nothing; it may end what its detector looks back for.
+                        able &= self.by_before[Before::Joint as usize];
+                    }
                     ask(able, start..at, candidate);
                 }
             }

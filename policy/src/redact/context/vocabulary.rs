@@ -165,6 +165,8 @@ const OTHERS: &[&str] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redact) struct Word {
     pattern: u32,
+    /// Where it starts in the text as it is compared.
+    start: usize,
     /// Where the text that it was read in goes on after it, or one byte later.
     pub(in crate::redact) end: usize,
 }
@@ -234,12 +236,23 @@ impl Vocabulary {
     /// Appends the words that a text holds, in the order of their ends.
     pub(in crate::redact) fn read(&self, text: &[u8], found: &mut Vec<Word>) {
         let Ok(mut state) = self.automaton.start_state(Anchored::No) else { return };
+        let mut seen = 0_usize;
         normalize(text, &mut |byte, end| {
+            seen += 1;
             state = self.automaton.next_state(Anchored::No, state, byte);
             if self.automaton.is_match(state) {
-                for place in 0..self.automaton.match_len(state) {
-                    let pattern = self.automaton.match_pattern(state, place).as_u32();
-                    found.push(Word { pattern, end });
+                // Of the words that end here the longest is read: `medicare card`, not `card`.
+                let longest = (0..self.automaton.match_len(state))
+                    .map(|place| self.automaton.match_pattern(state, place))
+                    .max_by_key(|pattern| self.automaton.pattern_len(*pattern));
+                if let Some(pattern) = longest {
+                    let length = self.automaton.pattern_len(pattern);
+                    // And of those that it goes on from, none: `medicare card number`.
+                    let start = seen.saturating_sub(length);
+                    while found.last().is_some_and(|last| last.start >= start) {
+                        found.pop();
+                    }
+                    found.push(Word { pattern: pattern.as_u32(), start, end });
                 }
             }
         });

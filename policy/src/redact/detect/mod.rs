@@ -86,6 +86,8 @@ pub(super) struct Detector {
     pub(super) kind: Kind,
     /// What must stand in a text before the detector is asked at all.
     pub(super) start: Start,
+    /// What must come after a run of digits, where that is its trigger.
+    pub(super) after: &'static [After],
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
     /// Words that name the kind, for [`Site::said`]: lower case, single spaces, any language.
@@ -109,6 +111,7 @@ pub(super) struct Detector {
 pub(super) const BASE: Detector = Detector {
     kind: Kind::Url,
     start: Start::AtSign,
+    after: &After::MOST,
     check: |_| None,
     words: &[],
     against: &[],
@@ -146,6 +149,51 @@ pub(super) enum Before {
     Letter,
     /// `.`, `-` or `_`, which join numbers and words.
     Joint,
+}
+
+/// What comes after a run of digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing that goes on with the number.
+    Clear,
+    /// A space, a no-break space or a line end.
+    Space,
+    /// A hyphen of any kind, then a letter or digit.
+    Dash,
+    /// A full stop, then a letter or digit.
+    Dot,
+    /// Another sign that may join groups: `/ ( ) +`.
+    Sign,
+    /// An ASCII letter.
+    Letter,
+    /// A colon, as in times and hardware addresses.
+    Colon,
+}
+
+impl After {
+    /// How many there are.
+    pub(super) const COUNT: usize = 7;
+    /// All but the colon, after which few numbers go on.
+    pub(super) const MOST: [Self; 6] =
+        [Self::Clear, Self::Space, Self::Dash, Self::Dot, Self::Sign, Self::Letter];
+    /// After a number in one piece.
+    pub(super) const BARE: [Self; 3] = [Self::Clear, Self::Space, Self::Sign];
+
+    /// Of the text after a run.
+    pub(super) const fn of(rest: &[u8]) -> Self {
+        match rest {
+            [b'A'..=b'Z' | b'a'..=b'z', ..] => Self::Letter,
+            [b' ' | b'\n' | b'\r' | b'\t', ..] | [0xC2, 0xA0, ..] | [0xE2, 0x80, 0xAF, ..] => {
+                Self::Space
+            }
+            [b'-', next, ..] if next.is_ascii_alphanumeric() => Self::Dash,
+            [0xE2, 0x80, 0x90..=0x95, ..] => Self::Dash,
+            [b'.', next, ..] if next.is_ascii_alphanumeric() => Self::Dot,
+            [b':', ..] => Self::Colon,
+            [b'/' | b'(' | b')' | b'+', ..] => Self::Sign,
+            _ => Self::Clear,
+        }
+    }
 }
 
 impl Before {

@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cuit,
     start: Start::Digits { lengths: &[2, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and that of the tax authority itself.
     valid: ["20-05536168-2", "33-69345023-9"],

@@ -5,13 +5,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Abn,
     start: Start::Digits { lengths: &[2, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     label: "abn",
     // The register's own example, and python-stdnum's.

@@ -7,13 +7,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::MedicareAu,
     start: Start::Digits { lengths: &[4, 10, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     label: "medicare number",
     // Presidio's example, and the test number of Australian health software.

@@ -8,13 +8,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, remainder};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::BelgianNn,
     start: Start::Digits { lengths: &[2, 6, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's examples, the second of somebody born in 2017.
     valid: ["85.07.30-033.28", "17.07.30-033.84"],

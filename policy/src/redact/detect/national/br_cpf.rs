@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::{is_uniform, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cpf,
     start: Start::Digits { lengths: &[3, 9, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and one of Brazilian textbooks.
     valid: ["390.533.447-05", "111.444.777-35"],

@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::{is_uniform, luhn};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Sin,
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     label: "social insurance number",
     // Wikipedia's example, and Presidio's.

@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::is_uniform;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Rut,
     start: Start::Digits { lengths: &[1, 2, 7, 8, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign, After::Letter],
     check,
     // Wikipedia's example, and python-stdnum's.
     valid: ["12.345.678-5", "12.531.909-2"],

@@ -5,13 +5,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::{is_six_digit_date, number};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::ChinaId,
     start: Start::Digits { lengths: &[17, 18], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Sign, After::Letter],
     check,
     // The standard's own example, and python-stdnum's.
     valid: ["11010519491231002X", "360426199101010071"],

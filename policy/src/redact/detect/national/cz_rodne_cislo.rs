@@ -9,13 +9,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, remainder};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::RodneCislo,
     start: Start::Digits { lengths: &[6, 9, 10], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     // python-stdnum's example; Wikipedia's.
     valid: ["710319/2745", "736028/5163"],

@@ -7,13 +7,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::mod_11_10;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::SteuerId,
     start: Start::Digits { lengths: &[2, 11], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     label: "Steuer-ID",
     // python-stdnum's example; one that the tax offices' ELSTER publishes for tests.

@@ -9,13 +9,14 @@
 use super::layout::{self, Laid};
 use super::se_personnummer;
 use crate::redact::detect::checksum::{is_date, is_recent_date, number, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cpr,
     start: Start::Digits { lengths: &[6, 10], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // python-stdnum's example; the CPR Office's
     // (https://cpr.dk/media/17534/personnummeret-i-cpr.pdf, page 10).

@@ -6,13 +6,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_uniform, mod_11_10};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Oib,
     start: Start::Digits { lengths: &[11], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     label: "OIB",
     // python-stdnum's example; the one in the Tax Administration's documentation.

@@ -7,13 +7,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ppsn,
     start: Start::Digits { lengths: &[7], before: &[Before::Clear] },
+    after: &[After::Space, After::Letter],
     check,
     label: "pps number",
     // The sequence that validators are tested with; python-stdnum's example.

@@ -7,13 +7,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::base_36;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Gstin,
     start: Start::Digits { lengths: &[2], before: &[Before::Clear] },
+    after: &[After::Letter],
     check,
     // python-stdnum's example, and one of the tax authority's own forms.
     valid: ["27AAPFU0939F1ZV", "29AAGCB7383J1Z4"],

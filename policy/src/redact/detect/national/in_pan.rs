@@ -5,13 +5,14 @@
 //! checks is not published. In capitals it is found as it stands, but not in code or paths.
 
 use super::layout;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Pan,
     start: Start::Digits { lengths: &[4], before: &[Before::Letter] },
+    after: &[After::Letter],
     check,
     // python-stdnum's example, and Presidio's.
     valid: ["ACUPA7085R", "ABBPM4567S"],

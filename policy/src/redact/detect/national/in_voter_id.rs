@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::luhn;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::VoterId,
     start: Start::Digits { lengths: &[7], before: &[Before::Letter] },
+    after: &After::BARE,
     check,
     label: "voter id",
     // python-stdnum's example, and Presidio's.

@@ -37,9 +37,9 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 
 /// What stands before the first digit, by how many letters were put in the place of digits.
 const LETTERS_BEFORE: [usize; 7] = [6, 7, 9, 10, 12, 13, 14];
-const BARE: [&str; 1] = ["XXXXXXXXXXXXXXXX"];
+const BARE: [&str; 1] = ["NNNNNNNNNNNNNNNN"];
 const GROUPED: [&str; 4] =
-    ["AAA AAA XXAXX AXXXA", "AAA AAA XXAXX AXXX A", "AAAAAA XXAXX AXXXA", "AAAAAA XXAXX AXXX A"];
+    ["LLL LLL NNLNN LNNNL", "LLL LLL NNLNN LNNN L", "LLLLLL NNLNN LNNNL", "LLLLLL NNLNN LNNN L"];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let at = site.trigger.start;

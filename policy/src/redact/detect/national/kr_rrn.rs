@@ -10,13 +10,14 @@ use std::ops::Range;
 
 use super::layout;
 use crate::redact::detect::checksum::{is_six_digit_date, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Rrn,
     start: Start::Digits { lengths: &[6, 13], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // Presidio's examples.
     valid: ["960121-1021413", "050912-2000019"],

@@ -7,13 +7,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::{base_36, is_six_digit_date};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Curp,
     start: Start::Digits { lengths: &[6], before: &[Before::Letter] },
+    after: &[After::Letter],
     check,
     // python-stdnum's example, and the registry's.
     valid: ["BOXW310820HNERXN09", "HEGG560427MVZRRL04"],

@@ -8,13 +8,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Fodselsnummer,
     start: Start::Digits { lengths: &[6, 11], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     label: "fødselsnummer",
     // python-stdnum's example; a D number that Norway's labour administration tests with

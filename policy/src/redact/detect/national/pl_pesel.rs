@@ -6,13 +6,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Pesel,
     start: Start::Digits { lengths: &[6, 11], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     label: "PESEL",
     // python-stdnum's example; gov.pl's.

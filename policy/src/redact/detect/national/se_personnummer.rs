@@ -8,13 +8,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, is_recent_date, luhn, number};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Personnummer,
     start: Start::Digits { lengths: &[6, 8, 10, 12], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // python-stdnum's example; Wikipedia's.
     valid: ["880320-0016", "811228-9874"],

@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Nric,
     start: Start::Digits { lengths: &[7], before: &[Before::Letter] },
+    after: &[After::Letter],
     check,
     // Presidio's examples, of which the second series is the newest.
     valid: ["S2740116C", "M4332674T"],

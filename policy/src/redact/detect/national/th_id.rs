@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::ThaiId,
     start: Start::Digits { lengths: &[1, 13], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // python-stdnum's examples.
     valid: ["1-2345-45678-78-1", "3-1006-00445-63-5"],

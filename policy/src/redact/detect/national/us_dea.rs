@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::weighted;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Dea,
     start: Start::Digits { lengths: &[7, 8], before: &[Before::Letter] },
+    after: &After::BARE,
     check,
     label: "dea number",
     // Wikipedia's example, and Presidio's.

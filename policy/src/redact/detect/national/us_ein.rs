@@ -6,13 +6,14 @@
 //! There is no check digit, so words must say what it is.
 
 use super::layout;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ein,
     start: Start::Digits { lengths: &[2, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     label: "employer identification number",
     // python-stdnum's example, and that of the Massachusetts Institute of Technology.

@@ -5,13 +5,14 @@
 //! spaces or bare only where words say what it is.
 
 use super::layout;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Itin,
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and Presidio's.
     valid: ["912-90-3456", "911-70-1234"],

@@ -6,13 +6,14 @@
 //! with dashes after the fourth and the seventh it is found as it stands, else only where named.
 
 use super::layout;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Mbi,
     start: Start::Digits { lengths: &[1], before: &[Before::Clear] },
+    after: &[After::Letter],
     check,
     // The number on the sample card, and Presidio's example.
     valid: ["1EG4-TE5-MK73", "3CD5-FG7-HJ89"],

@@ -6,13 +6,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::luhn;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Npi,
     start: Start::Digits { lengths: &[10], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     label: "npi",
     // The example of the Centers for Medicare & Medicaid Services, and one of their registry's.

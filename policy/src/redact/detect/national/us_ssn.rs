@@ -6,13 +6,14 @@
 //! dashes it is found as it stands; with spaces, dots or bare only where words say what it is.
 
 use super::layout;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ssn,
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     valid: ["123-45-6789", "536-22-8731"],
     // The one in Woolworth's wallets; an area that is not given out.

@@ -7,13 +7,14 @@
 use super::layout;
 use crate::redact::context::Said;
 use crate::redact::detect::checksum::{is_six_digit_date, luhn};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::SaId,
     start: Start::Digits { lengths: &[6, 13], before: &[Before::Clear] },
+    after: &After::BARE,
     check,
     label: "sa id",
     // python-stdnum's example, and one of many libraries' tests.

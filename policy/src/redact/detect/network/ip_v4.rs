@@ -8,13 +8,14 @@
 
 use std::net::Ipv4Addr;
 
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
     start: Start::Digits { lengths: &[1, 2, 3], before: &[Before::Clear] },
+    after: &[After::Dot],
     check,
     // A root name server's (IANA), and Google's public resolver.
     valid: ["198.41.0.4", "8.8.4.40"],

@@ -6,13 +6,14 @@
 
 use std::net::Ipv6Addr;
 
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ip,
     start: Start::Digits { lengths: &[1, 2, 3, 4], before: &[Before::Clear] },
+    after: &[After::Colon, After::Letter],
     check,
     // Root name servers' (IANA).
     valid: ["2001:503:ba3e::2:30", "2801:1b8:10::b"],
