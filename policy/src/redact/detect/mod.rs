@@ -8,9 +8,11 @@
 mod checksum;
 mod contact;
 mod finance;
+mod general;
 mod national;
 mod network;
 mod secret;
+mod token;
 
 use super::kind::Kind;
 use super::site::{Hit, Site};
@@ -22,7 +24,8 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &contact::phone::DETECTOR,
     // finance
     &finance::credit_card::DETECTOR,
-    &finance::iban::DETECTOR,
+        &finance::iban::DETECTOR,
+    &finance::crypto_wallet::DETECTOR,
     // network
     &network::ip_v4::DETECTOR,
     &network::ip_v6::DETECTOR,
@@ -115,9 +118,17 @@ pub(super) mod tests {
     use super::*;
     use crate::redact::{Engine, Mode, Modes};
 
-    /// What is found in a text, by kind and characters.
+    /// What is found in a text by default, by kind and characters.
     pub(in crate::redact) fn found(text: &str) -> Vec<(Kind, &str)> {
-        let engine = Engine::new(Modes::all(Mode::Detect));
+        found_by(&Engine::new(Modes::all(Mode::Detect)), text)
+    }
+
+    /// The same with one more kind looked for, which by default is not.
+    pub(in crate::redact) fn found_with(kind: Kind, text: &str) -> Vec<(Kind, &str)> {
+        found_by(&Engine::new(Modes::all(Mode::Detect).with(kind, Mode::Detect)), text)
+    }
+
+    fn found_by<'a>(engine: &Engine, text: &'a str) -> Vec<(Kind, &'a str)> {
         let matches = engine.find(text, None);
         matches.into_iter().map(|found| (found.kind, &text[found.range])).collect()
     }
@@ -127,6 +138,7 @@ pub(super) mod tests {
         for detector in DETECTORS {
             assert!(!detector.about.is_empty(), "{}", detector.kind);
             let label = detector.label;
+            let engine = Engine::new(Modes::all(Mode::Detect).with(detector.kind, Mode::Detect));
             for value in detector.valid {
                 let texts = if label.is_empty() {
                     vec![
@@ -147,19 +159,19 @@ pub(super) mod tests {
                     ]
                 };
                 for text in texts {
-                    let found = found(&text);
+                    let found = found_by(&engine, &text);
                     assert_eq!(found, [(detector.kind, value)], "{text}");
                 }
                 if !label.is_empty() {
                     let text = format!("It is {value}, as agreed.");
-                    let found = found(&text);
+                    let found = found_by(&engine, &text);
                     assert!(!found.contains(&(detector.kind, value)), "{text}");
                 }
             }
             for value in detector.invalid {
                 let text = format!("{label} It is {value}, as agreed.");
                 let found: Vec<_> =
-                    found(&text).into_iter().filter(|(kind, _)| *kind == detector.kind).collect();
+                    found_by(&engine, &text).into_iter().filter(|(kind, _)| *kind == detector.kind).collect();
                 assert_eq!(found, [], "{text}");
             }
         }

@@ -1,0 +1,1 @@
+//! What is looked for only where a policy asks for it: links, dates, ids, digests, postal codes.

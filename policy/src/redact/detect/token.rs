@@ -1,0 +1,57 @@
+//! The word that a run of digits stands in: what most identifiers of letters and digits look for
+//! first.
+
+use std::ops::Range;
+
+use crate::redact::site::Site;
+
+/// The unbroken run of ASCII letters and digits around the trigger, where the trigger is the first
+/// run of digits in it: so a detector that is asked about each run looks at each word once.
+///
+/// At most `letters` letters before the trigger, and `longest` characters in all. Nothing that it
+/// could be a part of may touch it.
+pub(super) fn word_around(site: &Site<'_>, letters: usize, longest: usize) -> Option<Range<usize>> {
+    let start = start_of_word(site, letters)?;
+    let end = site.run(start, longest + 1, |byte| byte.is_ascii_alphanumeric());
+    let whole = site.starts(start) && end - start <= longest && site.ends(end);
+    whole.then_some(start..end)
+}
+
+/// Where the word starts whose first digits are the trigger.
+pub(super) fn start_of_word(site: &Site<'_>, letters: usize) -> Option<usize> {
+    let trigger = site.trigger.start;
+    let floor = trigger.saturating_sub(letters + 1);
+    let window = &site.text[floor..trigger];
+    let length = window.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if length > letters {
+        return None;
+    }
+    let start = trigger - length;
+    // The letter of a `\n` that stands in escaped text is none of the word's.
+    let escaped = length > 0 && site.before(start + 1) == Some(b'\n');
+    Some(start + usize::from(escaped))
+}
+
+/// The letters and digits of a text that may be grouped by single separators, as long as they fit.
+///
+/// For the few bytes of an identifier: what stands in no group is dropped.
+pub(super) struct Plain<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Plain<N> {
+    /// Reads a text; `None` where it has more letters and digits than fit.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let mut plain = Self { bytes: [0; N], length: 0 };
+        for byte in text.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+            *plain.bytes.get_mut(plain.length)? = *byte;
+            plain.length += 1;
+        }
+        Some(plain)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
