@@ -24,8 +24,12 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &contact::phone::DETECTOR,
     // finance
     &finance::credit_card::DETECTOR,
-        &finance::iban::DETECTOR,
+    &finance::iban::DETECTOR,
     &finance::crypto_wallet::DETECTOR,
+    &finance::bank_account::DETECTOR,
+    &finance::sort_code::DETECTOR,
+    &finance::aba_routing::DETECTOR,
+    &finance::swift_bic::DETECTOR,
     // network
     &network::ip_v4::DETECTOR,
     &network::ip_v6::DETECTOR,
@@ -170,8 +174,10 @@ pub(super) mod tests {
             }
             for value in detector.invalid {
                 let text = format!("{label} It is {value}, as agreed.");
-                let found: Vec<_> =
-                    found_by(&engine, &text).into_iter().filter(|(kind, _)| *kind == detector.kind).collect();
+                let found: Vec<_> = found_by(&engine, &text)
+                    .into_iter()
+                    .filter(|(kind, _)| *kind == detector.kind)
+                    .collect();
                 assert_eq!(found, [], "{text}");
             }
         }

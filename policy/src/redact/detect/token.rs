@@ -32,6 +32,51 @@ pub(super) fn start_of_word(site: &Site<'_>, letters: usize) -> Option<usize> {
     Some(start + usize::from(escaped))
 }
 
+/// What stands between a word's last part and the value that starts at `at`, where that is no more
+/// than `farthest` bytes.
+///
+/// For words too plain to speak over a whole window: `account 12345678` is one, `the account was
+/// closed after 12345678` is none.
+pub(super) fn gap_after<'a>(
+    site: &Site<'a>,
+    word: &str,
+    at: usize,
+    farthest: usize,
+) -> Option<&'a [u8]> {
+    let last = word.rsplit(' ').next().unwrap_or(word).as_bytes();
+    let floor = at.saturating_sub(farthest + last.len());
+    let window = &site.text[floor..at];
+    let place = window.windows(last.len()).rposition(|part| part.eq_ignore_ascii_case(last))?;
+    Some(&window[place + last.len()..])
+}
+
+/// True for marks and white space only.
+pub(super) fn is_bare(gap: &[u8]) -> bool {
+    !gap.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte == b'\n')
+}
+
+/// What parts groups of one number, beside what ASCII has: a space that does not break, the narrow
+/// one, and three dashes that typesetting makes of a hyphen.
+const TYPESET: [&[u8]; 5] = [
+    "\u{a0}".as_bytes(),
+    "\u{202f}".as_bytes(),
+    "\u{2010}".as_bytes(),
+    "\u{2011}".as_bytes(),
+    "\u{2013}".as_bytes(),
+];
+
+/// The mark that parts two groups at `at`: one of `ascii`, or what typesetting makes of a space or
+/// a hyphen.
+pub(super) fn mark_at<'a>(site: &Site<'a>, at: usize, ascii: &[u8]) -> Option<&'a [u8]> {
+    let rest = site.text.get(at..)?;
+    let first = rest.first()?;
+    if first.is_ascii() {
+        return ascii.contains(first).then(|| &rest[..1]);
+    }
+    let mark = TYPESET.iter().find(|mark| rest.starts_with(mark))?;
+    Some(&rest[..mark.len()])
+}
+
 /// The letters and digits of a text that may be grouped by single separators, as long as they fit.
 ///
 /// For the few bytes of an identifier: what stands in no group is dropped.

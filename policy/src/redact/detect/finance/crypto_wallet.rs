@@ -23,21 +23,12 @@ use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::CryptoWallet,
-    start: Start::Digits {
-        lengths: &[1, 2, 3, 4, 5, 6],
-        before: &[Before::Clear, Before::Letter],
-    },
+    start: Start::Digits { lengths: &[1, 2, 3, 4, 5, 6], before: &[Before::Clear, Before::Letter] },
     check,
     // The first block's (bitcoin.it); BIP 173's example.
-    valid: [
-        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-    ],
+    valid: ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"],
     // One character changed, in the first and in EIP-55's example.
-    invalid: [
-        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",
-        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD",
-    ],
+    invalid: ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD"],
     words: &[
         "solana",
         "sol wallet",
@@ -93,7 +84,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         let (prefix, data) = (&text[..one], &text[one + 1..]);
         let known = PREFIXES.iter().find(|(known, _)| known.eq_ignore_ascii_case(prefix));
         if let Some((_, segwit)) = known {
-            return if is_bech32(prefix, data, *segwit) { sure(word, "wallet-bech32") } else { None };
+            return if is_bech32(prefix, data, *segwit) {
+                sure(word, "wallet-bech32")
+            } else {
+                None
+            };
         }
     }
     match (text.len(), text[0]) {

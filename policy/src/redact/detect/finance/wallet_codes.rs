@@ -99,8 +99,7 @@ pub(super) fn is_bech32(prefix: &[u8], data: &[u8], segwit: bool) -> bool {
 }
 
 fn polymod(sum: u32, value: u32) -> u32 {
-    const GENERATOR: [u32; 5] =
-        [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
+    const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
     let top = sum >> 25;
     let sum = ((sum & 0x01ff_ffff) << 5) ^ value;
     GENERATOR
