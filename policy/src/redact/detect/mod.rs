@@ -33,6 +33,9 @@ pub(super) static DETECTORS: &[&Detector] = &[
     // network
     &network::ip_v4::DETECTOR,
     &network::ip_v6::DETECTOR,
+    &network::mac::DETECTOR,
+    &network::imei::DETECTOR,
+    &network::vin::DETECTOR,
     // national
     &national::us_ssn::DETECTOR,
     // secret
