@@ -22,6 +22,8 @@ pub(super) static DETECTORS: &[&Detector] = &[
     // contact
     &contact::email::DETECTOR,
     &contact::phone::DETECTOR,
+    &contact::phone_us::DETECTOR,
+    &contact::phone_national::DETECTOR,
     // finance
     &finance::credit_card::DETECTOR,
     &finance::iban::DETECTOR,

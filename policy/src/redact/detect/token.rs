@@ -77,6 +77,15 @@ pub(super) fn mark_at<'a>(site: &Site<'a>, at: usize, ascii: &[u8]) -> Option<&'
     Some(&rest[..mark.len()])
 }
 
+/// The mark of ASCII that a mark stands for; a space for none.
+pub(super) fn plain(mark: &[u8]) -> u8 {
+    match mark {
+        [ascii] => *ascii,
+        [0xe2, 0x80, 0x90..=0x93] => b'-',
+        _ => b' ',
+    }
+}
+
 /// The letters and digits of a text that may be grouped by single separators, as long as they fit.
 ///
 /// For the few bytes of an identifier: what stands in no group is dropped.
