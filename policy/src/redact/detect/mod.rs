@@ -7,6 +7,7 @@
 
 mod checksum;
 mod contact;
+mod dates;
 mod finance;
 mod general;
 mod national;
@@ -24,6 +25,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &contact::phone::DETECTOR,
     &contact::phone_us::DETECTOR,
     &contact::phone_national::DETECTOR,
+    &contact::date_of_birth::DETECTOR,
     // finance
     &finance::credit_card::DETECTOR,
     &finance::iban::DETECTOR,
@@ -40,6 +42,8 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &network::vin::DETECTOR,
     // national
     &national::us_ssn::DETECTOR,
+    &national::passport::DETECTOR,
+    &national::driving_licence::DETECTOR,
     // secret
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,

@@ -1,5 +1,6 @@
 //! How people are reached.
 
+pub(super) mod date_of_birth;
 pub(super) mod email;
 pub(super) mod phone;
 mod phone_digits;
