@@ -138,11 +138,15 @@ fn month_first(site: &Site<'_>) -> Option<Range<usize>> {
     let mut end = day.checked_sub(1).filter(|at| matches!(site.text[*at], b' ' | b'-'))?;
     end -= usize::from(site.before(end) == Some(b'.'));
     let window = &site.text[end.saturating_sub(24)..end];
-    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
-    let length = window.iter().rev().take_while(|byte| is_letter(byte)).count();
-    let escaped = length > 0 && site.before(end - length + 1) == Some(b'\n');
-    let start = end - length + usize::from(escaped);
-    (month_at(site, start)? == end - start).then_some(())?;
+    // `这是May 20`: the name may follow letters that are none of its own.
+    let ascii: fn(&u8) -> bool = u8::is_ascii_alphabetic;
+    let any: fn(&u8) -> bool = |byte| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let start = [ascii, any].into_iter().find_map(|is_letter| {
+        let length = window.iter().rev().take_while(|byte| is_letter(byte)).count();
+        let escaped = length > 0 && site.before(end - length + 1) == Some(b'\n');
+        let start = end - length + usize::from(escaped);
+        (month_at(site, start)? == end - start).then_some(start)
+    })?;
     let at = after_day(site, site.trigger.end);
     let at = skip(site, at, &[", ", " de ", " of ", " ", "-", ","])?;
     Some(start..year(site, at)?)

@@ -48,6 +48,12 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,
     &secret::api_key::DETECTOR,
+    // general
+    &general::url::DETECTOR,
+    &general::date::DETECTOR,
+    &general::uuid::DETECTOR,
+    &general::hash::DETECTOR,
+    &general::zip::DETECTOR,
 ];
 
 /// A way to find one kind of value.
