@@ -41,12 +41,11 @@ pub(super) fn date_at(site: &Site<'_>) -> Option<Date> {
         4 if is_year(digits) => (start..year_first(site)?, Form::Full),
         1 | 2 => {
             let named = month_first(site).or_else(|| Some(start..day_first(site)?));
-            match named {
-                Some(range) => (range, Form::Full),
-                None => {
-                    let (end, form) = numeric(site)?;
-                    (start..end, form)
-                }
+            if let Some(range) = named {
+                (range, Form::Full)
+            } else {
+                let (end, form) = numeric(site)?;
+                (start..end, form)
             }
         }
         _ => return None,
@@ -176,14 +175,10 @@ fn year(site: &Site<'_>, at: usize) -> Option<usize> {
 
 /// The length of the month's name at `at`.
 fn month_at(site: &Site<'_>, at: usize) -> Option<usize> {
-    let rest = site.text.get(at..site.text.len().min(at + 24))?;
-    let goes_on =
-        |at: usize| rest.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
-    let fits = |name: &&&str| {
-        rest.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name.as_bytes()))
-            && !goes_on(name.len())
-    };
-    Some(MONTHS.iter().find(fits)?.len())
+    let end = site.run(at, 24, |byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+    let word = site.text.get(at..end).filter(|word| word.len() > 2)?;
+    let known = MONTHS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word));
+    known.then_some(word.len())
 }
 
 /// Names of months and their short forms, in the case in which dates have them.

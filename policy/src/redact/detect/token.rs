@@ -32,6 +32,13 @@ pub(super) fn start_of_word(site: &Site<'_>, letters: usize) -> Option<usize> {
     Some(start + usize::from(escaped))
 }
 
+/// True where the digits at `at` go on what other digits before them began.
+pub(super) fn continues(site: &Site<'_>, at: usize) -> bool {
+    let window = &site.text[at.saturating_sub(4)..at];
+    let marks = window.iter().rev().take_while(|byte| b" ()-./\xc2\xa0".contains(byte)).count();
+    window.len() > marks && marks < 4 && window[window.len() - 1 - marks].is_ascii_digit()
+}
+
 /// What stands between a word's last part and the value that starts at `at`, where that is no more
 /// than `farthest` bytes.
 ///
@@ -50,9 +57,15 @@ pub(super) fn gap_after<'a>(
     Some(&window[place + last.len()..])
 }
 
-/// True for marks and white space only.
+/// True for marks and white space only, as they stand between a name and its value.
 pub(super) fn is_bare(gap: &[u8]) -> bool {
-    !gap.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte == b'\n')
+    !gap.iter().any(|byte| byte.is_ascii_alphanumeric() || b"+/\n".contains(byte))
+}
+
+/// True where a path or base64 goes on before or after: no place for what only words make a value.
+pub(super) fn is_in_path(site: &Site<'_>, range: &Range<usize>) -> bool {
+    let joins = |byte: Option<u8>| matches!(byte, Some(b'/' | b'+'));
+    joins(site.before(range.start)) || joins(site.byte(range.end))
 }
 
 /// What parts groups of one number, beside what ASCII has: a space that does not break, the narrow

@@ -5,8 +5,9 @@
 //! and the ITU's national numbering plans; that is what decides where a number ends when another
 //! one follows. National forms are other detectors'.
 
-use super::phone_digits::{Number, continues, separator, with_extension};
+use super::phone_digits::{Number, separator, with_extension};
 use super::phone_words::WORDS;
+use crate::redact::detect::token::continues;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -103,16 +104,34 @@ fn plan(digits: &[u8]) -> Option<(usize, std::ops::RangeInclusive<usize>)> {
         353 | 355 | 359 | 372 | 377 | 381..=383 | 385..=387 | 855 | 961 | 962 | 971 | 972 => 7..=9,
         886 => 8..=9,
         880 | 234 | 964 | 977 | 998 => 8..=10,
-        211..=299
-        | 350..=389
-        | 420..=429
+        // Codes that are assigned, with plans that differ by no more than this.
+        211..=213
+        | 218
+        | 220..=258
+        | 260..=269
+        | 290
+        | 291
+        | 297..=299
+        | 350..=359
+        | 370..=383
+        | 423
         | 500..=509
         | 590..=599
-        | 670..=699
+        | 670
+        | 672..=683
+        | 685..=692
         | 800
         | 808
-        | 850..=889
-        | 960..=999 => 7..=10,
+        | 850
+        | 856
+        | 870
+        | 878
+        | 880..=883
+        | 888
+        | 960..=968
+        | 970..=977
+        | 979
+        | 992..=996 => 7..=10,
         _ => return None,
     };
     Some((3, lengths))
@@ -164,6 +183,7 @@ mod tests {
             "+14155550123abc",
             "+0049309018",
             "UTC+02:00",
+            "+2147483647 +4294967296",
             "0044 20 7946 0958",
             "00 44 20 79 46 09 58 00",
         ] {

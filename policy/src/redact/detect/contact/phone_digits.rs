@@ -67,13 +67,6 @@ pub(super) fn separator(site: &Site<'_>, at: usize) -> Option<usize> {
     one.filter(followed).or(more)
 }
 
-/// True where the digits at `at` go on what other digits before them began.
-pub(super) fn continues(site: &Site<'_>, at: usize) -> bool {
-    let window = &site.text[at.saturating_sub(4)..at];
-    let marks = window.iter().rev().take_while(|byte| b" ()-./\xc2\xa0".contains(byte)).count();
-    window.len() > marks && marks < 4 && window[window.len() - 1 - marks].is_ascii_digit()
-}
-
 /// Where a number that ends at `at` ends with its extension: `x123`, ` ext. 123`.
 pub(super) fn with_extension(site: &Site<'_>, at: usize) -> usize {
     const MARKS: [&[u8]; 9] = [

@@ -5,9 +5,9 @@
 //! Under a label any seven to thirteen digits are one; elsewhere only what starts as such numbers
 //! do, or stands right after the word.
 
-use super::phone_digits::{Number, continues, with_extension};
+use super::phone_digits::{Number, with_extension};
 use super::phone_words::WORDS;
-use crate::redact::detect::token::{gap_after, is_bare};
+use crate::redact::detect::token::{continues, gap_after, is_bare};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -47,6 +47,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         || (extended == end && !site.ends(end))
         || matches!(site.byte(end), Some(b'/' | b'+' | b'=' | b':'))
         || is_date(&number)
+        || site.text[end..].starts_with(b"\\d")
     {
         return None;
     }
@@ -71,14 +72,14 @@ fn last_group(number: &Number) -> Option<(usize, usize)> {
 /// True for what starts like the numbers of some country, and is as long.
 fn is_typical(digits: &[u8], bracketed: bool) -> bool {
     match (digits, digits.len()) {
-        // With the trunk prefix; one that starts with two zeros is dialled abroad.
-        ([b'0', b'1'..=b'9', ..], 9..=12) => true,
+        // With the trunk prefix, as one that starts with two zeros is dialled abroad; Italy's
+        // mobiles.
+        ([b'0', b'1'..=b'9', ..], 9..=12) | ([b'3', b'1'..=b'9', ..], 10) => true,
         // India; China; Spain, Portugal and Poland; Russia.
         ([b'6'..=b'9', ..], 9 | 10)
-        | ([b'1', b'3'..=b'9', ..], 11)
-        | ([b'8', b'3' | b'4' | b'8' | b'9', ..], 11) => !is_epoch(digits),
-        // Italy's mobiles.
-        ([b'3', b'1'..=b'9', ..], 10) => true,
+        | ([b'1', b'3'..=b'9', ..] | [b'8', b'3' | b'4' | b'8' | b'9', ..], 11) => {
+            !is_epoch(digits)
+        }
         // Brazil.
         (_, 10 | 11) => bracketed,
         _ => false,

@@ -108,7 +108,7 @@ fn read(site: &Site<'_>, at: usize, bracketed: bool) -> Option<([u8; 10], usize,
     digits[6..].copy_from_slice(group(next, 4)?);
     let form = match (bracketed, plain(mark), plain(second)) {
         (true, ..) => Form::Bracketed,
-        (_, b'-', b'-') | (_, b'.', b'.') | (_, b' ', b'-') => Form::Joined,
+        (_, b'-' | b' ', b'-') | (_, b'.', b'.') => Form::Joined,
         (_, one, other) if one == other => Form::Loose,
         _ => return None,
     };

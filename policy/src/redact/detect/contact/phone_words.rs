@@ -9,7 +9,8 @@ pub(super) const WORDS: &[&str] = &[
     "cell phone", "cellphone", "cell number", "cell no", "my cell", "his cell", "her cell",
     "contact number", "contact no", "landline", "fax", "fax number", "fax no", "telefax",
     "whatsapp", "call me", "call us", "call him", "call her", "call them", "call back", "please call",
-    "reach me", "text me", "ring me", "hotline", "helpline", "msisdn", "voicemail",
+    "reach me", "reach him", "reach her", "reach us",
+    "reach them", "text me", "text him", "text her", "ph", "ph no", "ring me", "hotline", "helpline", "msisdn", "voicemail",
     // German, Dutch, Scandinavian, Finnish.
     "telefon", "telefonnummer", "telefonnr", "handy", "handynummer", "handynr", "mobil",
     "mobilnummer", "mobilnr", "mobiltelefon", "rufnummer", "festnetz", "anrufen", "telefoon",

@@ -15,7 +15,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::AbaRouting,
     start: Start::Digits { lengths: &[4, 9], before: &[Before::Clear] },
     check,
-    // JPMorgan Chase in New York, and the Federal Reserve Bank of New York's example.
+    // JPMorgan Chase in New York, and the Federal Reserve Bank of Boston.
     valid: ["021000021", "011000015"],
     // A wrong check digit; a prefix that nobody has.
     invalid: ["021000022", "451000021"],
@@ -48,10 +48,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         site.trigger.end
     } else {
         // As printed on cheques: 0210-0002-1.
-        let text: &[u8; 11] = site.text.get(start..start + 11)?.try_into().ok()?;
-        let [a, b, c, d, mark, e, f, g, h, same, i] = *text;
-        (matches!(mark, b'-' | b' ') && mark == same).then_some(())?;
-        digits = [a, b, c, d, e, f, g, h, i];
+        let text: &[u8; 11] = site.text.get(start..start + 11)?.as_array()?;
+        (matches!(text[4], b'-' | b' ') && text[4] == text[9]).then_some(())?;
+        digits[..4].copy_from_slice(&text[..4]);
+        digits[4..8].copy_from_slice(&text[5..9]);
+        digits[8] = text[10];
         start + 11
     };
     if !digits.iter().all(u8::is_ascii_digit) || !is_assigned(&digits) || !site.ends(end) {

@@ -1,23 +1,21 @@
 //! Numbers of bank accounts in their national forms.
 //!
-//! Six to eighteen digits, at most grouped, and nothing else that they have in common: which
+//! Six to twenty-six digits, at most grouped, and nothing else that they have in common: which
 //! lengths occur is summed up in <https://en.wikipedia.org/wiki/Bank_account#Account_numbers> and
 //! the registry of ISO 13616. Only words make such a number one; for a word as plain as
 //! `account` it must stand right before. Mexico's CLABE is checked as its bankers' association
 //! says (<https://en.wikipedia.org/wiki/CLABE>).
 
-use std::ops::Range;
-
 use crate::redact::detect::checksum::{is_uniform, weighted};
-use crate::redact::detect::token::{Plain, gap_after, is_bare};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::token::{Plain, continues, gap_after, is_bare};
+use crate::redact::detect::{Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::BankAccount,
     start: Start::Digits {
-        lengths: &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18],
+        lengths: &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20],
         before: &[Before::Clear],
     },
     check,
@@ -26,8 +24,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["05320", "0532013000.5"],
     label: "account number",
     words: &WORDS,
+    against: &["blz", "bankleitzahl", "bank code", "branch code", "code banque", "code guichet"],
     about: "length, only where named; CLABE's checksum",
-    ..BASE
 };
 
 #[rustfmt::skip]
@@ -61,7 +59,7 @@ const PLAIN: [&str; 9] =
 /// Digits of the shortest, under a label and elsewhere, and of the longest.
 const LABELLED: usize = 6;
 const SHORTEST: usize = 7;
-const LONGEST: usize = 18;
+const LONGEST: usize = 26;
 
 const RULE: &str = "bank-account";
 
@@ -90,12 +88,18 @@ fn is_after_plain(site: &Site<'_>, start: usize) -> bool {
     PLAIN.iter().any(|word| gap_after(site, word, start, 6).is_some_and(is_bare))
 }
 
+/// Groupings that are one account's although some groups are long: Spain's and Poland's.
+const NATIONAL: [&[usize]; 2] = [&[4, 4, 2, 10], &[2, 4, 4, 4, 4, 4, 4]];
+
 /// Where the groups of digits end that start with the trigger.
 fn grouped(site: &Site<'_>) -> Option<usize> {
-    let first: Range<usize> = site.trigger.clone();
+    let first = site.trigger.clone();
+    if continues(site, first.start) {
+        return None;
+    }
     let mark = site.byte(first.end).filter(|mark| matches!(mark, b' ' | b'-'));
     let mut end = first.end;
-    let mut sizes = [first.len(), 0, 0, 0, 0, 0];
+    let mut sizes = [first.len(), 0, 0, 0, 0, 0, 0];
     for size in &mut sizes[1..] {
         let next = site.run(end + 1, LONGEST + 1, |byte| byte.is_ascii_digit());
         if mark.is_none() || site.byte(end) != mark || next <= end + 1 {
@@ -104,9 +108,10 @@ fn grouped(site: &Site<'_>) -> Option<usize> {
         *size = next - end - 1;
         end = next;
     }
+    let groups = sizes.iter().position(|size| *size == 0).unwrap_or(sizes.len());
     let longest = sizes.iter().max().copied().unwrap_or_default();
     // Spaces part numbers too: groups of an account are short.
-    if mark == Some(b' ') && end > first.end && longest > 4 {
+    if mark == Some(b' ') && groups > 1 && longest > 4 && !NATIONAL.contains(&&sizes[..groups]) {
         let alone = first.len() >= LABELLED && site.ends(first.end);
         return alone.then_some(first.end);
     }
@@ -146,6 +151,8 @@ mod tests {
             ("\"acct\": \"70872490\"", "70872490"),
             ("CLABE 032180000118359719", "032180000118359719"),
             ("銀行帳號：123456789", "123456789"),
+            ("número de cuenta: 2100 0418 45 0200051332", "2100 0418 45 0200051332"),
+            ("numer rachunku 61 1090 1014 0000 0712 1981 2874", "61 1090 1014 0000 0712 1981 2874"),
         ] {
             assert!(found(text).contains(&(Kind::BankAccount, value)), "{text}");
         }
@@ -162,6 +169,7 @@ mod tests {
             "account number changed on 2024-05-20",
             "the account number was 12345",
             "CLABE 032180000118359718",
+            "Bankleitzahl 37040044",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

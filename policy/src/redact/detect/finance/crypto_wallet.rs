@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::wallet_codes::{
     base58check_version, is_base58_key, is_bech32, is_eip55, is_monero, ripple_version,
 };
-use crate::redact::detect::token::word_around;
+use crate::redact::detect::token::{is_in_path, word_around};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -95,7 +95,7 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         (25..=35, b'r') if ripple_version(text) == Some(0) => sure(word, "wallet-xrp"),
         (25..=35, first) if is_known(first, text) => sure(word, "wallet-base58"),
         (95 | 106, b'4' | b'8') if is_monero(text) => sure(word, "wallet-monero"),
-        (32..=44, _) if is_mixed(text) && is_base58_key(text) => {
+        (32..=44, _) if is_mixed(text) && !is_in_path(site, &word) && is_base58_key(text) => {
             site.if_named(word, "wallet-solana", Confidence::Context)
         }
         _ => None,
@@ -160,7 +160,7 @@ mod tests {
             // EIP-55, and the same without case.
             "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
             "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359",
-            // Tron's USDT contract, XRP's first account, Dogecoin's and Litecoin's donations.
+            // Tron's USDT contract, XRP's first account.
             "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
             "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh",
             // Monero's general fund.

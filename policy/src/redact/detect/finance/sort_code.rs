@@ -11,8 +11,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::SortCode,
     start: Start::Digits { lengths: &[2, 6], before: &[Before::Clear] },
     check,
-    // Barclays' and NatWest's examples, from the Payment Services Directive's guides.
-    valid: ["20-00-00", "60-16-13"],
+    // Stripe's for tests of Bacs; the IBAN registry's example of the United Kingdom.
+    valid: ["10-88-00", "60-16-13"],
     invalid: ["20-00-0", "20-00-00-1"],
     label: "sort code",
     words: &[
@@ -39,9 +39,12 @@ fn check(site: &Site<'_>) -> Option<Hit> {
             .flatten();
     }
     let end = start + 8;
-    let [a, b, mark, c, d, same, e, f] = *site.text.get(start..end)?.as_array::<8>()?;
-    let pairs = [a, b, c, d, e, f].iter().all(u8::is_ascii_digit);
-    if !pairs || mark != same || !matches!(mark, b'-' | b' ') || !site.ends(end) {
+    let text: &[u8; 8] = site.text.get(start..end)?.as_array()?;
+    let paired = text.iter().enumerate().all(|(place, byte)| match place {
+        2 | 5 => matches!(byte, b'-' | b' ') && *byte == text[2],
+        _ => byte.is_ascii_digit(),
+    });
+    if !paired || !site.ends(end) {
         return None;
     }
     site.if_named(start..end, "sort-code", Confidence::Context)

@@ -26,7 +26,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "银行国际代码",
     ]),
     check,
-    // Deutsche Bank in Frankfurt, and in Berlin: examples of ISO 9362's article in Wikipedia.
+    // Deutsche Bank in Frankfurt, and one with a branch: examples of Wikipedia's article.
     valid: ["DEUTDEFF", "DSBACNBXSHA"],
     // No country; a character short.
     invalid: ["DEUTQQFF", "DEUTDEF"],

@@ -12,8 +12,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Url,
     start: Start::Words(&["http", "ftp", "www"]),
     check,
-    // RFC 3986, section 1.1.2, and RFC 9110's kind of examples.
-    valid: ["https://www.example.com/a?b=c#d", "ftp://ftp.is.co.za/rfc/rfc1808.txt"],
+    // RFC 9110, section 4.2.3; RFC 3986, section 1.1.2.
+    valid: ["http://example.com:80/~smith/home.html", "ftp://ftp.is.co.za/rfc/rfc1808.txt"],
     invalid: ["http//example.com", "https://"],
     about: "scheme and host",
     ..BASE
@@ -50,18 +50,28 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 
 /// Without the sentence's punctuation, and brackets that were opened before it.
 fn trimmed(site: &Site<'_>, start: usize, mut end: usize) -> usize {
-    while end > start {
+    let depth = |open: u8, close: u8| {
         let text = &site.text[start..end];
-        let count = |wanted: u8| text.iter().filter(|byte| **byte == wanted).count();
-        let outer = match text[text.len() - 1] {
-            b'.' | b',' | b';' | b':' | b'!' | b'?' | b'\'' | b'*' | b'_' => true,
-            b')' => count(b')') > count(b'('),
-            b']' => count(b']') > count(b'['),
-            _ => false,
+        memchr::memchr_iter(close, text)
+            .count()
+            .saturating_sub(memchr::memchr_iter(open, text).count())
+    };
+    let mut round = depth(b'(', b')');
+    let mut square = depth(b'[', b']');
+    while end > start {
+        let unopened = match site.text[end - 1] {
+            b'.' | b',' | b';' | b':' | b'!' | b'?' | b'\'' | b'*' | b'_' => {
+                end -= 1;
+                continue;
+            }
+            b')' => &mut round,
+            b']' => &mut square,
+            _ => break,
         };
-        if !outer {
+        if *unopened == 0 {
             break;
         }
+        *unopened -= 1;
         end -= 1;
     }
     end

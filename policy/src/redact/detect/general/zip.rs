@@ -11,7 +11,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Zip,
     start: Start::Digits { lengths: &[5], before: &[Before::Clear] },
     check,
-    // The White House's, and the one on the Postal Service's posters.
+    // The White House's, and one of the Postal Service's headquarters.
     valid: ["20500", "20260-0004"],
     invalid: ["00000", "20260-004"],
     label: "zip code",

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::redact::detect::checksum::{is_date, number};
-use crate::redact::detect::token::start_of_word;
+use crate::redact::detect::token::{gap_after, is_bare, is_in_path, start_of_word};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -61,13 +61,18 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let length = text.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
     let lower = text.iter().any(u8::is_ascii_lowercase);
-    if !(6..=18).contains(&length) || digits < 4 || is_moment(text) {
+    if !(6..=18).contains(&length) || digits < 4 || is_moment(text) || is_in_path(site, &range) {
         return None;
     }
     let hit = site.if_named(range.clone(), RULE, Confidence::Context)?;
-    let labelled = || site.if_labelled(range, RULE, Confidence::Context).is_some();
+    let start = range.start;
+    if site.if_labelled(range, RULE, Confidence::Context).is_some() {
+        return Some(hit);
+    }
+    // Two letters say it only right before.
+    let short = hit.word == Some("dl") && !gap_after(site, "dl", start, 4).is_some_and(is_bare);
     let usual = !lower && length >= 7 && (digits < length || length <= 12);
-    (usual || labelled()).then_some(hit)
+    (usual && !short).then_some(hit)
 }
 
 /// `MORGA657054SM9IJ`, with or without a space before the two digits.
@@ -160,6 +165,7 @@ mod tests {
             ("driver license S123-4567-8901", "S123-4567-8901"),
             ("driving licence MH-14 20110062821", "MH-14 20110062821"),
             ("Führerschein B072RRE2I55", "B072RRE2I55"),
+            ("DL# D1234567", "D1234567"),
             ("licence to drive A1234-56789-01234", "A1234-56789-01234"),
             ("permis de conduire: 123456789012", "123456789012"),
             ("운전면허번호 11-12-345678-90", "11-12-345678-90"),
@@ -171,6 +177,8 @@ mod tests {
             "D1234567",
             "the driver license expires on 2030-05-20",
             "software license D1234567",
+            "aaAA0aa+dl+AAA+A00A00A/0a",
+            "dl and then D1234567",
             "driver's license 1234",
         ] {
             assert_eq!(found(text), [], "{text}");

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::redact::detect::token::word_around;
+use crate::redact::detect::token::{is_in_path, word_around};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -51,12 +51,11 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let length = text.iter().filter(|byte| **byte != b' ').count();
     let letters = length - digits;
-    if !(7..=10).contains(&length) || digits < 4 || letters > 4 || letters + 9 < length {
+    if !(7..=10).contains(&length) || digits < 4 || letters > 4 || is_in_path(site, &range) {
         return None;
     }
     let lower = text.iter().any(u8::is_ascii_lowercase);
     let usual = match letters {
-        0 => length == 9,
         1..=3 => (7..=9).contains(&length) && digits >= 5,
         _ => length == 9,
     };

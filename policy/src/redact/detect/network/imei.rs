@@ -14,7 +14,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Imei,
     start: Start::Digits { lengths: &[2, 6, 8, 15, 16], before: &[Before::Clear] },
     check,
-    // The examples of Wikipedia's article and of the GSMA's guide.
+    // Wikipedia's examples of the check digit and of the structure.
     valid: ["490154203237518", "352099001761481"],
     invalid: ["490154203237517", "000000000000000"],
     label: "imei",

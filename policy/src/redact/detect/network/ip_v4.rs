@@ -86,7 +86,9 @@ fn check(site: &Site<'_>) -> Option<Hit> {
         return None;
     }
     let range = start - mapped(site, start)..end;
-    if octets.iter().all(|octet| *octet < 10) {
+    // The arcs of X.500, ISO's members and companies, and versions in general.
+    let is_oid = matches!(octets, [1, 0..=3, ..] | [2, 5 | 16 | 23, ..]);
+    if is_oid || octets.iter().all(|octet| *octet < 10) {
         return site.if_named(range, "ipv4-public", Confidence::Shape);
     }
     site.unless_denied(range, "ipv4-public", Confidence::Shape)
@@ -182,6 +184,8 @@ mod tests {
             "98.41.0.4-rc1",
             "098.41.0.4",
             "98.41.0",
+            "2.5.29.15",
+            "1.3.132.1",
             "upgraded to 98.41.0.4",
             "::ffff:10.1.2.3",
         ] {

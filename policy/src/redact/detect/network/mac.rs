@@ -16,10 +16,10 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         before: &[Before::Clear, Before::Letter, Before::Joint],
     },
     check,
-    // RFC 7042's example, and the IEEE's guidelines for EUI.
-    valid: ["00:00:5E:00:53:01", "AC-DE-48-23-45-67"],
+    // RFC 2464, section 4; the IEEE's guidelines for EUI.
+    valid: ["34:56:78:9A:BC:DE", "AC-DE-48-00-00-80"],
     // All bits set; a pair too many.
-    invalid: ["ff:ff:ff:ff:ff:ff", "00:00:5e:00:53:01:02"],
+    invalid: ["ff:ff:ff:ff:ff:ff", "34:56:78:9a:bc:de:f0"],
     words: &[
         "mac",
         "mac address",
@@ -123,7 +123,8 @@ fn address(text: &[u8]) -> Option<[u8; 6]> {
     (count == 12).then_some(address)
 }
 
-/// No address that is shared: null, broadcast, IPv4's and IPv6's multicast, spanning tree's.
+/// No address that is shared: null, broadcast, IPv4's and IPv6's multicast, spanning tree's;
+/// nor one for documentation (RFC 7042, section 2.1.2).
 const fn is_of_a_card(address: [u8; 6]) -> bool {
     !matches!(
         address,
@@ -132,6 +133,7 @@ const fn is_of_a_card(address: [u8; 6]) -> bool {
             | [0x01, 0x00, 0x5e, ..]
             | [0x33, 0x33, ..]
             | [0x01, 0x80, 0xc2, ..]
+            | [0x00, 0x00, 0x5e, 0x00, 0x53, _]
     )
 }
 
@@ -168,6 +170,7 @@ mod tests {
             "3c:22-fb:7a:91:0e",
             "3c:22:FB:7a:91:0e",
             "00:00:00:00:00:00",
+            "00:00:5e:00:53:01",
             "01:00:5e:00:00:fb",
             "1234.5678.9012.3456",
             "1.2.3.4",

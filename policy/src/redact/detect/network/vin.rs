@@ -5,7 +5,7 @@
 //! <https://www.ecfr.gov/current/title-49/section-565.15>); where both hold it is found as it
 //! stands. Elsewhere there is none, so words must name it.
 
-use crate::redact::detect::token::word_around;
+use crate::redact::detect::token::{is_in_path, word_around};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -17,8 +17,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         before: &[Before::Clear, Before::Letter],
     },
     check,
-    // The examples of Wikipedia's article and of the Wikibook on VIN codes.
-    valid: ["1M8GDM9AXKP042788", "5GZCZ43D13S812715"],
+    // The example of Wikipedia's article, and one that many decoders show.
+    valid: ["1M8GDM9AXKP042788", "1HGCM82633A004352"],
     // A wrong check digit; a letter that none has.
     invalid: ["1M8GDM9A0KP042788", "1M8GDM9AXKO042788"],
     words: &[
@@ -77,6 +77,9 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let serial = text[13..].iter().all(u8::is_ascii_digit);
     if upper && serial && has_check_digit(&upper_case) && is_year(text[9]) {
         return site.unless_denied(word, "vin", Confidence::Checksum);
+    }
+    if is_in_path(site, &word) {
+        return None;
     }
     site.if_named(word, "vin", Confidence::Context)
 }
