@@ -38,10 +38,16 @@ pub(super) struct Prefilter {
     by_after: [u128; After::COUNT],
 }
 
-/// Literals searched for together, each with the detector it triggers.
+/// Literals searched for together.
 struct Group {
     search: Search,
-    literals: Vec<(String, usize)>,
+    literals: Vec<Literal>,
+}
+
+/// A literal that is searched for, and those that start with it: each with its detector.
+struct Literal {
+    text: String,
+    triggers: Vec<(String, usize)>,
 }
 
 enum Search {
@@ -84,13 +90,16 @@ impl Prefilter {
                 }
             }
         }
-        filter.literals = literals.chunks(GROUP).map(Group::new).collect();
+        let mut joined = join(literals).into_iter();
+        while joined.len() > 0 {
+            filter.literals.push(Group::new(joined.by_ref().take(GROUP).collect()));
+        }
         filter
     }
 
     /// Calls `candidate` with a detector and its trigger, for each in the text.
     ///
-    /// Where it answers with an offset, the literal search goes on from there.
+    /// Where it answers with an offset, that detector is not asked about literals before it.
     pub(super) fn sweep(
         &self,
         text: &[u8],
@@ -139,8 +148,8 @@ impl Prefilter {
                     let after = After::of(&text[at..]);
                     let mut able = able & self.by_after[after as usize];
                     if after == After::Clear && at - start < SHORTEST {
-                        // It begins nothing; it may end what its detector looks back for.
-                        able &= self.by_before[Before::Joint as usize];
+                        // It begins no number. A detector that takes a colon too reads on by itself.
+                        able &= self.by_after[After::Colon as usize];
                     }
                     ask(able, start..at, candidate);
                 }
@@ -180,38 +189,95 @@ fn is_quiet(block: &[u8; 64]) -> bool {
     !block.iter().fold(false, |loud, byte| loud | is_loud(*byte))
 }
 
+/// Leaves out literals that start with another one, which finds them too.
+fn join(mut literals: Vec<(String, usize)>) -> Vec<Literal> {
+    // A literal sorts before those that start with it.
+    literals.sort();
+    let mut joined: Vec<Literal> = Vec::new();
+    for (text, detector) in literals {
+        match joined.last_mut() {
+            Some(shorter) if text.starts_with(&shorter.text) => {
+                shorter.triggers.push((text, detector));
+            }
+            _ => joined.push(Literal { text: text.clone(), triggers: vec![(text, detector)] }),
+        }
+    }
+    joined
+}
+
 impl Group {
-    fn new(literals: &[(String, usize)]) -> Self {
+    fn new(literals: Vec<Literal>) -> Self {
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()
-            .extend(literals.iter().map(|(text, _)| text))
+            .extend(literals.iter().map(|literal| &literal.text))
             .build();
-        Self {
-            search: packed.map_or(Search::OneByOne, Search::Packed),
-            literals: literals.to_vec(),
-        }
+        Self { search: packed.map_or(Search::OneByOne, Search::Packed), literals }
     }
 
     fn sweep(&self, text: &[u8], candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>) {
         match &self.search {
             Search::Packed(searcher) => {
+                let mut done = Done::default();
                 let mut at = 0;
                 while let Some(found) = searcher.find_in(text, (at..text.len()).into()) {
-                    let (_, detector) = self.literals[found.pattern().as_usize()];
-                    let after = candidate(detector, found.start()..found.end());
-                    at = after.unwrap_or(0).max(found.end());
+                    self.literals[found.pattern().as_usize()].ask(
+                        text,
+                        found.start(),
+                        done,
+                        candidate,
+                    );
+                    // Another literal may begin within this one.
+                    at = found.start() + 1;
                 }
             }
             Search::OneByOne => {
-                for (literal, detector) in &self.literals {
-                    let finder = memmem::Finder::new(literal);
+                for literal in &self.literals {
+                    let mut done = Done::default();
+                    let finder = memmem::Finder::new(&literal.text);
                     let mut at = 0;
                     while let Some(ahead) = finder.find(&text[at..]) {
-                        let found = at + ahead..at + ahead + literal.len();
-                        at = candidate(*detector, found.clone()).unwrap_or(0).max(found.end);
+                        literal.ask(text, at + ahead, &mut done, candidate);
+                        at += ahead + 1;
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Up to where each detector has found something: few find anything in a text.
+#[derive(Default)]
+struct Done(Vec<(usize, usize)>);
+
+impl Done {
+    fn of(&self, detector: usize) -> usize {
+        self.0.iter().find(|(known, _)| *known == detector).map_or(0, |(_, end)| *end)
+    }
+
+    fn set(&mut self, detector: usize, end: usize) {
+        match self.0.iter_mut().find(|(known, _)| *known == detector) {
+            Some((_, known)) => *known = end,
+            None => self.0.push((detector, end)),
+        }
+    }
+}
+
+impl Literal {
+    /// Asks the detectors whose literal stands at `at`.
+    fn ask(
+        &self,
+        text: &[u8],
+        at: usize,
+        done: &mut Done,
+        candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
+    ) {
+        for (literal, detector) in &self.triggers {
+            if done.of(*detector) <= at
+                && text[at..].starts_with(literal.as_bytes())
+                && let Some(end) = candidate(*detector, at..at + literal.len())
+            {
+                done.set(*detector, end);
             }
         }
     }

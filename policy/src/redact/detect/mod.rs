@@ -7,10 +7,13 @@
 
 pub(super) mod checksum;
 mod contact;
+mod dates;
 mod finance;
+mod general;
 mod national;
 mod network;
 mod secret;
+mod token;
 
 use super::kind::Kind;
 use super::site::{Hit, Site};
@@ -20,12 +23,23 @@ pub(super) static DETECTORS: &[&Detector] = &[
     // contact
     &contact::email::DETECTOR,
     &contact::phone::DETECTOR,
+    &contact::phone_us::DETECTOR,
+    &contact::phone_national::DETECTOR,
+    &contact::date_of_birth::DETECTOR,
     // finance
     &finance::credit_card::DETECTOR,
     &finance::iban::DETECTOR,
+    &finance::crypto_wallet::DETECTOR,
+    &finance::bank_account::DETECTOR,
+    &finance::sort_code::DETECTOR,
+    &finance::aba_routing::DETECTOR,
+    &finance::swift_bic::DETECTOR,
     // network
     &network::ip_v4::DETECTOR,
     &network::ip_v6::DETECTOR,
+    &network::mac::DETECTOR,
+    &network::imei::DETECTOR,
+    &network::vin::DETECTOR,
     // national
     &national::us_ssn::DETECTOR,
     &national::uk_nino::DETECTOR,
@@ -75,10 +89,18 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &national::th_id::DETECTOR,
     &national::za_id::DETECTOR,
     &national::il_id::DETECTOR,
+    &national::passport::DETECTOR,
+    &national::driving_licence::DETECTOR,
     // secret
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,
     &secret::api_key::DETECTOR,
+    // general
+    &general::url::DETECTOR,
+    &general::date::DETECTOR,
+    &general::uuid::DETECTOR,
+    &general::hash::DETECTOR,
+    &general::zip::DETECTOR,
 ];
 
 /// A way to find one kind of value.
@@ -173,6 +195,9 @@ pub(super) enum After {
 impl After {
     /// How many there are.
     pub(super) const COUNT: usize = 7;
+    /// Any: for values that go on in ways of their own, or whose end is the trigger.
+    pub(super) const ALL: [Self; Self::COUNT] =
+        [Self::Clear, Self::Space, Self::Dash, Self::Dot, Self::Sign, Self::Letter, Self::Colon];
     /// All but the colon, after which few numbers go on.
     pub(super) const MOST: [Self; 6] =
         [Self::Clear, Self::Space, Self::Dash, Self::Dot, Self::Sign, Self::Letter];
@@ -212,9 +237,17 @@ pub(super) mod tests {
     use super::*;
     use crate::redact::{Engine, Mode, Modes};
 
-    /// What is found in a text, by kind and characters.
+    /// What is found in a text by default, by kind and characters.
     pub(in crate::redact) fn found(text: &str) -> Vec<(Kind, &str)> {
-        let engine = Engine::new(Modes::all(Mode::Detect));
+        found_by(&Engine::new(Modes::all(Mode::Detect)), text)
+    }
+
+    /// The same with one more kind looked for, which by default is not.
+    pub(in crate::redact) fn found_with(kind: Kind, text: &str) -> Vec<(Kind, &str)> {
+        found_by(&Engine::new(Modes::all(Mode::Detect).with(kind, Mode::Detect)), text)
+    }
+
+    fn found_by<'a>(engine: &Engine, text: &'a str) -> Vec<(Kind, &'a str)> {
         let matches = engine.find(text, None);
         matches.into_iter().map(|found| (found.kind, &text[found.range])).collect()
     }
@@ -224,6 +257,7 @@ pub(super) mod tests {
         for detector in DETECTORS {
             assert!(!detector.about.is_empty(), "{}", detector.kind);
             let label = detector.label;
+            let engine = Engine::new(Modes::all(Mode::Detect).with(detector.kind, Mode::Detect));
             for value in detector.valid {
                 let texts = if label.is_empty() {
                     vec![
@@ -244,19 +278,21 @@ pub(super) mod tests {
                     ]
                 };
                 for text in texts {
-                    let found = found(&text);
+                    let found = found_by(&engine, &text);
                     assert_eq!(found, [(detector.kind, value)], "{text}");
                 }
                 if !label.is_empty() {
                     let text = format!("It is {value}, as agreed.");
-                    let found = found(&text);
+                    let found = found_by(&engine, &text);
                     assert!(!found.contains(&(detector.kind, value)), "{text}");
                 }
             }
             for value in detector.invalid {
                 let text = format!("{label} It is {value}, as agreed.");
-                let found: Vec<_> =
-                    found(&text).into_iter().filter(|(kind, _)| *kind == detector.kind).collect();
+                let found: Vec<_> = found_by(&engine, &text)
+                    .into_iter()
+                    .filter(|(kind, _)| *kind == detector.kind)
+                    .collect();
                 assert_eq!(found, [], "{text}");
             }
         }

@@ -1,10 +1,13 @@
-//! Phone numbers in international form: `+`, country code, subscriber.
+//! Phone numbers in international form: `+` (or `00`, where named), country code, subscriber.
 //!
 //! ITU-T E.164: at most 15 digits; E.123: how they are written. How long a country's numbers are
 //! follows its plan as summed up in <https://en.wikipedia.org/wiki/List_of_telephone_country_codes>
 //! and the ITU's national numbering plans; that is what decides where a number ends when another
-//! one follows. Numbers without a `+` are not found.
+//! one follows. National forms are other detectors'.
 
+use super::phone_digits::{Number, separator, with_extension};
+use super::phone_words::WORDS;
+use crate::redact::detect::token::continues;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -12,90 +15,58 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Phone,
     start: Start::Digits {
-        lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-        before: &[Before::Plus],
+        lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18],
+        before: &[Before::Plus, Before::Clear],
     },
     check,
     // Ofcom's and the North American plan's numbers for drama.
     valid: ["+44 20 7946 0958", "+1 202-555-0143"],
     invalid: ["+1 055 555 0100", "+12345"],
+    words: WORDS,
     about: "international form, country code and length",
     ..BASE
 };
 
-/// Digits in an E.164 number.
-const LONGEST: usize = 15;
+const RULE: &str = "phone-international";
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let plus = site.trigger.start - 1;
-    let joined = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_.-)".contains(&byte);
-    if site.before(plus).is_some_and(joined) {
+    let first = site.trigger.start;
+    if site.before(first) == Some(b'+') {
+        let plus = first - 1;
+        let joined = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_.-)".contains(&byte);
+        if site.before(plus).is_some_and(joined) {
+            return None;
+        }
+        let end = read(site, first)?;
+        return Some(Hit::sure(plus..end, RULE, Confidence::Shape));
+    }
+    // Dialled from abroad. Dumps and columns of numbers start with zeros too.
+    let prefix = [b"011" as &[u8], b"00"]
+        .into_iter()
+        .find(|zeros| site.text[first..].starts_with(zeros) && site.trigger.len() >= zeros.len())?;
+    if continues(site, first) {
         return None;
     }
-    let number = Number::read(site);
+    let mut at = first + prefix.len();
+    if at == site.trigger.end {
+        at += separator(site, at)?;
+    }
+    let end = read(site, at)?;
+    site.if_named(first..end, RULE, Confidence::Context)
+}
+
+/// Where a number ends that starts with its country's code at `at`.
+fn read(site: &Site<'_>, at: usize) -> Option<usize> {
+    let number = Number::read(site, at);
     let (code, lengths) = plan(number.digits())?;
-    let fits = |end: &&(usize, usize)| {
-        end.0.checked_sub(code).is_some_and(|length| lengths.contains(&length))
-            && site.ends(end.1)
-            && !matches!(site.byte(end.1), Some(b'+' | b'=' | b'/'))
+    let fits = |(count, end): &&(usize, usize)| {
+        count.checked_sub(code).is_some_and(|length| lengths.contains(&length))
+            && (site.ends(*end) || with_extension(site, *end) > *end)
+            && !matches!(site.byte(*end), Some(b'+' | b'=' | b'/'))
     };
-    let (count, end) = *number.ends[..number.groups].iter().rev().find(fits)?;
-    is_plausible(code, &number.digits()[..count]).then_some(Hit::sure(
-        plus..end,
-        "phone-international",
-        Confidence::Shape,
-    ))
-}
-
-/// The digits after a `+`, and where their groups end.
-struct Number {
-    digits: [u8; LONGEST],
-    length: usize,
-    /// Per group: how many digits up to its end, and where in the text that is.
-    ends: [(usize, usize); LONGEST],
-    groups: usize,
-}
-
-impl Number {
-    fn read(site: &Site<'_>) -> Self {
-        let mut number =
-            Self { digits: [0; LONGEST], length: 0, ends: [(0, 0); LONGEST], groups: 0 };
-        let mut at = site.trigger.start;
-        loop {
-            let end = site.run(at, LONGEST + 1, |byte| byte.is_ascii_digit());
-            let group = &site.text[at..end];
-            if group.is_empty() || number.length + group.len() > LONGEST {
-                return number;
-            }
-            // `+44 (0)20 ...`: the zero is dialled only from within the country.
-            let trunk = group == b"0" && site.text[at - 1] == b'(' && site.byte(end) == Some(b')');
-            if !trunk {
-                number.digits[number.length..number.length + group.len()].copy_from_slice(group);
-                number.length += group.len();
-                number.ends[number.groups] = (number.length, end);
-                number.groups += 1;
-            }
-            match separator(&site.text[end..]) {
-                Some(length) => at = end + length,
-                None => return number,
-            }
-        }
-    }
-
-    fn digits(&self) -> &[u8] {
-        &self.digits[..self.length]
-    }
-}
-
-/// The length of what stands between two groups of digits at the start of the text.
-fn separator(text: &[u8]) -> Option<usize> {
-    const SEPARATORS: [&[u8]; 10] =
-        [b" ", b"-", b".", b"/", b" (", b"(", b") ", b")", b")-", "\u{a0}".as_bytes()];
-    SEPARATORS
-        .into_iter()
-        .filter(|mark| text.starts_with(mark))
-        .map(<[u8]>::len)
-        .find(|length| text.get(*length).is_some_and(u8::is_ascii_digit))
+    let (count, end) = *number.ends().iter().rev().find(fits)?;
+    let plausible = is_plausible(code, &number.digits()[..count]);
+    plausible.then(|| with_extension(site, end))
 }
 
 /// A country code's length, and how many digits may follow it.
@@ -133,16 +104,34 @@ fn plan(digits: &[u8]) -> Option<(usize, std::ops::RangeInclusive<usize>)> {
         353 | 355 | 359 | 372 | 377 | 381..=383 | 385..=387 | 855 | 961 | 962 | 971 | 972 => 7..=9,
         886 => 8..=9,
         880 | 234 | 964 | 977 | 998 => 8..=10,
-        211..=299
-        | 350..=389
-        | 420..=429
+        // Codes that are assigned, with plans that differ by no more than this.
+        211..=213
+        | 218
+        | 220..=258
+        | 260..=269
+        | 290
+        | 291
+        | 297..=299
+        | 350..=359
+        | 370..=383
+        | 423
         | 500..=509
         | 590..=599
-        | 670..=699
+        | 670
+        | 672..=683
+        | 685..=692
         | 800
         | 808
-        | 850..=889
-        | 960..=999 => 7..=10,
+        | 850
+        | 856
+        | 870
+        | 878
+        | 880..=883
+        | 888
+        | 960..=968
+        | 970..=977
+        | 979
+        | 992..=996 => 7..=10,
         _ => return None,
     };
     Some((3, lengths))
@@ -171,6 +160,12 @@ mod tests {
             ("+33 1 23 45 67 89 10 11", "+33 1 23 45 67 89"),
             ("+86 138 0013 8000，谢谢", "+86 138 0013 8000"),
             ("phone=+353.1.8721234", "+353.1.8721234"),
+            ("+1-415-555-0123x42", "+1-415-555-0123x42"),
+            ("+49\u{a0}30\u{a0}901820", "+49\u{a0}30\u{a0}901820"),
+            ("call me: 0049 30 901820", "0049 30 901820"),
+            ("Tel 00 44 20 7946 0958", "00 44 20 7946 0958"),
+            ("phone 00442079460958.", "00442079460958"),
+            ("fax 011 44 20 7946 0958", "011 44 20 7946 0958"),
         ] {
             assert_eq!(found(text), [(Kind::Phone, value)], "{text}");
         }
@@ -188,6 +183,9 @@ mod tests {
             "+14155550123abc",
             "+0049309018",
             "UTC+02:00",
+            "+2147483647 +4294967296",
+            "0044 20 7946 0958",
+            "00 44 20 79 46 09 58 00",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

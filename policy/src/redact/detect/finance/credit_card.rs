@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::redact::detect::checksum::luhn;
+use crate::redact::detect::token::mark_at;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -14,7 +15,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::CreditCard,
     start: Start::Digits {
-        lengths: &[4, 12, 13, 14, 15, 16, 17, 18, 19],
+        lengths: &[4, 6, 12, 13, 14, 15, 16, 17, 18, 19],
         before: &[Before::Clear],
     },
     check,
@@ -40,7 +41,9 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "kartennummer",
         "tarjeta",
         "carte bancaire",
-        "carte",
+        "carte bleue",
+        "carte de crédit",
+        "carte de credit",
         "carta di credito",
         "cartão",
         "creditcard",
@@ -48,7 +51,15 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "card number",
         "cc number",
         "ccnum",
-        "pan",
+        "cartão de crédito",
+        "carta di debito",
+        "cc num",
+        "cc no",
+        "kredi kartı",
+        "creditcardnummer",
+        "numer karty",
+        "номер карты",
+        "银行卡号",
         "卡号",
         "信用卡",
         "カード番号",
@@ -57,13 +68,26 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     ..BASE
 };
 
-/// The ways in which numbers are printed on cards.
-const GROUPINGS: [&[usize]; 4] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4]];
+/// The ways in which numbers are printed on cards, or typed in.
+const GROUPINGS: [&[usize]; 8] = [
+    &[4, 4, 4, 4, 3],
+    &[4, 4, 4, 4],
+    &[4, 6, 5],
+    &[4, 6, 4],
+    &[4, 4, 4, 3],
+    &[4, 4, 4, 2],
+    &[4, 5, 6],
+    &[6, 13],
+];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
-    if site.trigger.len() == 4 {
-        let range = start..grouped(site)?;
+    if matches!(site.trigger.len(), 4 | 6) {
+        let (end, dotted) = grouped(site)?;
+        let range = start..end;
+        if dotted {
+            return site.if_named(range, "credit-card", Confidence::Checksum);
+        }
         return Some(Hit::sure(range, "credit-card", Confidence::Checksum));
     }
     let range = site.trigger.clone();
@@ -78,19 +102,24 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     site.if_named(range, "credit-card", Confidence::Checksum)
 }
 
-fn grouped(site: &Site<'_>) -> Option<usize> {
-    let separator = site.byte(site.trigger.end).filter(|byte| matches!(byte, b' ' | b'-'))?;
-    GROUPINGS.iter().find_map(|grouping| grouped_as(site, separator, grouping))
+/// Where the groups end, and whether dots part them.
+fn grouped(site: &Site<'_>) -> Option<(usize, bool)> {
+    let mark = mark_at(site, site.trigger.end, b" -.")?;
+    let end = GROUPINGS
+        .iter()
+        .filter(|grouping| grouping[0] == site.trigger.len())
+        .find_map(|grouping| grouped_as(site, mark, grouping))?;
+    Some((end, mark == b"."))
 }
 
-fn grouped_as(site: &Site<'_>, separator: u8, grouping: &[usize]) -> Option<usize> {
+fn grouped_as(site: &Site<'_>, mark: &[u8], grouping: &[usize]) -> Option<usize> {
     let mut digits = [0; 19];
     let mut length = 0;
     let mut at = site.trigger.start;
     for (place, size) in grouping.iter().enumerate() {
         if place > 0 {
-            (site.byte(at)? == separator).then_some(())?;
-            at += 1;
+            site.text[at..].starts_with(mark).then_some(())?;
+            at += mark.len();
         }
         let group = digit_group(site, at)?;
         (group.len() == *size).then_some(())?;
@@ -99,44 +128,45 @@ fn grouped_as(site: &Site<'_>, separator: u8, grouping: &[usize]) -> Option<usiz
         at += size;
     }
     let digits = &digits[..length];
-    let valid = site.ends(at) && !in_column(site, separator, at) && is_issued(digits);
+    let valid = site.ends(at) && !in_column(site, mark, at) && is_issued(digits);
     (valid && luhn(digits)).then_some(at)
 }
 
 /// True where another group of four stands before or after: a column of numbers, not a card.
-fn in_column(site: &Site<'_>, separator: u8, end: usize) -> bool {
+fn in_column(site: &Site<'_>, mark: &[u8], end: usize) -> bool {
+    let is_digit = |at: usize| site.text[at].is_ascii_digit();
     let start = site.trigger.start;
-    let four_before = start >= 5
-        && site.text[start - 1] == separator
-        && site.text[start - 5..start - 1].iter().all(u8::is_ascii_digit)
-        && !start.checked_sub(6).is_some_and(|at| site.text[at].is_ascii_digit());
-    let four_after = site.byte(end) == Some(separator)
-        && digit_group(site, end + 1).is_some_and(|group| group.len() == 4);
+    let last = site.text[..start].strip_suffix(mark).map_or(0, <[u8]>::len);
+    let four_before =
+        last >= 4 && (last - 4..last).all(is_digit) && !last.checked_sub(5).is_some_and(is_digit);
+    let four_after = site.text[end..].starts_with(mark)
+        && digit_group(site, end + mark.len()).is_some_and(|group| group.len() == 4);
     four_before || four_after
 }
 
-/// The digits from `at` on, at most eight of them.
+/// The digits from `at` on, at most 14 of them.
 fn digit_group<'a>(site: &Site<'a>, at: usize) -> Option<&'a [u8]> {
     if at >= site.text.len() {
         return None;
     }
-    let end = site.run(at, 8, |byte| byte.is_ascii_digit());
+    let end = site.run(at, 14, |byte| byte.is_ascii_digit());
     Some(&site.text[at..end])
 }
 
 /// Ranges of the first six digits, and the lengths that the network's numbers have there.
 ///
-/// After <https://en.wikipedia.org/wiki/Payment_card_number>, active networks only.
+/// After <https://en.wikipedia.org/wiki/Payment_card_number>, with the ranges that Elo and Hipercard
+/// publish for acquirers. Numbers are issued from some ranges that are no longer given out.
 #[rustfmt::skip]
-const ISSUED: [(RangeInclusive<u32>, &[usize]); 29] = [
+const ISSUED: [(RangeInclusive<u32>, &[usize]); 45] = [
     // American Express
     (340_000..=349_999, &[15]),
     (370_000..=379_999, &[15]),
     // Diners Club
-    (300_000..=305_999, &[14]),
-    (309_500..=309_599, &[14]),
-    (360_000..=369_999, &[14]),
-    (380_000..=399_999, &[14]),
+    (300_000..=305_999, &DINERS),
+    (309_500..=309_599, &DINERS),
+    (360_000..=369_999, &DINERS),
+    (380_000..=399_999, &DINERS),
     // Visa
     (400_000..=499_999, &[13, 16, 19]),
     // Mastercard
@@ -144,6 +174,8 @@ const ISSUED: [(RangeInclusive<u32>, &[usize]); 29] = [
     (510_000..=559_999, &[16]),
     // JCB
     (352_800..=358_999, &[16, 17, 18, 19]),
+    (180_000..=180_099, &[15]),
+    (213_100..=213_199, &[15]),
     // Discover
     (601_100..=601_199, &[16, 17, 18, 19]),
     (644_000..=659_999, &[16, 17, 18, 19]),
@@ -152,7 +184,23 @@ const ISSUED: [(RangeInclusive<u32>, &[usize]); 29] = [
     (810_000..=817_199, &[16, 17, 18, 19]),
     // Mir
     (220_000..=220_499, &[16, 17, 18, 19]),
-    // RuPay
+    // Elo
+    (504_175..=504_175, &[16]),
+    (506_699..=506_778, &[16]),
+    (509_000..=509_999, &[16]),
+    (636_297..=636_297, &[16]),
+    (636_368..=636_368, &[16]),
+    // Hipercard
+    (606_282..=606_282, &[13, 16, 19]),
+    // Dankort, Borica, LankaPay, UzCard, Humo, Napas, InstaPayment
+    (501_900..=501_999, &[16]),
+    (220_500..=220_599, &[16]),
+    (357_111..=357_111, &[16]),
+    (860_000..=860_099, &[16]),
+    (986_000..=986_099, &[16]),
+    (970_400..=970_499, &[16, 19]),
+    (637_000..=639_999, &[16]),
+    // RuPay; its 65 and 353, 356 are Discover's and JCB's above
     (508_500..=508_999, &[16]),
     (606_985..=608_500, &[16]),
     // Troy
@@ -160,6 +208,7 @@ const ISSUED: [(RangeInclusive<u32>, &[usize]); 29] = [
     // Verve
     (506_099..=506_198, &[16]),
     // Maestro
+    (560_000..=589_299, &[12, 13, 19]),
     (501_800..=501_899, &MAESTRO),
     (502_000..=502_099, &MAESTRO),
     (503_800..=503_899, &MAESTRO),
@@ -171,6 +220,7 @@ const ISSUED: [(RangeInclusive<u32>, &[usize]); 29] = [
     (676_300..=676_399, &MAESTRO),
     (676_770..=676_774, &MAESTRO),
 ];
+const DINERS: [usize; 6] = [14, 15, 16, 17, 18, 19];
 const MAESTRO: [usize; 8] = [12, 13, 14, 15, 16, 17, 18, 19];
 
 /// True where an issuer's range starts like this and its network has numbers of this length.
@@ -200,6 +250,13 @@ mod tests {
             "3782 822463 10005",
             "card 4222222222222",
             "card: 6759649826438453",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4111–1111–1111–1111",
+            "card 4111.1111.1111.1111",
+            "3714 4963 5398 431",
+            "6362 9700 0045 7013",
+            "6062 8288 8866 6688",
+            "180012345678905",
         ] {
             assert_eq!(found(text).len(), 1, "{text}");
         }
@@ -220,6 +277,8 @@ mod tests {
             "1234 4111 1111 1111 1111",
             "4111 1111 1111 1111 1234",
             "4111 1111-1111 1111",
+            "4111.1111.1111.1111",
+            "411111 1111111111",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

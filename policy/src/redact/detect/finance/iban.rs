@@ -2,9 +2,11 @@
 //!
 //! ISO 13616: country, two check digits, and an account of the length that the country has
 //! registered; the whole is 1 modulo 97 (ISO/IEC 7064, MOD 97-10). Written in one piece, or in
-//! groups of four as on paper. What could as well be hexadecimal, as the 16 digits of a span id
+//! groups of four as on paper, by spaces,
+//! dashes or dots. What could as well be hexadecimal, as the 16 digits of a span id
 //! that starts with `be`, is none.
 
+use crate::redact::detect::token::mark_at;
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -65,12 +67,15 @@ fn length_of(country: [u8; 2]) -> Option<u8> {
 fn account_end(site: &Site<'_>, start: usize, length: u8, lower: bool) -> Option<usize> {
     let mut remainder = Mod97::default();
     let mut head = [0; 4];
-    let grouped = site.byte(start + 4) == Some(b' ');
+    let mark = mark_at(site, start + 4, b" -.");
     let mut at = start;
     for place in 0..usize::from(length) {
-        if grouped && place > 0 && place % 4 == 0 {
-            (site.byte(at)? == b' ').then_some(())?;
-            at += 1;
+        if let Some(mark) = mark
+            && place > 0
+            && place % 4 == 0
+        {
+            site.text[at..].starts_with(mark).then_some(())?;
+            at += mark.len();
         }
         let byte = site.byte(at)?;
         let fits = if lower { byte.is_ascii_lowercase() } else { byte.is_ascii_uppercase() };
@@ -125,6 +130,10 @@ mod tests {
             "BE68539007547034",
             "ch9300762011623852957",
             "LC55HEMM000100010012001200023015",
+            "gb29 nwbk 6016 1331 9268 19",
+            "GB29-NWBK-6016-1331-9268-19",
+            "DE89.3704.0044.0532.0130.00",
+            "DE89\u{a0}3704\u{a0}0044\u{a0}0532\u{a0}0130\u{a0}00",
         ] {
             assert_eq!(found(text), [(Kind::Iban, text)]);
         }

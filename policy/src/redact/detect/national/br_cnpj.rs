@@ -8,13 +8,14 @@
 
 use super::layout;
 use crate::redact::detect::checksum::is_uniform;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cnpj,
     start: Start::Digits { lengths: &[2, 14], before: &[Before::Clear, Before::Joint] },
+    after: &After::ALL,
     check,
     // python-stdnum's example, and the tax authority's of the new form.
     valid: ["16.727.230/0001-97", "12.ABC.345/01DE-35"],

@@ -25,25 +25,56 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "ips",
         "ipv4",
         "ip address",
-        "address",
-        "addr",
-        "host",
-        "server",
+        "ip addr",
+        "ipaddress",
+        "ipaddr",
+        "remote addr",
+        "client ip",
+        "source ip",
+        "src ip",
+        "dst ip",
         "dns",
         "nameserver",
         "resolver",
         "ping",
-        "client",
-        "from",
-        "remote addr",
-        "src",
-        "dst",
-        "peer",
-        "gateway",
+        "forwarded for",
+        "adresse ip",
+        "dirección ip",
+        "indirizzo ip",
+        "endereço ip",
+        "ip адрес",
+        "ip地址",
+        "ipアドレス",
     ],
     against: &[
-        "version", "versions", "ver", "v", "release", "build", "rev", "revision", "firmware",
-        "driver", "section", "chapter", "oid", "sdk", "assembly",
+        "version",
+        "versions",
+        "ver",
+        "v",
+        "release",
+        "build",
+        "rev",
+        "revision",
+        "firmware",
+        "driver",
+        "section",
+        "chapter",
+        "clause",
+        "figure",
+        "table",
+        "appendix",
+        "oid",
+        "sdk",
+        "assembly",
+        "upgrade to",
+        "upgraded to",
+        "updated to",
+        "downgraded to",
+        "kernel",
+        "jdk",
+        "plugin",
+        "package",
+        "patch",
     ],
     about: "public ranges only; no versions",
     ..BASE
@@ -55,8 +86,10 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if !site.ends(end) || !is_public(octets) || is_pinned(site.text, start) {
         return None;
     }
-    let range = start..end;
-    if octets.iter().all(|octet| *octet < 10) {
+    let range = start - mapped(site, start)..end;
+    // The arcs of X.500, ISO's members and companies, and versions in general.
+    let is_oid = matches!(octets, [1, 0..=3, ..] | [2, 5 | 16 | 23, ..]);
+    if is_oid || octets.iter().all(|octet| *octet < 10) {
         return site.if_named(range, "ipv4-public", Confidence::Shape);
     }
     site.unless_denied(range, "ipv4-public", Confidence::Shape)
@@ -101,6 +134,15 @@ fn is_public(octets: [u8; 4]) -> bool {
         && !address.is_documentation()
 }
 
+/// The length of the `::ffff:` that makes it IPv6 (RFC 4291, section 2.5.5.2).
+fn mapped(site: &Site<'_>, start: usize) -> usize {
+    const PREFIX: &[u8] = b"::ffff:";
+    let place = start.checked_sub(PREFIX.len());
+    let is_mapped = place
+        .is_some_and(|at| site.text[at..start].eq_ignore_ascii_case(PREFIX) && site.starts(at));
+    if is_mapped { PREFIX.len() } else { 0 }
+}
+
 /// True after `==1.2.3.4`, `>=`, `~=`, `^1.2.3.4` and `Chrome/1.2.3.4`: a pinned version.
 fn is_pinned(text: &[u8], start: usize) -> bool {
     match text[..start] {
@@ -123,6 +165,8 @@ mod tests {
             ("[192.33.4.12]", "192.33.4.12"),
             ("dns server 8.8.8.8", "8.8.8.8"),
             ("ip=199.7.91.13&x", "199.7.91.13"),
+            ("from ::ffff:199.7.91.13 port", "::ffff:199.7.91.13"),
+            ("allow 199.7.91.0/24", "199.7.91.0"),
         ] {
             assert_eq!(found(text), [(Kind::Ip, value)], "{text}");
         }
@@ -141,6 +185,10 @@ mod tests {
             "98.41.0.4-rc1",
             "098.41.0.4",
             "98.41.0",
+            "2.5.29.15",
+            "1.3.132.1",
+            "upgraded to 98.41.0.4",
+            "::ffff:10.1.2.3",
         ] {
             assert_eq!(found(text), [], "{text}");
         }
