@@ -224,7 +224,7 @@ impl Group {
                     self.literals[found.pattern().as_usize()].ask(
                         text,
                         found.start(),
-                        done,
+                        &mut done,
                         candidate,
                     );
                     // Another literal may begin within this one.
