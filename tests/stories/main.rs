@@ -13,6 +13,7 @@ mod breaker;
 mod budgets;
 mod canary;
 mod corpus;
+mod docs;
 mod faults;
 mod fidelity;
 mod gemini;
