@@ -1,6 +1,6 @@
 //! What opens doors: keys, tokens, passwords.
 
 pub(super) mod api_key;
-mod api_key_families;
+mod families;
 pub(super) mod jwt;
 pub(super) mod private_key;
