@@ -32,6 +32,9 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,
     &secret::api_key::DETECTOR,
+    &secret::auth_header::DETECTOR,
+    &secret::url_credentials::DETECTOR,
+    &secret::webhook_url::DETECTOR,
 ];
 
 /// A way to find one kind of value.
@@ -50,7 +53,8 @@ pub(super) struct Detector {
     /// A label under which the examples are found; empty where they are found without one. With
     /// a label, they must not be found without.
     pub(super) label: &'static str,
-    /// Values that must be found, whole, in a sentence.
+    /// Values that must be found, whole, in a sentence. Of one with `⟦` and `⟧` what stands
+    /// between them must be; the marks are no part of the text.
     pub(super) valid: [&'static str; 2],
     /// Values of nearly the same shape that must not.
     pub(super) invalid: [&'static str; 2],
@@ -146,7 +150,10 @@ pub(super) mod tests {
                         format!("{value} ({label})"),
                     ]
                 };
+                let marked = value.split_once('⟦').and_then(|(_, rest)| rest.split_once('⟧'));
+                let value = marked.map_or(value, |(inside, _)| inside);
                 for text in texts {
+                    let text = text.replace(['⟦', '⟧'], "");
                     let found = found(&text);
                     assert_eq!(found, [(detector.kind, value)], "{text}");
                 }

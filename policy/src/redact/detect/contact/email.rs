@@ -2,7 +2,8 @@
 //!
 //! The ASCII dot-atom of RFC 5322 without the characters that are only ever found in test suites,
 //! and a host name of RFC 1123 with an alphabetic top-level domain. Quoted local parts, address
-//! literals and internationalised addresses (RFC 6531) are not found. The user part of a URL is.
+//! literals and internationalised addresses (RFC 6531) are not found. The user part of a URL is, unless a password
+//! stands between it and the host.
 
 use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -34,6 +35,9 @@ const FILES: [&str; 22] = [
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let at = site.trigger.start;
+    if is_password(&site.text[at.saturating_sub(4 * LOCAL)..at]) {
+        return None;
+    }
     let start = local_start(site, at)?;
     let end = domain_end(site, at + 1)?;
     let local = &site.text[start..at];
@@ -61,6 +65,15 @@ fn local_start(site: &Site<'_>, at: usize) -> Option<usize> {
     let dots = local.windows(2).rposition(|two| two == b"..").map_or(0, |dots| dots + 2);
     let first = local[dots..].iter().position(u8::is_ascii_alphanumeric)?;
     Some(start + dots + first)
+}
+
+/// True before the `@` of `scheme://user:password@host`, which is no address of anybody's.
+fn is_password(before: &[u8]) -> bool {
+    let is_url = |byte: u8| byte.is_ascii_graphic() && !b"\"'`<>\\".contains(&byte);
+    let url = before.iter().rposition(|byte| !is_url(*byte)).map_or(before, |at| &before[at + 1..]);
+    let Some(scheme) = memchr::memmem::rfind(url, b"://") else { return false };
+    let user = &url[scheme + 3..];
+    user.contains(&b':') && !user.iter().any(|byte| b"/?#".contains(byte))
 }
 
 fn domain_end(site: &Site<'_>, start: usize) -> Option<usize> {

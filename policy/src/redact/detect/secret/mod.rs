@@ -1,6 +1,10 @@
 //! What opens doors: keys, tokens, passwords.
 
 pub(super) mod api_key;
+pub(super) mod auth_header;
 mod families;
 pub(super) mod jwt;
 pub(super) mod private_key;
+pub(super) mod url_credentials;
+mod value;
+pub(super) mod webhook_url;
