@@ -33,6 +33,9 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &secret::private_key::DETECTOR,
     &secret::api_key::DETECTOR,
     &secret::auth_header::DETECTOR,
+    &secret::auth_header::DETECTOR,
+    &secret::password::DETECTOR,
+    &secret::named_secret::DETECTOR,
     &secret::url_credentials::DETECTOR,
     &secret::webhook_url::DETECTOR,
 ];
