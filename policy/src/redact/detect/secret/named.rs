@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::value::is_placeholder;
+use super::value::{count, is_placeholder};
 use crate::redact::site::Site;
 
 /// A value that has been given a name.
@@ -160,6 +160,10 @@ fn assigned(site: &Site<'_>, sign: usize, form: Form, typed: bool) -> Option<Nam
             end = at + escape;
         }
     }
+    let entities = [b"&quot" as &[u8], b"&lt", b"&gt", b"&#"];
+    let found =
+        entities.into_iter().filter_map(|entity| memchr::memmem::find(&text[at..end], entity));
+    end = found.min().map_or(end, |entity| at + entity);
     if form != Form::Connection {
         end = trimmed(text, at, end);
     }
@@ -170,7 +174,7 @@ fn assigned(site: &Site<'_>, sign: usize, form: Form, typed: bool) -> Option<Nam
 fn trimmed(text: &[u8], start: usize, mut end: usize) -> usize {
     while end > start {
         let value = &text[start..end];
-        let count = |byte: u8| value.iter().filter(|other| **other == byte).count();
+        let count = |byte: u8| count(value, byte);
         let spare = match value[value.len() - 1] {
             b'.' | b',' | b';' | b':' | b'?' | b'\\' | b'|' => true,
             b')' => count(b')') > count(b'('),
@@ -204,11 +208,7 @@ fn quoted(site: &Site<'_>, at: usize) -> Option<Range<usize>> {
     let window = &site.text[start..site.text.len().min(start + VALUE)];
     let mut end = memchr::memmem::find(window, close)?;
     // `\"` within is the string's own.
-    while slashes == 0
-        && end > 0
-        && window[end - 1] == b'\\'
-        && window[..end].last() == Some(&b'\\')
-    {
+    while slashes == 0 && window[..end].ends_with(b"\\") {
         end += 1 + memchr::memmem::find(&window[end + 1..], close)?;
     }
     let value = &window[..end];
@@ -257,7 +257,7 @@ fn attribute(site: &Site<'_>, at: usize) -> Option<Named> {
 fn spoken(site: &Site<'_>, name: &Range<usize>, at: usize) -> Option<Named> {
     let text = site.text;
     if text[name.clone()].starts_with(b"--") && site.byte(name.end) == Some(b' ') {
-        let named = assigned(site, at, Form::Flag, false)?;
+        let named = assigned(site, at, Form::Prose, false)?;
         return (site.byte(at) != Some(b'-')).then_some(named);
     }
     for word in ["是", "为", "為", "は", "는", "은"] {
@@ -323,19 +323,26 @@ fn column(site: &Site<'_>, name: &Range<usize>) -> Option<Named> {
     let rest = &text[name.end..text.len().min(name.end + LINE)];
     let end = name.end + memchr::memchr(b'\n', rest)?;
     let header = &text[line..end];
-    let separator = [b',', b'\t', b';', b'|']
-        .into_iter()
-        .max_by_key(|separator| header.iter().filter(|byte| **byte == *separator).count())?;
-    let count = |part: &[u8]| part.iter().filter(|byte| **byte == separator).count();
-    let (columns, place) = (count(header), count(&text[line..name.start]));
-    if columns == 0 || header.iter().any(|byte| b"{}=:".contains(byte)) {
+    let separator =
+        [b',', b'\t', b';', b'|'].into_iter().max_by_key(|separator| count(header, *separator))?;
+    let (columns, place) = (count(header, separator), count(&text[line..name.start], separator));
+    let is_header = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || !byte.is_ascii()
+            || b" _-.\"'()/#\r".contains(byte)
+            || *byte == separator
+    };
+    // A line of a program ends with what separates it from the next.
+    let last = *header.trim_ascii_end().last()?;
+    let is_statement = last == separator && separator != b'|';
+    if columns == 0 || is_statement || !header.iter().all(is_header) {
         return None;
     }
     let mut start = end + 1;
     for _ in 0..ROWS {
         let window = text.get(start..text.len().min(start + LINE))?;
         let end = memchr::memchr(b'\n', window).unwrap_or(window.len());
-        if count(&window[..end]) != columns {
+        if count(&window[..end], separator) != columns {
             return None;
         }
         let cell = window[..end].split(|byte| *byte == separator).nth(place)?;

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::named::{Form, Named, name_start, value_of};
-use super::value::is_placeholder;
+use super::value::{count, is_placeholder};
 use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -74,16 +74,31 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     }
     let name = name(site)?;
     let named = value_of(site, &name)?;
-    let word = &site.text[name.clone()];
-    let is_short = word.len() == 4 && word.eq_ignore_ascii_case(b"pass");
-    // `PASS: 12 tests`
-    if is_short
-        && matches!(named.form, Form::Prose | Form::Adjacent | Form::Environment | Form::Bare)
-    {
-        let sign = site.byte(name.end);
-        if sign != Some(b'=') {
+    let word = &site.text[site.trigger.start..name.end];
+    let value = &site.text[named.value.clone()];
+    // `PASS: 12 tests`, `pass "x" to it`, `ok ? "PASS" : "FAIL"`
+    if word.eq_ignore_ascii_case(b"pass") {
+        let sign = site.run(name.end, 4, |byte| b" \"'`\\".contains(&byte));
+        let is_bare =
+            !matches!(named.form, Form::Quoted | Form::Query | Form::Flag | Form::Connection);
+        let is_named = name.start < site.trigger.start;
+        let signs: &[u8] = if is_bare && !is_named { b"=" } else { b"=:,>" };
+        if !site.byte(sign).is_some_and(|byte| signs.contains(&byte))
+            || value.iter().all(u8::is_ascii_uppercase)
+        {
             return None;
         }
+    }
+    // `identified by 'x'` is SQL's; without quotation marks, or in others, it is prose.
+    if word[0].eq_ignore_ascii_case(&b'i')
+        && !matches!(site.before(named.value.start), Some(b'"' | b'\''))
+    {
+        return None;
+    }
+    // `const PASSWORD: usize = 8`
+    let type_end = site.run(named.value.end, 2, |byte| byte == b' ');
+    if named.form == Form::Environment && site.text[type_end..].starts_with(b"= ") {
+        return None;
     }
     hit(site, named)
 }
@@ -206,9 +221,7 @@ fn is_password(value: &[u8], form: Form) -> bool {
     let is_word = value.iter().all(|byte| byte.is_ascii_alphabetic() || b"_-.".contains(byte));
     match form {
         Form::Quoted | Form::Tag => {
-            !is_word
-                || !value.iter().any(|byte| b"_-.".contains(byte))
-                || value.iter().filter(|byte| **byte == b'-').count() > 2
+            !is_word || !value.iter().any(|byte| b"_-.".contains(byte)) || count(value, b'-') > 2
         }
         Form::Environment | Form::Query | Form::Connection => !is_number(value),
         Form::Flag => !value.iter().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(byte)),
@@ -235,7 +248,7 @@ fn is_number(value: &[u8]) -> bool {
 fn is_expression(value: &[u8]) -> bool {
     let is_path = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte))
         && value.iter().any(|byte| b"_.".contains(byte))
-        && value[0].is_ascii_alphabetic();
+        && (value[0].is_ascii_alphabetic() || value[0] == b'_');
     let is_variable = value.starts_with(b"pass")
         && value.len() < 11
         && value.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -243,7 +256,7 @@ fn is_expression(value: &[u8]) -> bool {
         || is_variable
         || is_number(value)
         || value.iter().any(|byte| b"([{".contains(byte))
-        || matches!(value[0], b'&' | b'*' | b'!' | b'-' | b'=')
+        || matches!(value[0], b'$' | b'&' | b'*' | b'!' | b'-' | b'=')
         || value.windows(2).any(|two| two == b"->" || two == b"::" || two == b"&&" || two == b"||")
 }
 
@@ -252,7 +265,7 @@ fn is_message(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let holds = |part: &[u8]| memchr::memmem::find(&lower, part).is_some();
     let is_word = value.iter().all(|byte| !byte.is_ascii_digit() && !b"!@#$%^&*+~=".contains(byte));
-    let spaces = value.iter().filter(|byte| **byte == b' ').count();
+    let spaces = count(value, b' ');
     let mut words = lower.split(|byte| *byte == b' ');
     let plain = |word: &&[u8]| word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic);
     let talk: [&[u8]; 12] = [
@@ -370,6 +383,14 @@ mod tests {
             "password: yup.string().min(8)",
             "if (password.length < 8) return pass1;",
             "def f(password): return 1",
+            "CI: Pass `--no-self-update2`, pass 'x1y2' on; ok ? \"PASS\" : \"FAIL\"",
+            "the header identified by `name1` and identified by name2",
+            "pub log_passwd: __u32, pub const USER_PASSWORD: usize = 8;",
+            "my $pwd = $ftp->pwd; chdir $pwd;\n    die $@ if $@;",
+            "static char *password;\nstatic UInt16 port2;",
+            "printf(&quot;Password is correct.&quot;);",
+            "via the --username and --password options",
+            "f(\n  password,\n  rounds=self._rounds2,\n)",
             "SELECT password FROM users WHERE id2 = 1",
         ] {
             wrong.extend(found(text).into_iter().map(|found| (text, found)));

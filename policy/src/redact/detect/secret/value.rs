@@ -15,7 +15,7 @@ const WORDS: &[&str] = &[
     "passwort", "kennwort", "senha", "wachtwoord", "parola", "hasło", "heslo", "salasana",
     "contraseña", "contrasena", "mot de passe", "пароль",
     "密码", "パスワード", "비밀번호", "username", "user", "this",
-    "self", "expired",
+    "self", "expired", "sample", "options",
 ];
 
 /// What a made-up value says, anywhere in it.
@@ -155,6 +155,11 @@ impl Class {
             _ => Self::Other,
         }
     }
+}
+
+/// How often a byte occurs.
+pub(super) fn count(text: &[u8], byte: u8) -> usize {
+    memchr::memchr_iter(byte, text).count()
 }
 
 /// The octets that base64 (RFC 4648, section 4), with or without its padding, stands for.
