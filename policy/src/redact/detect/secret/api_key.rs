@@ -57,7 +57,7 @@ fn whole(site: &Site<'_>, at: usize, family: &Family) -> Option<Range<usize>> {
         end = match alphabet {
             Alphabet::Base64 => site.run(end, 2, |byte| byte == b'='),
             // Joints that end a sentence or a quotation are not the key's.
-            Alphabet::Dotted | Alphabet::Word => {
+            Alphabet::Dotted | Alphabet::Open | Alphabet::Word => {
                 let key = &site.text[body..end];
                 let whole = key.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
                 let spare = if family.tail.is_empty() { least } else { whole };

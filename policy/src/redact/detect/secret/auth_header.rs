@@ -117,6 +117,7 @@ fn header(site: &Site<'_>, name: usize) -> Option<Range<usize>> {
 fn curl(site: &Site<'_>, start: usize) -> Option<Range<usize>> {
     let before = &site.text[site.trigger.start.saturating_sub(COMMAND)..site.trigger.start];
     memchr::memmem::rfind(before, b"curl")?;
+    let start = site.run(start, 4, |byte| byte == b' ');
     let (start, quote) = match site.byte(start)? {
         quote @ (b'"' | b'\'') => (start + 1, Some(quote)),
         b'\\' if site.byte(start + 1) == Some(b'"') => (start + 2, Some(b'\\')),
@@ -129,7 +130,7 @@ fn curl(site: &Site<'_>, start: usize) -> Option<Range<usize>> {
     let pair = &site.text[start..end];
     let colon = memchr::memchr(b':', pair)?;
     let (user, password) = (&pair[..colon], &pair[colon + 1..]);
-    let fits = !user.is_empty() && password.len() >= 3 && !is_placeholder(password);
+    let fits = password.len() >= 3 && !is_placeholder(password);
     (fits && !user.starts_with(b"$") && std::str::from_utf8(pair).is_ok()).then_some(start..end)
 }
 
@@ -157,6 +158,8 @@ mod tests {
         }
         for (text, value) in [
             ("curl -u ann:hunter2 https://example.com", "ann:hunter2"),
+            ("curl -u \":d2LkV78zLx!t\" https://localhost:9200", ":d2LkV78zLx!t"),
+            ("curl --user  'ann:h0pk1ns~21s' $URL", "ann:h0pk1ns~21s"),
             ("curl -sS --user \"ann:correct horse\" https://example.com", "ann:correct horse"),
             ("Proxy-Authorization: basic dGVzdDoxMjPCow==", "dGVzdDoxMjPCow=="),
         ] {

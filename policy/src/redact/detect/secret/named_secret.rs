@@ -222,7 +222,12 @@ fn is_code(value: &[u8], form: Form) -> bool {
     }
     // `response.data.token2`, `settings.SECRET_KEY2`
     let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-    value[0].is_ascii_alphabetic() && value.contains(&b'.') && value.iter().all(is_path)
+    // Vault's older tokens are `s.` and 24 characters.
+    let is_vault = value.len() == 26 && value.starts_with(b"s.");
+    !is_vault
+        && value[0].is_ascii_alphabetic()
+        && value.contains(&b'.')
+        && value.iter().all(is_path)
 }
 
 #[cfg(test)]
@@ -279,6 +284,7 @@ mod tests {
                 "550e8400-e29b-41d4-a716-446655440000",
             ),
             (format!("- name: WEBHOOK_SECRET\n  value: \"{TOKEN}\""), TOKEN),
+            (format!("token: s.{TOKEN}Zx9Q"), &format!("s.{TOKEN}Zx9Q")),
             (format!("process.env.TOKEN = '{TOKEN}'"), TOKEN),
         ] {
             let found: Vec<_> = found(&text).into_iter().map(|(k, v)| (k, v.to_owned())).collect();

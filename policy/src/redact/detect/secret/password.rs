@@ -223,7 +223,9 @@ fn is_password(value: &[u8], form: Form) -> bool {
         Form::Quoted | Form::Tag => {
             !is_word || !value.iter().any(|byte| b"_-.".contains(byte)) || count(value, b'-') > 2
         }
-        Form::Environment | Form::Query | Form::Connection => !is_number(value),
+        Form::Environment | Form::Query | Form::Connection => {
+            !is_number(value) && !value.windows(2).any(|two| two == b"::")
+        }
         Form::Flag => !value.iter().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(byte)),
         Form::Bare => (strong && !is_expression(value)) || is_pin(value, 4),
         Form::Cell => strong && !is_expression(value),
@@ -386,6 +388,7 @@ mod tests {
             "CI: Pass `--no-self-update2`, pass 'x1y2' on; ok ? \"PASS\" : \"FAIL\"",
             "the header identified by `name1` and identified by name2",
             "pub log_passwd: __u32, pub const USER_PASSWORD: usize = 8;",
+            "const PASSWORD: crate::ObjectIdentifier =\n    x;",
             "my $pwd = $ftp->pwd; chdir $pwd;\n    die $@ if $@;",
             "static char *password;\nstatic UInt16 port2;",
             "printf(&quot;Password is correct.&quot;);",

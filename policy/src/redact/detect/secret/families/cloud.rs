@@ -1,6 +1,6 @@
 //! Keys of clouds, of data stores, and of what keeps other secrets.
 
-use super::Alphabet::{Alnum, Base64, Digit, Dotted, Hex, Lower, Upper, Word};
+use super::Alphabet::{Alnum, Base64, Digit, Dotted, Hex, Lower, Open, Upper, Word};
 use super::Part::{Run, Text};
 use super::{Family, family};
 
@@ -20,8 +20,9 @@ pub(super) const FAMILIES: &[Family] = &[
     family("1//0", "google-oauth", Word, (40, 200)),
     // Entra's client secrets, and the keys that carry a mark of Azure's in their midst: see
     // https://github.com/microsoft/security-utilities.
-    family("7Q~", "azure-secret", Dotted, (31, 34)).after(&[Run(Dotted, 3, 3)]),
-    family("8Q~", "azure-secret", Dotted, (31, 34)).after(&[Run(Dotted, 3, 3)]),
+    family("7Q~", "azure-secret", Open, (31, 34)).after(&[Run(Open, 3, 3)]),
+    family("8Q~", "azure-secret", Open, (31, 34)).after(&[Run(Open, 3, 3)]),
+    family("9Q~", "azure-secret", Open, (31, 34)).after(&[Run(Open, 3, 3)]),
     family("JQQJ9", "azure-key", Alnum, (27, 29)).after(&[Run(Alnum, 52, 52)]),
     family("+ASt", "azure-key", Base64, (6, 6)).after(&[Run(Base64, 76, 76)]),
     family("+ABa", "azure-key", Base64, (6, 6)).after(&[Run(Base64, 76, 76)]),

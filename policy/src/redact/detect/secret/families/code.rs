@@ -29,7 +29,9 @@ pub(super) const FAMILIES: &[Family] = &[
     family("ATCTT3", "bitbucket-key", Word, (150, 240)).then(&[Text("="), Run(Hex, 8, 8)]),
     family("ATATT3", "atlassian-key", Word, (150, 240)).then(&[Text("="), Run(Hex, 8, 8)]),
     family("ATATT3", "atlassian-key", Word, (150, 240)),
-    family("sgp_", "sourcegraph-key", Word, (40, 64)),
+    family("sgp_local_", "sourcegraph-key", Hex, (40, 40)),
+    family("sgp_", "sourcegraph-key", Hex, (16, 16)).then(&[Text("_"), Run(Hex, 40, 40)]),
+    family("sgp_", "sourcegraph-key", Hex, (40, 40)),
     family("AZDO", "azure-devops-key", Alnum, (4, 4)).after(&[Run(Alnum, 76, 76)]),
     // Packages
     family("npm_", "npm-key", Alnum, (36, 36)),

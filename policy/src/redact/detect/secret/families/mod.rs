@@ -11,7 +11,7 @@ mod model;
 mod money;
 mod work;
 
-use Alphabet::{Alnum, Base64, Digit, Dotted, Hex, Lower, Upper, Word};
+use Alphabet::{Alnum, Base64, Digit, Dotted, Hex, Lower, Open, Upper, Word};
 use Part::{Run, Text};
 
 /// The families by domain; where several prefixes fit, the first whose body fits too decides.
@@ -68,6 +68,8 @@ pub(super) enum Alphabet {
     Word,
     /// `0-9 A-Z a-z _ - .`
     Dotted,
+    /// `0-9 A-Z a-z _ - . ~`
+    Open,
     /// `0-9 A-Z a-z + /`; at a key's end with its padding.
     Base64,
 }
@@ -82,6 +84,7 @@ impl Alphabet {
             Alnum => byte.is_ascii_alphanumeric(),
             Word => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
             Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
+            Open => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~'),
             Base64 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'),
         }
     }
@@ -147,7 +150,7 @@ impl Family {
 #[rustfmt::skip]
 pub(super) const TRIGGERS: &[&str] = &[
     "sk-", "sk_", "rk_", "pk_", "r8_", "hf_", "fw_", "fc-", "AQ.", "pa-", "ak-", "m0-", "BSA",
-    "oy2", "A3-", "A3T", "SG.", "shp", ":AA", "-us", "EAA", "sl.", "7Q~", "8Q~", "re_", "xox",
+    "oy2", "A3-", "A3T", "SG.", "shp", ":AA", "-us", "EAA", "sl.", "7Q~", "8Q~", "9Q~", "re_", "xox",
     "dp.", "sq0", "MTA", "MTE", "MTI", "MTM", "MTQ",
     // Twilio's prefix is too short for the packed search, so its first digit belongs to it here.
     "SK0", "SK1", "SK2", "SK3", "SK4", "SK5", "SK6", "SK7", "SK8", "SK9", "SKa", "SKb", "SKc",
