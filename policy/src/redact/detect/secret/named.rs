@@ -45,7 +45,7 @@ pub(super) enum Form {
 const NAME: usize = 64;
 const VALUE: usize = 1024;
 const GAP: usize = 48;
-const LINE: usize = 4096;
+const LINE: usize = 1024;
 /// Rows of a table in which a value is looked for.
 const ROWS: usize = 64;
 
