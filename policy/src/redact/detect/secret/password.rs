@@ -18,40 +18,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Password,
-    start: Start::Literals(&[
-        "pass",
-        "PASS",
-        "Pass",
-        "pwd",
-        "PWD",
-        "Pwd",
-        "pw:",
-        "PW:",
-        "pw=",
-        "PW=",
-        "mdp",
-        "MDP",
-        "contrase",
-        "Contrase",
-        "CONTRASE",
-        "kennwort",
-        "Kennwort",
-        "senha",
-        "Senha",
-        "wachtwoord",
-        "Wachtwoord",
-        "hasło",
-        "Hasło",
-        "пароль",
-        "Пароль",
-        "密码",
-        "密碼",
-        "パスワード",
-        "비밀번호",
-        "identified by",
-        "IDENTIFIED BY",
-        "Identified by",
-    ]),
+    start: Start::Literals(TRIGGERS),
     check,
     label: "password",
     // Of two much quoted cartoons and stories: bash.org's quote 244321, xkcd's number 936.
@@ -60,6 +27,15 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     about: "the name it is given, in code, configuration and prose",
     ..BASE
 };
+
+/// What names of passwords start with. No two of them overlap.
+#[rustfmt::skip]
+const TRIGGERS: &[&str] = &[
+    "pass", "PASS", "Pass", "pwd", "PWD", "Pwd", "pw:", "PW:", "pw=", "PW=", "mdp", "MDP",
+    "contrase", "Contrase", "CONTRASE", "kennwort", "Kennwort", "senha", "Senha", "wachtwoord",
+    "Wachtwoord", "hasło", "Hasło", "пароль", "Пароль", "密码", "密碼", "パスワード", "비밀번호",
+    "identified by", "IDENTIFIED BY", "Identified by",
+];
 
 const LONGEST: usize = 200;
 
@@ -174,29 +150,11 @@ fn suffix_end(site: &Site<'_>, at: usize) -> Option<usize> {
 fn is_denied(prefix: &[u8], length: usize) -> bool {
     let lower = prefix.to_ascii_lowercase();
     let last = lower.split(|byte| b"_-.".contains(byte)).next_back().unwrap_or_default();
+    #[rustfmt::skip]
     let verbs: [&[u8]; 22] = [
-        b"show",
-        b"hide",
-        b"has",
-        b"is",
-        b"reset",
-        b"forgot",
-        b"forget",
-        b"no",
-        b"require",
-        b"requires",
-        b"enable",
-        b"disable",
-        b"validate",
-        b"check",
-        b"verify",
-        b"min",
-        b"max",
-        b"invalid",
-        b"wrong",
-        b"hash",
-        b"hashed",
-        b"use",
+        b"show", b"hide", b"has", b"is", b"reset", b"forgot", b"forget", b"no", b"require",
+        b"requires", b"enable", b"disable", b"validate", b"check", b"verify", b"min", b"max",
+        b"invalid", b"wrong", b"hash", b"hashed", b"use",
     ];
     let words = lower.split(|byte| b"_-.".contains(byte)).chain([last]);
     if words.into_iter().any(|word| verbs.contains(&word)) {
