@@ -4,6 +4,7 @@
 //! [`document`](super::document).
 
 use std::fmt;
+use std::ops::Range;
 
 use super::context::Scene;
 use super::detect::DETECTORS;
@@ -15,6 +16,9 @@ use super::recognise::Recognise;
 use super::rule::{Rule, Rules};
 use super::site::Site;
 use super::view;
+
+/// A longer text, in bytes, is no secret that its key names.
+const NAMED: usize = 4096;
 
 /// The detectors of one policy. Immutable, to be shared.
 pub struct Engine {
@@ -124,19 +128,35 @@ fn sweep(
 ) {
     let scene = Scene::new(text.as_bytes(), key);
     let mut site =
-        Site { text: scene.text(), trigger: 0..0, scene: &scene, detector: 0, supposing };
-    prefilter.sweep(scene.text(), |place, trigger| {
+        Site { text: scene.text(), trigger: 0..0, scene: &scene, detector: 0, from: 0, supposing };
+    let mut ask = |place: usize, trigger: Range<usize>| {
         let detector = DETECTORS[place];
-        (site.trigger, site.detector) = (trigger, place);
-        let hit = (detector.check)(&site)?;
-        let end = hit.range.end;
-        found(Match {
-            kind: detector.kind,
-            range: hit.range,
-            rule: hit.rule,
-            confidence: hit.confidence,
-            word: hit.word,
+        (site.trigger, site.detector, site.from) = (trigger, place, 0);
+        let mut end = None;
+        while let Some(hit) = (detector.check)(&site) {
+            // A value before the last would be found for ever.
+            if end.is_some_and(|end| hit.range.start < end) {
+                break;
+            }
+            site.from = hit.range.end;
+            end = Some(hit.range.end);
+            found(Match {
+                kind: detector.kind,
+                range: hit.range,
+                rule: hit.rule,
+                confidence: hit.confidence,
+                word: hit.word,
+            });
+            if !detector.by_name {
+                break;
+            }
+        }
+        end
+    };
+    if key.is_some() && !text.is_empty() && text.len() <= NAMED {
+        prefilter.by_name(|place| {
+            ask(place, 0..text.len());
         });
-        Some(end)
-    });
+    }
+    prefilter.sweep(scene.text(), ask);
 }

@@ -36,6 +36,8 @@ pub(super) struct Prefilter {
     by_before: [u128; 4],
     /// Bit d: detector d can go on with this after its first run.
     by_after: [u128; After::COUNT],
+    /// Detectors that are asked about whole texts.
+    by_name: Vec<usize>,
 }
 
 /// Literals searched for together.
@@ -65,10 +67,14 @@ impl Prefilter {
             by_length: [0; LONGEST + 1],
             by_before: [0; 4],
             by_after: [0; After::COUNT],
+            by_name: Vec::new(),
         };
         let mut literals = Vec::new();
         for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
             let bit = 1_u128 << index;
+            if detector.by_name {
+                filter.by_name.push(index);
+            }
             match detector.start {
                 Start::AtSign => filter.at_signs |= bit,
                 Start::Literals(list) => {
@@ -95,6 +101,11 @@ impl Prefilter {
             filter.literals.push(Group::new(joined.by_ref().take(GROUP).collect()));
         }
         filter
+    }
+
+    /// Calls `ask` with each detector that is asked about whole texts, by their key.
+    pub(super) fn by_name(&self, ask: impl FnMut(usize)) {
+        self.by_name.iter().copied().for_each(ask);
     }
 
     /// Calls `candidate` with a detector and its trigger, for each in the text.

@@ -108,6 +108,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// The key or label that stands before the whole text.
+    pub(super) const fn key(&self) -> Option<&'a str> {
+        self.key
+    }
+
     pub(super) const fn text(&self) -> &'a [u8] {
         self.text
     }

@@ -95,6 +95,11 @@ pub(super) static DETECTORS: &[&Detector] = &[
     &secret::jwt::DETECTOR,
     &secret::private_key::DETECTOR,
     &secret::api_key::DETECTOR,
+    &secret::auth_header::DETECTOR,
+    &secret::password::DETECTOR,
+    &secret::named_secret::DETECTOR,
+    &secret::url_credentials::DETECTOR,
+    &secret::webhook_url::DETECTOR,
     // general
     &general::url::DETECTOR,
     &general::date::DETECTOR,
@@ -112,6 +117,10 @@ pub(super) struct Detector {
     pub(super) after: &'static [After],
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
+    /// True for one that is asked about a whole short text too, by the key that stands before it,
+    /// with the text as its trigger; and again after a find, for more of the same trigger's, with
+    /// [`Site::from`] behind the last.
+    pub(super) by_name: bool,
     /// Words that name the kind, for [`Site::said`]: lower case, single spaces, any language.
     pub(super) words: &'static [&'static str],
     /// Words that speak against it, besides those that speak against every shape.
@@ -121,7 +130,8 @@ pub(super) struct Detector {
     /// A label under which the examples are found; empty where they are found without one. With
     /// a label, they must not be found without.
     pub(super) label: &'static str,
-    /// Values that must be found, whole, in a sentence.
+    /// Values that must be found, whole, in a sentence. Of one with `⟦` and `⟧` what stands
+    /// between them must be; the marks are no part of the text.
     #[cfg_attr(not(test), expect(dead_code, reason = "examples are what the tests run"))]
     pub(super) valid: [&'static str; 2],
     /// Values of nearly the same shape that must not.
@@ -135,6 +145,7 @@ pub(super) const BASE: Detector = Detector {
     start: Start::AtSign,
     after: &After::MOST,
     check: |_| None,
+    by_name: false,
     words: &[],
     against: &[],
     about: "",
@@ -277,7 +288,10 @@ pub(super) mod tests {
                         format!("{value} ({label})"),
                     ]
                 };
+                let marked = value.split_once('⟦').and_then(|(_, rest)| rest.split_once('⟧'));
+                let value = marked.map_or(value, |(inside, _)| inside);
                 for text in texts {
+                    let text = text.replace(['⟦', '⟧'], "");
                     let found = found_by(&engine, &text);
                     assert_eq!(found, [(detector.kind, value)], "{text}");
                 }

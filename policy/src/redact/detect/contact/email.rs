@@ -234,6 +234,7 @@ fn is_version(domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::redact::detect::tests::found;
 
     #[test]
@@ -287,7 +288,7 @@ mod tests {
             "https://ann:se@cret@db.example.com/x",
             "用户@例子",
         ] {
-            assert_eq!(found(text), [], "{text}");
+            assert!(found(text).iter().all(|(kind, _)| *kind != Kind::Email), "{text}");
         }
         let long = format!("{}@example.com", "a".repeat(65));
         assert_eq!(found(&long), []);

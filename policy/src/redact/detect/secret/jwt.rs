@@ -11,8 +11,9 @@ use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Jwt,
-    // `{"` in base64, which is how every header starts that has no white space.
-    start: Start::Literals(&["eyJ"]),
+    // `{"` in base64, which is how every header starts that has no white space; and `{` with a
+    // line feed, a space, a tab or a carriage return behind it.
+    start: Start::Literals(&["eyJ", "ewog", "ewoJ", "ewoi", "eyAi", "eyAg", "ewki", "ew0K"]),
     check,
     valid: [
         // RFC 7515, appendix A.1.
@@ -90,6 +91,15 @@ fn names_algorithm(header: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::redact::detect::tests::found;
+
+    #[test]
+    fn a_header_may_hold_white_space() {
+        // `{\n  "alg": "HS256"\n}` and `{ "alg": "HS256" }`; the rest after RFC 7515.
+        for header in ["ewogICJhbGciOiAiSFMyNTYiCn0", "eyAiYWxnIjogIkhTMjU2IiB9"] {
+            let token = format!("{header}.eyJpc3MiOiJqb2UifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1r");
+            assert_eq!(found(&token), [(Kind::Jwt, token.as_str())]);
+        }
+    }
 
     #[test]
     fn encrypted_and_unsecured_tokens_are_found_whole() {
