@@ -5,6 +5,8 @@ use std::ops::Range;
 
 /// Lines and rows longer than this are none, in bytes.
 const ROW: usize = 4096;
+/// A line of names is no longer.
+const HEADER: usize = 512;
 /// More columns are not looked at.
 const COLUMNS: usize = 256;
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -116,7 +118,7 @@ fn lines(text: &[u8], tables: &mut Vec<Table>) {
 /// The separator of a line of column names, and how often it occurs: words, no long numbers, no
 /// marks of prose or code.
 fn header_of(line: &[u8]) -> Option<(u8, usize)> {
-    if line.is_empty() || line.len() > ROW {
+    if line.is_empty() || line.len() > HEADER {
         return None;
     }
     // Most lines are none: the first sign of code or of a value tells.

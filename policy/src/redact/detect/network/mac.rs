@@ -87,6 +87,13 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 /// Without that rule each pair of an address would ask again.
 /// True where marks stand at the distances that those of an address have, around the trigger.
 fn may_be(site: &Site<'_>) -> bool {
+    // A number between spaces is none.
+    let joins =
+        |byte: Option<u8>| matches!(byte, Some(b':' | b'-' | b'.' | b'a'..=b'f' | b'A'..=b'F'));
+    let alone = !joins(site.before(site.trigger.start)) && !joins(site.byte(site.trigger.end));
+    if alone && site.trigger.len() != 12 {
+        return false;
+    }
     let is_hex = |byte: &&u8| byte.is_ascii_hexdigit();
     let before = &site.text[site.trigger.start.saturating_sub(12)..site.trigger.start];
     let start = site.trigger.start - before.iter().rev().take_while(is_hex).count();
