@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::raw::{self, File};
 use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, Upstream};
 use crate::breaker;
-use crate::redact::Modes;
+use crate::redact::{Kind, Mode, Modes};
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
@@ -54,7 +54,15 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact { modes: modes(&file.redact), remember: file.redact.remember },
+        redact: Redact {
+            modes: modes(file.redact.mode, file.redact.kinds),
+            remember: file.redact.remember,
+            answers: modes(
+                file.redact.answers.0,
+                file.redact.answer_kinds.into_iter().map(|(kind, mode)| (kind, mode.0)),
+            ),
+            opaque_parts: file.redact.opaque_parts,
+        },
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -173,6 +181,6 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-fn modes(raw: &raw::Redact) -> Modes {
-    raw.kinds.iter().fold(Modes::all(raw.mode), |modes, (kind, mode)| modes.with(*kind, *mode))
+fn modes(all: Mode, kinds: impl IntoIterator<Item = (Kind, Mode)>) -> Modes {
+    kinds.into_iter().fold(Modes::all(all), |modes, (kind, mode)| modes.with(kind, mode))
 }

@@ -147,6 +147,24 @@ pub struct Redact {
     pub modes: Modes,
     /// Values remembered per session, to be restored in answers.
     pub remember: usize,
+    /// The mode of each kind of finding in what providers answer. Never `reversible`.
+    pub answers: Modes,
+    /// What happens to uploaded parts whose text cannot be read.
+    pub opaque_parts: OpaqueParts,
+}
+
+/// What happens to the parts of an upload that hold no text that could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpaqueParts {
+    /// All of them leave as they are.
+    Pass,
+    /// Images, audio and video leave as they are; a document or archive is refused, since it may
+    /// be full of text.
+    #[default]
+    Media,
+    /// None leaves.
+    Block,
 }
 
 /// Limits on a rate; none where absent.
@@ -270,6 +288,28 @@ mod tests {
             let error = Policy::parse(text).unwrap_err();
             assert_eq!(error.line, Some(line), "{error}");
             assert!(error.message.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn answers_have_modes_of_their_own_and_none_is_reversible() {
+        use crate::redact::{Kind, Mode};
+        let policy = Policy::parse(
+            "[redact]\nanswers = \"mask\"\n[redact.answer_kinds]\nIP = \"off\"\nIBAN = \"block\"\n",
+        )
+        .unwrap();
+        let answers = policy.redact.answers;
+        let modes = [Kind::Email, Kind::Ip, Kind::Iban].map(|kind| answers.of(kind));
+        assert_eq!(modes, [Mode::Mask, Mode::Off, Mode::Block]);
+        assert_eq!(policy.redact.modes.of(Kind::Iban), Mode::Reversible);
+        assert_eq!(Policy::parse("").unwrap().redact.answers.of(Kind::Iban), Mode::Off);
+        for text in [
+            "[redact]\nanswers = \"reversible\"\n",
+            "[redact.answer_kinds]\nEMAIL = \"reversible\"\n",
+        ] {
+            let error = Policy::parse(text).unwrap_err();
+            assert_eq!(error.line, Some(2), "{error}");
+            assert!(error.message.contains("put back on the way to the agent"), "{error}");
         }
     }
 

@@ -22,6 +22,7 @@
 //! | `placeholder` | how a placeholder is written and recognised                     |
 //! | `vault`       | which placeholder stands for which value                        |
 //! | `restore`     | values put back, in whole texts and in streams                  |
+//! | `screen`      | findings in answers, in streams                                 |
 //!
 //! Which parts of a body are text is not decided here, nor is anything cached: a [`Span`] comes
 //! in, [`Edit`]s come out. Object keys, and numbers in nested JSON, are never changed.
@@ -35,6 +36,7 @@ mod merge;
 mod placeholder;
 mod prefilter;
 mod restore;
+pub mod screen;
 mod site;
 mod vault;
 
