@@ -10,6 +10,7 @@ use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
 use crate::sessions::Sessions;
+use crate::stream::answers::Answers;
 use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
 
 /// Model names whose prices are remembered; more than anyone uses at once.
@@ -25,6 +26,8 @@ pub struct Live {
     pub policy: Policy,
     /// Finds what must not leave.
     pub engine: Engine,
+    /// Looks through answers; none where nothing is looked for in them.
+    pub answers: Option<Answers>,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -88,6 +91,7 @@ impl Live {
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
             engine: Engine::new(policy.redact.modes),
+            answers: Answers::of(policy.redact.answers),
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())
@@ -123,6 +127,11 @@ impl Live {
             .filter(|route| route.model.matches(model))
             .filter_map(|route| self.upstream(route.upstream.as_str()))
             .find(|upstream| upstream.config.dialect == dialect)
+    }
+
+    /// Whether an answer's text may be kept back, so that it must be readable.
+    pub fn guards_answers(&self) -> bool {
+        self.answers.as_ref().is_some_and(Answers::guards)
     }
 
     /// The list of prices in force.

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::pipeline::Stopped;
+use crate::stream::POLICY_VIOLATION;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
 
@@ -154,7 +155,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             EncodingError::Corrupt(_) => new(400, "invalid_encoding"),
         },
         Stopped::Body(_) => new(400, "invalid_body"),
-        Stopped::Blocked { .. } => new(403, "policy_violation"),
+        Stopped::Blocked { .. } | Stopped::BlockedAnswer { .. } => new(403, POLICY_VIOLATION),
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
         Stopped::Exhausted(_) => {

@@ -8,6 +8,7 @@
 )]
 
 mod abort;
+mod answers;
 mod binary;
 mod breaker;
 mod budgets;

@@ -38,8 +38,8 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
         }
         edits = redaction.edits;
     }
-    if !vault.is_empty() {
-        // Placeholders can only be found in an answer that is not compressed.
+    if !vault.is_empty() || live.guards_answers() {
+        // Nothing can be found in an answer that is compressed.
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     call.ticket.mark("redact");

@@ -88,6 +88,14 @@ pub enum Stopped {
         /// Kinds and paths, never values.
         found: String,
     },
+    /// The policy blocks what was found in the answer.
+    #[error(
+        "the policy blocks this answer: it holds {found}. It was paid for and is not passed on; ask otherwise, or change the kind's mode under [redact.answer_kinds] in iron.toml"
+    )]
+    BlockedAnswer {
+        /// Kinds, never values.
+        found: String,
+    },
     /// No sound bound can be given for the model.
     #[error(
         "no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml"
@@ -152,6 +160,9 @@ pub enum Stopped {
     },
 }
 
+/// The reason of calls whose answer the policy blocks.
+pub(super) const ANSWER_BLOCKED: &str = "answer_blocked";
+
 impl Stopped {
     /// The reason in records and metrics: few values, no data.
     pub const fn reason(&self) -> &'static str {
@@ -170,6 +181,7 @@ impl Stopped {
             Self::Encoding(_) => "encoding",
             Self::Body(_) => "invalid_body",
             Self::Blocked { .. } => "blocked",
+            Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Exhausted(_) => "budget_exhausted",

@@ -41,6 +41,8 @@ pub struct CallRecord {
     pub cost: Option<Cost>,
     /// Findings by kind.
     pub findings: Vec<(&'static str, u32)>,
+    /// Findings in the answer, by kind.
+    pub answer_findings: Vec<(&'static str, u32)>,
     /// Each step with its microseconds.
     pub timeline: Vec<(&'static str, u32)>,
 }
@@ -66,6 +68,7 @@ impl CallRecord {
             usage: None,
             cost: None,
             findings: Vec::new(),
+            answer_findings: Vec::new(),
             timeline: Vec::with_capacity(8),
         }
     }

@@ -83,7 +83,7 @@ fn calm_border(text: &str) -> Option<usize> {
             let end = at + c.len_utf8();
             any = any.or(Some(end));
             let before = text[..at].chars().next_back();
-            let digit = |side: Option<char>| side.is_some_and(|c| c.is_numeric());
+            let digit = |side: Option<char>| side.is_some_and(char::is_numeric);
             if !digit(before) || !digit(after) {
                 return Some(end);
             }

@@ -74,6 +74,7 @@ impl<F: Restorers> Editor<F> {
             self.close(*close, &mut out);
         }
         self.outline = outline;
+        self.restorers.verdict()?;
         if out.is_empty() && !self.edits.iter().any(|edit| edit.changed) {
             return Ok(None);
         }
@@ -82,11 +83,12 @@ impl<F: Restorers> Editor<F> {
     }
 
     /// Closes every channel, as at the end of the stream.
-    pub(super) fn close_all(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn close_all(&mut self) -> Result<Option<Vec<u8>>, StreamError> {
         self.edits.clear();
         let mut out = Vec::new();
         self.close(Close::All, &mut out);
-        (!out.is_empty()).then_some(out)
+        self.restorers.verdict()?;
+        Ok((!out.is_empty()).then_some(out))
     }
 
     fn restore(&mut self, found: &Found, text: &str, event: &Bytes) -> Result<(), StreamError> {
@@ -103,12 +105,14 @@ impl<F: Restorers> Editor<F> {
                 }
                 Some(channel)
             }
-            Place::Whole => {
-                restore_whole(self.restorers.plain(), &piece, &mut self.restored);
-                None
-            }
-            Place::WholeJson => {
-                restore_whole(self.restorers.json(), &piece, &mut self.restored);
+            Place::Whole | Place::WholeJson => {
+                let json = found.place == Place::WholeJson;
+                let restore = if self.kind == WireKind::Responses {
+                    self.restorers.repeated(json)
+                } else {
+                    self.restorers.whole(json, found.key.clone().map(|key| &text[key]))
+                };
+                restore_whole(restore, &piece, &mut self.restored);
                 None
             }
         };

@@ -68,6 +68,8 @@ pub(in crate::stream) struct Found {
     /// Where it stands in the event's data, quotes not included.
     pub(in crate::stream) literal: Range<usize>,
     pub(in crate::stream) place: Place,
+    /// Where the name of the member that holds it stands, in the caller's own structure.
+    pub(in crate::stream) key: Option<Range<usize>>,
 }
 
 impl Found {
@@ -134,7 +136,11 @@ impl Outline {
 
     pub(super) fn piece(&mut self, text: Option<Text<'_>>, channel: Channel) {
         if let Some(text) = text {
-            self.found.push(Found { literal: text.range(), place: Place::Piece(channel) });
+            self.found.push(Found {
+                literal: text.range(),
+                place: Place::Piece(channel),
+                key: None,
+            });
         }
     }
 }

@@ -30,7 +30,7 @@ pub(in crate::stream) fn read(
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
     let first = take(reader)?;
-    value(&first, Treat::ByName, reader, found)
+    value(&first, Treat::ByName, None, reader, found)
 }
 
 /// Finds the texts of a member whose name has been read.
@@ -40,7 +40,7 @@ pub(super) fn read_member<'a>(
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
     let first = take(reader)?;
-    value(&first, treat(key, Treat::ByName), reader, found)
+    value(&first, treat(key, Treat::ByName), Some(key), reader, found)
 }
 
 fn treat(key: Text<'_>, around: Treat) -> Treat {
@@ -62,6 +62,7 @@ fn treat(key: Text<'_>, around: Treat) -> Treat {
 fn value<'a>(
     first: &Event<'a>,
     how: Treat,
+    key: Option<Text<'a>>,
     reader: &mut Reader<'a>,
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
@@ -74,19 +75,20 @@ fn value<'a>(
                 } else {
                     Place::Whole
                 },
+                key: key.filter(|_| how == Treat::Text).map(|key| key.range()),
             });
         }
         Event::BeginObject => {
             let how = if how == Treat::Json { Treat::Text } else { how };
             while let Event::Key(key) = take(reader)? {
                 let first = take(reader)?;
-                value(&first, treat(key, how), reader, found)?;
+                value(&first, treat(key, how), Some(key), reader, found)?;
             }
         }
         Event::BeginArray => loop {
             match take(reader)? {
                 Event::EndArray => break,
-                first => value(&first, how, reader, found)?,
+                first => value(&first, how, key, reader, found)?,
             }
         },
         _ => {}

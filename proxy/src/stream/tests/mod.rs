@@ -3,5 +3,6 @@
 mod double;
 mod fixtures;
 mod relay;
+mod searched;
 mod splits;
 mod whole;
