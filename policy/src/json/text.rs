@@ -21,6 +21,13 @@ impl<'a> Text<'a> {
         Self::new(raw, at, false)
     }
 
+    /// The same string in a document that has `by` more bytes before it.
+    #[must_use]
+    pub const fn moved(mut self, by: usize) -> Self {
+        self.at += by;
+        self
+    }
+
     /// The characters as they stand in the document, escapes and all.
     pub const fn raw(&self) -> &'a str {
         self.raw

@@ -8,6 +8,9 @@
 //! What parsers disagree about is refused here ([`BadBody`]): a key that two readers would
 //! understand differently must not decide about money.
 
+mod form;
+mod lines;
+mod multipart;
 mod path;
 mod positions;
 mod walk;
@@ -15,6 +18,8 @@ mod walk;
 use std::fmt;
 use std::ops::Range;
 
+pub use form::{BadForm, redact_form};
+pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
 
 use crate::json::{JsonError, Text};
@@ -36,6 +41,8 @@ pub enum Endpoint {
     Messages,
     /// Anthropic `POST /v1/messages/count_tokens`: free, but its text is redacted all the same.
     CountTokens,
+    /// OpenAI `POST /v1/moderations`: free as well, and may name no model.
+    Moderations,
 }
 
 impl Endpoint {
@@ -48,6 +55,7 @@ impl Endpoint {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::Moderations => "moderations",
         }
     }
 
@@ -61,12 +69,12 @@ impl Endpoint {
 
     /// True where a call costs nothing whatever it says.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::CountTokens)
+        matches!(self, Self::CountTokens | Self::Moderations)
     }
 
     /// True where a call produces output tokens.
     pub const fn has_output(self) -> bool {
-        !matches!(self, Self::Embeddings | Self::CountTokens)
+        !matches!(self, Self::Embeddings | Self::CountTokens | Self::Moderations)
     }
 
     /// True where usage in a stream must be asked for with `stream_options.include_usage`.
@@ -80,7 +88,7 @@ impl Endpoint {
             Self::ChatCompletions => Some("max_completion_tokens"),
             Self::Completions | Self::Messages => Some("max_tokens"),
             Self::Responses => Some("max_output_tokens"),
-            Self::Embeddings | Self::CountTokens => None,
+            Self::Embeddings | Self::CountTokens | Self::Moderations => None,
         }
     }
 }
@@ -88,7 +96,7 @@ impl Endpoint {
 /// What a body asks for. Borrows from the body.
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the body")]
 pub struct Outline<'a> {
-    /// The model's name as the caller wrote it.
+    /// The model's name as the caller wrote it; empty where none need be named.
     pub model: Text<'a>,
     /// Whether the answer is to be a stream.
     pub stream: bool,

@@ -336,7 +336,9 @@ impl<'a> Walk<'a> {
     }
 
     fn end(mut self) -> Result<Outline<'a>, BadBody> {
-        self.out.model = self.model.ok_or(BadBody::NoModel)?;
+        // A moderation has a default model.
+        let model = self.model.or((self.endpoint == Endpoint::Moderations).then_some(EMPTY));
+        self.out.model = model.ok_or(BadBody::NoModel)?;
         let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);
         if !self.in_order {
