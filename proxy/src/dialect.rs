@@ -12,6 +12,8 @@ use iron_policy::types::{Dialect, Name};
 pub enum Operation {
     /// An operation with a body that is understood and priced.
     Known(Endpoint),
+    /// One that takes a file in a multipart body, and costs nothing.
+    Upload,
     /// One that is known to cost nothing and to carry no text.
     Free,
     /// Anything else: it may cost money that nobody would count.
@@ -100,6 +102,8 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
             (Dialect::OpenAi, "/completions") => Operation::Known(Endpoint::Completions),
             (Dialect::OpenAi, "/responses") => Operation::Known(Endpoint::Responses),
             (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
+            (Dialect::OpenAi, "/moderations") => Operation::Known(Endpoint::Moderations),
+            (_, "/files") => Operation::Upload,
             (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
             (Dialect::Anthropic, "/messages/count_tokens") => {
                 Operation::Known(Endpoint::CountTokens)
@@ -168,6 +172,11 @@ mod tests {
             openai(Method::POST, "/chat/completions"),
             Operation::Known(Endpoint::ChatCompletions)
         );
+        assert_eq!(openai(Method::POST, "/moderations"), Operation::Known(Endpoint::Moderations));
+        assert_eq!(openai(Method::POST, "/files"), Operation::Upload);
+        assert_eq!(operation(Dialect::Anthropic, &Method::POST, "/files"), Operation::Upload);
+        assert_eq!(openai(Method::POST, "/files/file-1"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/files/file-1/content"), Operation::Free);
         assert_eq!(openai(Method::GET, "/models"), Operation::Free);
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
         assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);

@@ -154,8 +154,11 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             EncodingError::TooLarge { .. } => new(413, "request_too_large"),
             EncodingError::Corrupt(_) => new(400, "invalid_encoding"),
         },
-        Stopped::Body(_) => new(400, "invalid_body"),
-        Stopped::Blocked { .. } | Stopped::BlockedAnswer { .. } => new(403, POLICY_VIOLATION),
+        Stopped::Body(_) | Stopped::Multipart(_) => new(400, "invalid_body"),
+        Stopped::MediaType { .. } => new(415, "unsupported_media_type"),
+        Stopped::Blocked { .. } | Stopped::BlockedAnswer { .. } | Stopped::OpaquePart { .. } => {
+            new(403, POLICY_VIOLATION)
+        }
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
         Stopped::Exhausted(_) => {

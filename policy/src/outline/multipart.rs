@@ -8,6 +8,7 @@
 mod head;
 mod reading;
 
+use std::fmt;
 use std::ops::Range;
 
 pub use reading::Opaque;
@@ -35,6 +36,13 @@ struct Part<'a> {
     at: usize,
     content: &'a [u8],
     reading: Reading,
+}
+
+/// Shows no text: an upload is the caller's.
+impl fmt::Debug for Multipart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Multipart").field("parts", &self.parts.len()).finish()
+    }
 }
 
 /// Why a body is not `multipart/form-data` that every reader takes apart in the same way.

@@ -76,6 +76,11 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     };
     let kind = wire_kind(endpoint, upstream.config.dialect);
     let Ok(metered) = plain::meter(kind, &plain) else {
+        if endpoint.is_none() {
+            // JSON lines by the name of JSON, as a file's content may be.
+            ticket.finish(head.status, Outcome::Ok, "ok", &Metered::default());
+            return Ok(Response::from_parts(head, bytes.into()));
+        }
         return Err(ticket.halt(bad("is not JSON")));
     };
     let restorers = AnswerRestorers::new(live.answers.as_ref(), vault);
@@ -136,7 +141,7 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
         Some(Endpoint::Responses) => WireKind::Responses,
         Some(Endpoint::Embeddings) => WireKind::Embeddings,
         Some(Endpoint::Messages) => WireKind::Messages,
-        Some(Endpoint::CountTokens) | None => WireKind::Other(dialect),
+        Some(Endpoint::CountTokens | Endpoint::Moderations) | None => WireKind::Other(dialect),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use iron_policy::outline::BadBody;
+use iron_policy::outline::{BadBody, BadMultipart};
 use iron_policy::types::{NameError, Outcome};
 
 use crate::dialect::BadPath;
@@ -80,6 +80,27 @@ pub enum Stopped {
     /// The body cannot be guarded.
     #[error("{0}")]
     Body(#[from] BadBody),
+    /// The body is in a format that the operation does not take.
+    #[error(
+        "this path takes {wanted}, and the request says {said}: send the header content-type: {wanted}"
+    )]
+    MediaType {
+        /// What is taken.
+        wanted: &'static str,
+        /// What the caller's header says, shortened.
+        said: String,
+    },
+    /// The upload cannot be taken apart.
+    #[error("{0}")]
+    Multipart(#[from] BadMultipart),
+    /// The upload holds what cannot be read.
+    #[error(
+        "the policy blocks this upload: {part} cannot be read as text, so what is in it is not known. Send it as UTF-8 text, or change redact.opaque_parts in iron.toml"
+    )]
+    OpaquePart {
+        /// Which part.
+        part: String,
+    },
     /// The policy blocks what was found in the body.
     #[error(
         "the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml"
@@ -180,6 +201,9 @@ impl Stopped {
             Self::BrokenBody => "broken_body",
             Self::Encoding(_) => "encoding",
             Self::Body(_) => "invalid_body",
+            Self::MediaType { .. } => "media_type",
+            Self::Multipart(_) => "invalid_body",
+            Self::OpaquePart { .. } => "opaque_part",
             Self::Blocked { .. } => "blocked",
             Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
             Self::UnpricedModel { .. } => "unpriced_model",

@@ -115,6 +115,7 @@ impl Ticket {
     pub(super) fn operation(&mut self, operation: Operation) {
         self.record.endpoint = match operation {
             Operation::Known(endpoint) => endpoint.name(),
+            Operation::Upload => "files",
             Operation::Free => "free",
             Operation::Unpriced => "unpriced",
         };
