@@ -198,6 +198,23 @@ async fn a_blocked_stream_ends_with_an_error_and_the_money_is_settled() {
 }
 
 #[tokio::test]
+async fn a_blocked_stream_is_cancelled_upstream_where_the_policy_says_so() {
+    let world = world("block").await;
+    let said = format!("{IBAN}\n{}", "and so on ".repeat(500));
+    world.provider.always(Behaviour::say(said).gap(std::time::Duration::from_millis(20)));
+    let mut body = chat_stream("hi");
+    body["max_tokens"] = json!(2_000);
+    let stream = world.client().stream("/v1/chat/completions", &body).await.rest().await;
+    assert_eq!(data(&stream).pop().unwrap()["error"]["code"], "policy_violation");
+    world.provider.until(|counts| counts.cancelled == 1).await;
+    let call = &world.calls().await[0];
+    assert_eq!((call.reason.as_str(), call.estimated), ("answer_blocked", true));
+    assert_eq!(call.posted, call.reserved);
+    assert!(call.posted.0 >= world.provider.bill().total_nano_usd);
+    assert_eq!(world.totals().await.pending.0, 0);
+}
+
+#[tokio::test]
 async fn an_answer_that_cannot_be_read_is_not_passed_where_kinds_are_kept_back() {
     let world = world("mask").await;
     let order = || Behaviour::say(SAID).header("content-encoding", "x-unknown");

@@ -141,17 +141,13 @@ pub(super) fn parameters(text: &str) -> Option<Vec<(&str, &str)>> {
         if name.is_empty() || !name.bytes().all(token) {
             return None;
         }
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let end = closing_quote(quoted)?;
-                (&quoted[..end], &quoted[end + 1..])
-            }
-            None => after.split_at(after.find(';').unwrap_or(after.len())),
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            let end = closing_quote(quoted)?;
+            (&quoted[..end], &quoted[end + 1..])
+        } else {
+            let (value, after) = after.split_at(after.find(';').unwrap_or(after.len()));
+            (value.trim(), after)
         };
-        let value = if value.is_empty() { value } else { value.trim_end() };
-        if value.is_empty() && !after.is_empty() && !after.trim_start().starts_with(';') {
-            return None;
-        }
         found.push((name, value));
         rest = match after.trim_start() {
             "" => "",

@@ -118,6 +118,8 @@ fn boundaries_are_read_as_they_are_quoted() {
         "multipart/form-data; boundary=a; boundary=XyZ",
         "multipart/form-data; boundary=\"XyZ",
         "multipart/form-data; boundary=X\"yZ",
+        "multipart/form-data; boundary=\"XyZ \"",
+        "multipart/form-data; boundary=\"XyZ\"x",
         "multipart/mixed; boundary=XyZ",
         "application/json; boundary=XyZ",
     ] {
