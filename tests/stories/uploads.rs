@@ -40,7 +40,7 @@ async fn a_files_text_leaves_redacted_and_costs_nothing() {
         let received = world.provider.received().last().unwrap().body.clone();
         let id = answer.json()["id"].as_str().unwrap().to_owned();
         let stored = client.get(&format!("/v1/files/{id}/content")).await.text();
-        let placeholder = &stored[stored.find("<EMAIL_").unwrap()..stored.find('>').unwrap() + 1];
+        let placeholder = &stored[stored.find("<EMAIL_").unwrap()..=stored.find('>').unwrap()];
         assert_eq!(stored, text.replace("ada@example.org", placeholder));
         assert_eq!(received, parts(&stored), "only the text of one part is another");
     }
