@@ -129,6 +129,10 @@ impl Restorers for AnswerRestorers {
         self.vault.is_none() && self.search.as_ref().is_none_or(|search| !search.policy.guards)
     }
 
+    fn hides_tokens(&self) -> bool {
+        self.search.as_ref().is_some_and(|search| search.policy.guards)
+    }
+
     fn verdict(&self) -> Result<(), StreamError> {
         let Some(search) = &self.search else { return Ok(()) };
         let mut found = search.found();

@@ -35,8 +35,14 @@ pub fn restore<F: Restorers>(body: &Bytes, restorers: &F) -> Result<Bytes, Resto
     let mut edits = Vec::new();
     let mut restored = String::new();
     for found in &found {
-        let literal = found.decode(text);
         restored.clear();
+        if found.place == Place::Tokens {
+            if restorers.hides_tokens() {
+                edits.push((found.literal.clone(), found.no_tokens(text).to_owned()));
+            }
+            continue;
+        }
+        let literal = found.decode(text);
         let key = found.key.clone().map(|key| &text[key]);
         let restore = restorers.whole(found.place == Place::WholeJson, key);
         restore_whole(restore, &literal, &mut restored);

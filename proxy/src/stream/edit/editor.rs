@@ -92,8 +92,20 @@ impl<F: Restorers> Editor<F> {
     }
 
     fn restore(&mut self, found: &Found, text: &str, event: &Bytes) -> Result<(), StreamError> {
-        let piece = found.decode(text);
         let start = self.restored.len();
+        if found.place == Place::Tokens {
+            if self.restorers.hides_tokens() {
+                self.restored.push_str(found.no_tokens(text));
+                self.edits.push(Edit {
+                    literal: found.literal.clone(),
+                    restored: start..self.restored.len(),
+                    changed: self.restored[start..] != text[found.literal.clone()],
+                    channel: None,
+                });
+            }
+            return Ok(());
+        }
+        let piece = found.decode(text);
         let channel = match found.place {
             Place::Piece(channel) => {
                 if !self.open.contains_key(&channel) {
@@ -105,7 +117,7 @@ impl<F: Restorers> Editor<F> {
                 }
                 Some(channel)
             }
-            Place::Whole | Place::WholeJson => {
+            Place::Whole | Place::WholeJson | Place::Tokens => {
                 let json = found.place == Place::WholeJson;
                 let restore = if self.kind == WireKind::Responses {
                     self.restorers.repeated(json)
@@ -163,7 +175,10 @@ impl<F: Restorers> Editor<F> {
     fn splice(&self, event: &Bytes, data: &Data<'_>, out: &mut Vec<u8>) {
         let edits = self.edits.iter().filter(|edit| edit.changed).map(|edit| {
             let text = &self.restored[edit.restored.clone()];
-            (data.place(&edit.literal), text)
+            // A string stands within one line of data; a container may not.
+            let Range { start, end } = edit.literal;
+            let last = data.place(&(end.saturating_sub(1).max(start)..end));
+            (data.place(&(start..start)).start..last.end, text)
         });
         splice(event, edits, out);
     }

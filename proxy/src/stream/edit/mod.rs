@@ -65,6 +65,11 @@ pub trait Restorers {
         false
     }
 
+    /// True where a text's tokens may not pass beside it, since it may be kept back.
+    fn hides_tokens(&self) -> bool {
+        false
+    }
+
     /// Asked once all texts of an event, or of a document, were taken: an error where it must not
     /// be passed on.
     fn verdict(&self) -> Result<(), StreamError> {

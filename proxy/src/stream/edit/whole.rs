@@ -50,8 +50,8 @@ fn treat(key: Text<'_>, around: Treat) -> Treat {
     match key.raw() {
         "id" | "model" | "type" | "role" | "object" | "status" | "signature" | "data"
         | "encrypted_content" | "encrypted_index" | "b64_json" | "partial_image_b64"
-        | "embedding" | "logprobs" | "obfuscation" | "finish_reason" | "stop_reason"
-        | "service_tier" | "system_fingerprint" | "media_type" | "format" => Treat::Leave,
+        | "embedding" | "obfuscation" | "finish_reason" | "stop_reason" | "service_tier"
+        | "system_fingerprint" | "media_type" | "format" => Treat::Leave,
         name if name.ends_with("_id") || name.ends_with("_ids") => Treat::Leave,
         "arguments" | "partial_json" => Treat::Json,
         "input" | "metadata" => Treat::Text,
@@ -81,6 +81,10 @@ fn value<'a>(
         Event::BeginObject => {
             let how = if how == Treat::Json { Treat::Text } else { how };
             while let Event::Key(key) = take(reader)? {
+                if how == Treat::ByName && key.is("logprobs") {
+                    found.extend(Found::tokens(reader)?);
+                    continue;
+                }
                 let first = take(reader)?;
                 value(&first, treat(key, how), Some(key), reader, found)?;
             }

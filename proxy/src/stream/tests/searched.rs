@@ -111,6 +111,31 @@ fn bytes_cut_anywhere_come_out_the_same() {
 }
 
 #[test]
+fn the_tokens_beside_a_text_do_not_tell_what_is_kept_back() {
+    let (vault, _) = vault();
+    let chat = r#"{"choices":[{"index":0,"logprobs":{"content":[{"token":"DE89","bytes":[68]}]},"delta":{"content":"x"}}]}"#;
+    let more = r#"{"type":"response.output_text.delta","logprobs":[{"token":"DE89"}],"delta":"x"}"#;
+    let done = r#"{"type":"response.output_text.done","text":"x","logprobs":[{"token":"DE89"}]}"#;
+    for (kind, event) in
+        [(WireKind::Chat, chat), (WireKind::Responses, more), (WireKind::Responses, done)]
+    {
+        for (mode, told) in [(Mode::Mask, false), (Mode::Detect, true)] {
+            // One event of two lines of data: the value may be on both.
+            let event = event.replace("[{", "[\ndata: {");
+            let stream = format!("data: {event}\n\n");
+            let (out, _) = run(relay(kind, Modes::all(mode), &vault).0, [stream.as_bytes()]);
+            assert_eq!(out.contains("DE89"), told, "{out}");
+            assert!(!events(&out).is_empty(), "{out}");
+        }
+    }
+    let restorers = AnswerRestorers::new(Answers::of(modes()).as_ref(), vault);
+    let body =
+        Bytes::from(r#"{"choices":[{"message":{"content":"x"},"logprobs":{"content":[]}}]}"#);
+    let out = plain::restore(&body, &restorers).unwrap();
+    assert_eq!(out, &br#"{"choices":[{"message":{"content":"x"},"logprobs":null}]}"#[..]);
+}
+
+#[test]
 fn what_is_only_detected_is_counted_and_not_delayed() {
     let empty = Arc::new(Vault::new([3; 32], 10));
     for shape in &SHAPES {
