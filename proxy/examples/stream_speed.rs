@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use iron_policy::redact::{Mode, Modes, Vault};
+use iron_policy::redact::{Engine, KINDS, Mode, Modes, Vault};
 use iron_proxy::stream::answers::{AnswerRestorers, Answers};
 use iron_proxy::stream::{Restore, Restorers, StreamRelay, WireKind};
 
@@ -33,7 +33,7 @@ fn main() {
             time(&stream, || relay(kind, false, Some(Swap))),
         );
         for (way, mode) in [("findings detected", Mode::Detect), ("findings masked", Mode::Mask)] {
-            let policy = Answers::of(Modes::all(mode));
+            let policy = Answers::of(Engine::new(Modes::all(mode)), &KINDS);
             let searched = || {
                 let vault = Arc::new(Vault::new([0; 32], 1));
                 let restorers = AnswerRestorers::new(policy.as_ref(), vault);

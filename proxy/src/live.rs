@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::Engine;
+use iron_policy::redact::{Engine, KINDS};
 use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
@@ -91,7 +91,7 @@ impl Live {
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
             engine: Engine::new(policy.redact.modes),
-            answers: Answers::of(policy.redact.answers),
+            answers: Answers::of(Engine::new(policy.redact.answers), &KINDS),
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use iron_policy::redact::Kind;
 use iron_policy::types::{NanoUsd, Outcome, TokenClass, Usage};
 
 /// The proxy's own recorder: nothing global, so that two proxies in one process do not mix.
@@ -15,7 +16,7 @@ pub struct Metrics {
     handle: PrometheusHandle,
     series: Mutex<HashMap<SeriesKey, Series>>,
     /// By where they were and what they are.
-    findings: Mutex<HashMap<(&'static str, &'static str), Counter>>,
+    findings: Mutex<HashMap<(&'static str, Kind), Counter>>,
 }
 
 #[derive(PartialEq, Eq, Hash, Clone)]
@@ -82,14 +83,14 @@ impl Metrics {
         self.findings("answer", call.answer_findings);
     }
 
-    fn findings(&self, place: &'static str, findings: &[(&'static str, u32)]) {
+    fn findings(&self, place: &'static str, findings: &[(Kind, u32)]) {
         if findings.is_empty() {
             return;
         }
         let mut known = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, count) in findings {
-            let counter = known.entry((place, kind)).or_insert_with(|| {
-                let labels = [("in", place), ("kind", *kind)];
+            let counter = known.entry((place, *kind)).or_insert_with(|| {
+                let labels = [("in", place.to_owned()), ("kind", kind.to_string())];
                 metrics::with_local_recorder(&self.recorder, || {
                     metrics::counter!("iron_findings_total", &labels)
                 })
@@ -137,7 +138,7 @@ pub struct Ended<'a> {
     /// What was used, where the provider said so.
     pub usage: Option<&'a Usage>,
     /// What was found in the request, by kind.
-    pub findings: &'a [(&'static str, u32)],
+    pub findings: &'a [(Kind, u32)],
     /// What was found in the answer.
-    pub answer_findings: &'a [(&'static str, u32)],
+    pub answer_findings: &'a [(Kind, u32)],
 }

@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::engine::{Engine, Span, SpanKind};
-use super::kind::{KINDS, Kind, Mode, Modes};
+use super::kind::{Kind, Mode, Modes};
 use super::vault::Vault;
 use crate::json::Text;
 
@@ -46,14 +46,14 @@ pub enum Cut {
     Json,
 }
 
-/// Whether these modes look for anything at all.
-pub fn looks(modes: &Modes) -> bool {
-    KINDS.iter().any(|kind| modes.of(*kind) != Mode::Off)
+/// Whether any of these kinds is looked for.
+pub fn looks(modes: &Modes, kinds: &[Kind]) -> bool {
+    kinds.iter().any(|kind| modes.of(*kind) != Mode::Off)
 }
 
-/// Whether these modes keep anything back, so that text must wait until it is searched.
-pub fn guards(modes: &Modes) -> bool {
-    KINDS.iter().any(|kind| modes.of(*kind).protects())
+/// Whether any of these kinds is kept back, so that text must wait until it is searched.
+pub fn guards(modes: &Modes, kinds: &[Kind]) -> bool {
+    kinds.iter().any(|kind| modes.of(*kind).protects())
 }
 
 impl Screen {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use iron_policy::config::OpaqueParts;
 use iron_policy::outline::{Multipart, Opaque, path_at};
-use iron_policy::redact::{Edit, Finding, Mode, Redaction, Vault, screen};
+use iron_policy::redact::{Edit, Finding, KINDS, Mode, Redaction, Vault, screen};
 
 use super::decode::{Decoded, Payload};
 use super::identify::Identified;
@@ -57,7 +57,7 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
 
 /// The first part that the policy does not let out unread; none where nothing is kept in at all.
 fn kept_in(live: &Live, parts: &Multipart<'_>) -> Option<String> {
-    if !screen::guards(live.engine.modes()) {
+    if !screen::guards(live.engine.modes(), &KINDS) {
         return None;
     }
     let stops = |what: &Opaque| match live.policy.redact.opaque_parts {

@@ -133,7 +133,7 @@ impl Ticket {
 
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
-            count(&mut self.record.findings, finding.kind.name(), 1);
+            count(&mut self.record.findings, finding.kind, 1);
         }
     }
 

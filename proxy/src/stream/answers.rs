@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iron_policy::redact::screen::{self, Cut, Screen};
-use iron_policy::redact::{Engine, Kind, Mode, Modes, Restorer, Vault};
+use iron_policy::redact::{Engine, Kind, Mode, Restorer, Vault};
 
 use super::{Restore, Restorers, StreamError};
 
@@ -15,7 +15,7 @@ use super::{Restore, Restorers, StreamError};
 const MOST_HELD: usize = 16 << 20;
 
 /// Findings by kind.
-pub type Counts = Vec<(&'static str, u32)>;
+pub type Counts = Vec<(Kind, u32)>;
 
 /// The policy for findings in answers, at work.
 #[derive(Clone, Debug)]
@@ -25,10 +25,10 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// None where nothing is looked for.
-    pub fn of(modes: Modes) -> Option<Self> {
-        screen::looks(&modes)
-            .then(|| Self { engine: Arc::new(Engine::new(modes)), guards: screen::guards(&modes) })
+    /// With an engine that may find these kinds. None where nothing is looked for.
+    pub fn of(engine: Engine, kinds: &[Kind]) -> Option<Self> {
+        let guards = screen::guards(engine.modes(), kinds);
+        screen::looks(engine.modes(), kinds).then(|| Self { engine: Arc::new(engine), guards })
     }
 
     /// Whether any kind is masked or blocked, so that text waits until it was searched.
@@ -59,7 +59,7 @@ struct Found {
     /// Of texts that repeat others: in the event at hand, and the most of any event.
     repeated: Counts,
     most_repeated: Counts,
-    blocked: Vec<&'static str>,
+    blocked: Vec<Kind>,
     too_long: bool,
 }
 
@@ -195,9 +195,9 @@ impl Search {
 impl Found {
     fn add(&mut self, kind: Kind, mode: Mode, role: Role) {
         let counts = if role == Role::Once { &mut self.once } else { &mut self.repeated };
-        count(counts, kind.name(), 1);
-        if mode == Mode::Block && !self.blocked.contains(&kind.name()) {
-            self.blocked.push(kind.name());
+        count(counts, kind, 1);
+        if mode == Mode::Block && !self.blocked.contains(&kind) {
+            self.blocked.push(kind);
         }
     }
 
@@ -224,7 +224,7 @@ impl Findings {
         for (kind, repeated) in &found.most_repeated {
             match counts.iter_mut().find(|(known, _)| known == kind) {
                 Some((_, once)) => *once = (*once).max(*repeated),
-                None => counts.push((kind, *repeated)),
+                None => counts.push((*kind, *repeated)),
             }
         }
         counts
@@ -232,7 +232,9 @@ impl Findings {
 
     /// The kinds that the policy blocks, for a message; empty where there are none.
     pub fn blocked(&self) -> String {
-        self.found().map(|found| found.blocked.join(", ")).unwrap_or_default()
+        let Some(found) = self.found() else { return String::new() };
+        let names: Vec<_> = found.blocked.iter().map(Kind::to_string).collect();
+        names.join(", ")
     }
 
     fn found(&self) -> Option<MutexGuard<'_, Found>> {
@@ -241,7 +243,7 @@ impl Findings {
 }
 
 /// Adds to the count of a kind.
-pub fn count(counts: &mut Counts, kind: &'static str, more: u32) {
+pub fn count(counts: &mut Counts, kind: Kind, more: u32) {
     match counts.iter_mut().find(|(known, _)| *known == kind) {
         Some((_, count)) => *count = count.saturating_add(more),
         None => counts.push((kind, more)),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::redact::KINDS;
 
 fn engine(mode: Mode) -> Arc<Engine> {
     Arc::new(Engine::new(Modes::all(mode)))
@@ -100,7 +101,8 @@ fn arguments_stay_json_and_are_read_behind_their_escapes() {
 #[test]
 fn what_is_only_detected_passes_and_what_is_off_is_not_looked_for() {
     let modes = Modes::all(Mode::Off).with(Kind::Email, Mode::Detect);
-    assert!(looks(&modes) && !guards(&modes) && guards(&modes.with(Kind::Ip, Mode::Block)));
+    assert!(looks(&modes, &KINDS) && !guards(&modes, &KINDS));
+    assert!(guards(&modes.with(Kind::Ip, Mode::Block), &KINDS));
     let text = "a@b.com 198.41.0.4\n";
     let found = screened(&Arc::new(Engine::new(modes)), Cut::Units, &[text]);
     assert_eq!(found, (text.to_owned(), vec![Kind::Email]));

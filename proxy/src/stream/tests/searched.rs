@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iron_policy::redact::{Kind, Mode, Modes, Vault};
+use iron_policy::redact::{Engine, KINDS, Kind, Mode, Modes, Vault};
 use serde_json::{Value, json};
 
 use super::fixtures::{SHAPES, Shape, events, run, text};
@@ -27,7 +27,7 @@ fn relay(
     modes: Modes,
     vault: &Arc<Vault>,
 ) -> (StreamRelay<AnswerRestorers>, Findings) {
-    let policy = Answers::of(modes);
+    let policy = Answers::of(Engine::new(modes), &KINDS);
     let restorers = AnswerRestorers::new(policy.as_ref(), Arc::clone(vault));
     let findings = restorers.findings();
     (StreamRelay::new(kind, false, Some(restorers)), findings)
@@ -50,8 +50,9 @@ fn sample(shape: &Shape, placeholder: &str) -> (String, String) {
     }
 }
 
-fn sorted(findings: &Findings) -> Vec<(&'static str, u32)> {
-    let mut counts = findings.counts();
+fn sorted(findings: &Findings) -> Vec<(String, u32)> {
+    let counts = findings.counts().into_iter();
+    let mut counts: Vec<_> = counts.map(|(kind, count)| (kind.to_string(), count)).collect();
     counts.sort_unstable();
     counts
 }
@@ -63,7 +64,7 @@ fn a_text_cut_anywhere_is_masked_and_restored_the_same() {
         let (said, expected) = sample(shape, &placeholder);
         let borders: Vec<_> = (0..=said.len()).filter(|at| said.is_char_boundary(*at)).collect();
         let kinds = if shape.json { "SSN" } else { "CREDIT_CARD" };
-        let mut counts = vec![("EMAIL", 1), ("IP", 1), (kinds, 1)];
+        let mut counts = ["EMAIL", "IP", kinds].map(|kind| (kind.to_owned(), 1));
         counts.sort_unstable();
         for (place, &first) in borders.iter().enumerate() {
             for &second in borders[place..].iter().step_by(11) {
@@ -128,7 +129,7 @@ fn the_tokens_beside_a_text_do_not_tell_what_is_kept_back() {
             assert!(!events(&out).is_empty(), "{out}");
         }
     }
-    let restorers = AnswerRestorers::new(Answers::of(modes()).as_ref(), vault);
+    let restorers = AnswerRestorers::new(Answers::of(Engine::new(modes()), &KINDS).as_ref(), vault);
     let body =
         Bytes::from(r#"{"choices":[{"message":{"content":"x"},"logprobs":{"content":[]}}]}"#);
     let out = plain::restore(&body, &restorers).unwrap();
@@ -169,7 +170,7 @@ fn with_placeholders_about_detected_text_is_restored_at_once() {
     assert!(seen.contains("user@example.org and mallory@exam"), "{seen}");
     relay.push(chunk("ple.com"), &mut out).unwrap();
     relay.finish(&mut out).unwrap();
-    assert_eq!(findings.counts(), [("EMAIL", 1)]);
+    assert_eq!(findings.counts(), [(Kind::Email, 1)]);
 }
 
 #[test]
@@ -213,7 +214,10 @@ fn what_is_blocked_at_an_unmarked_end_does_not_get_out() {
 #[test]
 fn whole_answers_are_masked_by_the_names_around_a_value_too() {
     let (vault, placeholder) = vault();
-    let restorers = AnswerRestorers::new(Answers::of(modes()).as_ref(), Arc::clone(&vault));
+    let restorers = AnswerRestorers::new(
+        Answers::of(Engine::new(modes()), &KINDS).as_ref(),
+        Arc::clone(&vault),
+    );
     let body = json!({"id": "msg_1", "content": [
         {"type": "text", "text": format!("{placeholder} mallory@example.com")},
         {"type": "tool_use", "id": "toolu_1", "input": {"ssn": "536228731", "n": 536_228_731}}]});
