@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::{Engine, KINDS};
+use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
+use crate::recogniser::{Recogniser, RecogniserError};
 use crate::sessions::Sessions;
 use crate::stream::answers::Answers;
 use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
@@ -28,6 +29,10 @@ pub struct Live {
     pub engine: Engine,
     /// Looks through answers; none where nothing is looked for in them.
     pub answers: Option<Answers>,
+    /// What it found in texts that come again.
+    pub memory: Memory,
+    /// Finds names and places, where the policy names a service for it.
+    pub recogniser: Option<Recogniser>,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -49,6 +54,9 @@ pub enum LiveError {
     /// A key that no header can carry.
     #[error("upstream `{0}`: {1}")]
     Key(Name, BadKey),
+    /// A recogniser's address that is none.
+    #[error("[redact.recogniser]: {0}")]
+    Recogniser(RecogniserError),
     /// A price override that says nothing usable.
     #[error("[[price]]: {0}")]
     Price(String),
@@ -90,8 +98,16 @@ impl Live {
             })
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
-            engine: Engine::new(policy.redact.modes),
-            answers: Answers::of(Engine::new(policy.redact.answers), &KINDS),
+            engine: policy.redact.engine(),
+            answers: Answers::of(policy.redact.answer_engine(), &policy.redact.kinds()),
+            memory: sessions.memory(),
+            recogniser: policy
+                .redact
+                .recogniser
+                .as_ref()
+                .map(|config| Recogniser::new(config.clone(), tls))
+                .transpose()
+                .map_err(LiveError::Recogniser)?,
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())

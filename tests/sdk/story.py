@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import sys
 
 import anthropic
 import openai
+from google import genai
+from google.genai import errors, types
 
 TEXT = "Mail ada@example.org, please."
 SAID = f"You said: {TEXT}"
@@ -14,6 +17,8 @@ MESSAGE = {
     "max_tokens": 64,
     "messages": [{"role": "user", "content": TEXT}],
 }
+GEMINI = "gemini-2.5-flash"
+SHORT = types.GenerateContentConfig(max_output_tokens=64)
 TOOL = {
     "type": "function",
     "function": {
@@ -91,7 +96,56 @@ def anthropic_sync() -> None:
     assert file.filename == "notes.txt" and file.size_bytes > 0, file
 
 
-async def both_async() -> None:
+def gemini_sync() -> None:
+    client = genai.Client()
+    answer = client.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+    assert answer.text == SAID, answer
+    assert answer.usage_metadata.candidates_token_count > 0
+    chunks = list(client.models.generate_content_stream(model=GEMINI, contents=TEXT, config=SHORT))
+    assert "".join(c.text or "" for c in chunks) == SAID, chunks
+    assert chunks[-1].usage_metadata.candidates_token_count > 0
+
+    declared = types.FunctionDeclaration(
+        name="mail",
+        parameters=types.Schema(
+            type="OBJECT", properties={"text": types.Schema(type="STRING", description=TEXT)}
+        ),
+    )
+    config = types.GenerateContentConfig(
+        max_output_tokens=64,
+        system_instruction=TEXT,
+        tools=[types.Tool(function_declarations=[declared])],
+    )
+    asked = types.Content(role="user", parts=[types.Part(text=f"call the tool: {TEXT}")])
+    for chunk in (
+        client.models.generate_content(model=GEMINI, contents=asked, config=config),
+        next(iter(client.models.generate_content_stream(
+            model=GEMINI, contents=asked, config=config
+        ))),
+    ):
+        call = chunk.function_calls[0]
+        assert (call.name, call.args) == ("mail", {"text": f"call the tool: {TEXT}"}), call
+    # The turn after it: the model's part goes back with its signature.
+    result = types.Part.from_function_response(name="mail", response={"result": f"sent: {TEXT}"})
+    answer = client.models.generate_content(
+        model=GEMINI,
+        contents=[asked, chunk.candidates[0].content, types.Content(role="user", parts=[result])],
+        config=config,
+    )
+    assert answer.text == f"The tool said: sent: {TEXT}", answer
+
+    chat = client.chats.create(model=GEMINI, config=SHORT)
+    assert chat.send_message(TEXT).text == SAID
+    assert "".join(c.text or "" for c in chat.send_message_stream(TEXT)) == SAID
+
+    assert client.models.count_tokens(model=GEMINI, contents=TEXT).total_tokens > 0
+    vectors = client.models.embed_content(model="gemini-embedding-001", contents=[TEXT, "b"])
+    assert len(vectors.embeddings) == 2 and vectors.embeddings[0].values
+    assert any(m.name == f"models/{GEMINI}" for m in client.models.list())
+    assert client.models.get(model=GEMINI).name == f"models/{GEMINI}"
+
+
+async def all_async() -> None:
     async with openai.AsyncOpenAI() as client:
         answers = await asyncio.gather(
             *(client.chat.completions.create(**CHAT) for _ in range(20))
@@ -105,6 +159,15 @@ async def both_async() -> None:
         async with client.messages.stream(**MESSAGE) as stream:
             said = "".join([text async for text in stream.text_stream])
         assert said == SAID, said
+    client = genai.Client().aio
+    answer = await client.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+    assert answer.text == SAID, answer
+    said = ""
+    async for chunk in await client.models.generate_content_stream(
+        model=GEMINI, contents=TEXT, config=SHORT
+    ):
+        said += chunk.text or ""
+    assert said == SAID, said
 
 
 def refusals() -> None:
@@ -122,6 +185,20 @@ def refusals() -> None:
     except anthropic.APIStatusError as error:
         assert error.status_code == 402, error
         assert error.body["error"]["type"] == "billing_error", error.body
+    # Told to retry whatever it retries, it makes one request all the same.
+    options = types.HttpOptions(headers=headers, retry_options=types.HttpRetryOptions(attempts=3))
+    poor = genai.Client(http_options=options)
+    try:
+        poor.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+        raise AssertionError("not refused")
+    except errors.ClientError as error:
+        assert (error.code, error.status) == (402, "RESOURCE_EXHAUSTED"), error
+        assert "agent:poor" in error.message, error
+    try:
+        list(poor.models.generate_content_stream(model=GEMINI, contents=TEXT, config=SHORT))
+        raise AssertionError("not refused")
+    except errors.ClientError as error:
+        assert error.code == 402, error
     try:
         openai.OpenAI().chat.completions.create(**{**CHAT, "model": "unheard-of"})
         raise AssertionError("not refused")
@@ -129,8 +206,24 @@ def refusals() -> None:
         assert error.code == "unpriced_model", error
 
 
-openai_sync()
-anthropic_sync()
-asyncio.run(both_async())
-refusals()
+def broken() -> None:
+    """A stream that breaks off is an exception, never half an answer."""
+    options = types.HttpOptions(headers={"x-simulate": "close-after=700"})
+    client = genai.Client(http_options=options)
+    text = f"{TEXT} A text that is long enough to be cut."
+    try:
+        list(client.models.generate_content_stream(model=GEMINI, contents=text, config=SHORT))
+        raise AssertionError("a stream that broke off passed for a whole one")
+    except errors.APIError as error:
+        assert error.status == "UNAVAILABLE", error
+
+
+if sys.argv[1] == "broken":
+    broken()
+else:
+    openai_sync()
+    anthropic_sync()
+    gemini_sync()
+    asyncio.run(all_async())
+    refusals()
 print("all steps passed")

@@ -3,7 +3,7 @@
 use iron_cli::simulator::Behaviour;
 use iron_policy::types::TokenClass;
 use iron_tests::World;
-use iron_tests::client::{chat, chat_stream, data, message};
+use iron_tests::client::{chat, chat_stream, content, data, message};
 use serde_json::{Value, json};
 
 const SAID: &str = "Ask mallory@example.com,\ncard 4242 4242 4242 4242. Done";
@@ -17,6 +17,16 @@ async fn world(answers: &str) -> World {
 fn chat_text(stream: &str) -> String {
     let events = data(stream);
     events.iter().filter_map(|e| e["choices"][0]["delta"]["content"].as_str()).collect()
+}
+
+const GEMINI: &str = "/v1beta/models/gemini-2.5-flash:generateContent";
+const GEMINI_STREAM: &str = "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse";
+const GEMINI_LIST: &str = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+
+/// What the model said in chunks of Gemini's.
+fn gemini_text(chunks: &[Value]) -> String {
+    let parts = chunks.iter().map(|chunk| &chunk["candidates"][0]["content"]["parts"][0]["text"]);
+    parts.filter_map(Value::as_str).collect()
 }
 
 fn streamed(mut body: Value) -> Value {
@@ -109,6 +119,62 @@ async fn masked_answers_hold_no_value_whole_or_streamed_in_any_dialect() {
     }
     for call in world.calls().await {
         assert_eq!(call.answer_findings, json!({"EMAIL": 1, "CREDIT_CARD": 1}), "{call:?}");
+    }
+    assert_money_is_exact(&world).await;
+}
+
+#[tokio::test]
+async fn geminis_answers_are_masked_whole_streamed_and_in_a_list() {
+    let world = world("mask").await;
+    let client = world.gemini();
+    for split in [1, 5, 33, 1_000] {
+        world.provider.always(Behaviour::say(SAID).split(split));
+        let answer = client.post(GEMINI, &content("hi")).await;
+        assert_eq!(gemini_text(&[answer.json()]), MASKED, "{}", answer.text());
+        let stream = client.stream(GEMINI_STREAM, &content("hi")).await.rest().await;
+        assert!(!stream.contains("mallory") && !stream.contains("4242"), "{stream}");
+        let chunks = data(&stream);
+        assert_eq!(gemini_text(&chunks), MASKED, "split {split}");
+        assert_eq!(chunks.last().unwrap()["candidates"][0]["finishReason"], "STOP", "{stream}");
+        let answer = client.post(GEMINI_LIST, &content("hi")).await;
+        assert_eq!(gemini_text(answer.json().as_array().unwrap()), MASKED, "{}", answer.text());
+    }
+    for call in world.calls().await {
+        assert_eq!(call.answer_findings, json!({"EMAIL": 1, "CREDIT_CARD": 1}), "{call:?}");
+    }
+    assert_money_is_exact(&world).await;
+}
+
+#[tokio::test]
+async fn geminis_answers_are_blocked_whole_streamed_and_in_a_list() {
+    let world = World::with("[redact]\nanswers = \"block\"\n[proxy]\non_abort = \"drain\"\n").await;
+    let client = world.gemini();
+    for split in [1, 7, 10_000] {
+        world.provider.always(Behaviour::say(IBAN).split(split));
+        for path in [GEMINI, GEMINI_LIST] {
+            let answer = client.post(path, &content("hi")).await;
+            assert_eq!(answer.status.as_u16(), 403, "{path} {}", answer.text());
+            assert_eq!(answer.json()["error"]["status"], "PERMISSION_DENIED");
+            assert!(!answer.text().contains("DE89"), "{}", answer.text());
+        }
+        let stream = client.stream(GEMINI_STREAM, &content("hi")).await.rest().await;
+        assert!(!stream.contains("DE89") && !stream.contains("finishReason"), "{stream}");
+        let mut chunks = data(&stream);
+        let error = chunks.pop().unwrap()["error"].take();
+        assert_eq!((&error["code"], &error["status"]), (&json!(403), &json!("PERMISSION_DENIED")));
+        assert!(error["message"].as_str().unwrap().contains("IBAN"), "{error}");
+        assert_eq!(gemini_text(&chunks), "Pay\n", "split {split}");
+    }
+    let calls = loop {
+        let calls = world.calls().await;
+        if calls.len() == 9 {
+            break calls;
+        }
+        tokio::task::yield_now().await;
+    };
+    for call in calls {
+        assert_eq!((call.outcome.as_str(), call.reason.as_str()), ("refused", "answer_blocked"));
+        assert_eq!(call.answer_findings, json!({"IBAN": 1}));
     }
     assert_money_is_exact(&world).await;
 }

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use iron_policy::config::Limits;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::{KINDS, Modes};
+use iron_policy::redact::Modes;
 use iron_policy::types::{CLASSES, NanoUsd, TokenClass};
 use serde_json::{Value, json};
 
@@ -48,8 +48,9 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
             })
         })
         .collect();
+    let names = policy.redact.kinds();
     let kinds = |modes: &Modes| -> serde_json::Map<String, Value> {
-        KINDS.iter().map(|kind| (kind.name().to_owned(), json!(modes.of(*kind)))).collect()
+        names.iter().map(|kind| (kind.name().to_owned(), json!(modes.of(*kind)))).collect()
     };
     let checked = json!({
         "source": source,

@@ -44,6 +44,10 @@ impl Files {
         call: Numbered<'_>,
         vendor: Vendor,
     ) -> Option<Result<Prepared, Refusal>> {
+        // Google's files are uploaded in another way.
+        if vendor == Vendor::Gemini {
+            return None;
+        }
         let rest = endpoint::path(call.call).strip_prefix("/v1/files")?;
         let answer = endpoint::authenticate(&call.call.headers, vendor);
         Some(answer.and_then(|()| match (&call.call.method, rest) {
@@ -111,7 +115,9 @@ impl Files {
                     files.remove(place);
                     Ok(Prepared::json(&match vendor {
                         Vendor::OpenAi => json!({ "id": id, "object": "file", "deleted": true }),
-                        Vendor::Anthropic => json!({ "id": id, "type": "file_deleted" }),
+                        Vendor::Anthropic | Vendor::Gemini => {
+                            json!({ "id": id, "type": "file_deleted" })
+                        }
                     }))
                 }
                 _ => Err(Refusal::new(405, "files are read or deleted")),
@@ -136,7 +142,7 @@ impl File {
                 "purpose": self.purpose,
                 "status": "processed",
             }),
-            Vendor::Anthropic => json!({
+            Vendor::Anthropic | Vendor::Gemini => json!({
                 "id": self.id,
                 "type": "file",
                 "filename": self.name,

@@ -1,14 +1,14 @@
 //! A provider that speaks the real wire format, streams, sends its own bill and fails on demand.
 //!
 //! It stands where a real provider would: behind the proxy of `iron up --simulate` and
-//! `iron demo`, and as the scripted upstream of the end-to-end tests. It answers OpenAI's and
-//! Anthropic's endpoints over plain HTTP/1.1, echoing the last user text, so that what left as a
-//! placeholder comes back as one.
+//! `iron demo`, and as the scripted upstream of the end-to-end tests. It answers OpenAI's,
+//! Anthropic's and Google's endpoints over plain HTTP/1.1, echoing the last user text, so that
+//! what left as a placeholder comes back as one.
 //!
 //! A call's way: `server` reads it and remembers it in `records`; `script` (or the call's
 //! `x-simulate` header, see `directive`) names the [`Behaviour`]; `endpoint` checks it as the
-//! provider would; `request` says what it asks; `draft` makes the answer, and `openai` or
-//! `anthropic` write it down; `delivery` sends it at the pace and with the mishaps that were
+//! provider would; `request` says what it asks; `draft` makes the answer, and `openai`,
+//! `anthropic` or `gemini` write it down; `delivery` sends it at the pace and with the mishaps that were
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
@@ -22,6 +22,7 @@ mod directive;
 mod draft;
 mod endpoint;
 mod files;
+mod gemini;
 mod openai;
 mod records;
 mod refusal;

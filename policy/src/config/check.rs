@@ -6,15 +6,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, Upstream};
+use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, redact};
 use crate::breaker;
-use crate::redact::{Kind, Mode, Modes};
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
 const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
 
-pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
+pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
     let time_zone = match file.time_zone.as_deref() {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name).map_err(|_| {
@@ -39,9 +38,6 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
                 })
         })
         .collect::<Result<_, _>>()?;
-    if file.redact.remember == 0 {
-        return Err(wrong("redact.remember must be at least 1"));
-    }
     Ok(Policy {
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
@@ -54,15 +50,7 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact {
-            modes: modes(file.redact.mode, file.redact.kinds),
-            remember: file.redact.remember,
-            answers: modes(
-                file.redact.answers.0,
-                file.redact.answer_kinds.into_iter().map(|(kind, mode)| (kind, mode.0)),
-            ),
-            opaque_parts: file.redact.opaque_parts,
-        },
+        redact: redact::check(file.redact, text)?,
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -143,7 +131,7 @@ fn upstreams(
         .collect()
 }
 
-/// OpenAI and Anthropic, for a file that names no upstream.
+/// OpenAI, Anthropic and Google, for a file that names no upstream.
 fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
     Ok(vec![
         raw::Upstream::builtin(
@@ -157,6 +145,12 @@ fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
             Dialect::Anthropic,
             "https://api.anthropic.com",
             "ANTHROPIC_API_KEY",
+        ),
+        raw::Upstream::builtin(
+            "gemini".parse::<Name>()?,
+            Dialect::Gemini,
+            "https://generativelanguage.googleapis.com",
+            "GEMINI_API_KEY",
         ),
     ])
 }
@@ -179,8 +173,4 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
         return Err(error("must be a plain address without a query"));
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn modes(all: Mode, kinds: impl IntoIterator<Item = (Kind, Mode)>) -> Modes {
-    kinds.into_iter().fold(Modes::all(all), |modes, (kind, mode)| modes.with(kind, mode))
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod raw;
+mod redact;
 mod suggest;
 mod text;
 
@@ -15,12 +16,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact};
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
-use crate::redact::Modes;
 use crate::types::{Dialect, Name};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
@@ -140,33 +141,6 @@ pub struct Reserve {
     pub tool_calls: u64,
 }
 
-/// `[redact]`
-#[derive(Debug, Clone)]
-pub struct Redact {
-    /// The mode of each kind of finding.
-    pub modes: Modes,
-    /// Values remembered per session, to be restored in answers.
-    pub remember: usize,
-    /// The mode of each kind of finding in what providers answer. Never `reversible`.
-    pub answers: Modes,
-    /// What happens to uploaded parts whose text cannot be read.
-    pub opaque_parts: OpaqueParts,
-}
-
-/// What happens to the parts of an upload that hold no text that could be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OpaqueParts {
-    /// All of them leave as they are.
-    Pass,
-    /// Images, audio and video leave as they are; a document or archive is refused, since it may
-    /// be full of text.
-    #[default]
-    Media,
-    /// None leaves.
-    Block,
-}
-
 /// Limits on a rate; none where absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,7 +177,7 @@ pub struct ConfigError {
 impl Policy {
     /// Reads the text of an `iron.toml`. An empty text is a valid one: the defaults.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        check::check(raw::parse(text)?)
+        check::check(raw::parse(text)?, text)
     }
 
     /// The upstream of this name.
@@ -232,7 +206,7 @@ mod tests {
         let policy = Policy::parse("").unwrap();
         assert_eq!(policy.proxy.listen, "127.0.0.1:4141".parse().unwrap());
         let names: Vec<_> = policy.upstreams.iter().map(|u| u.name.as_str()).collect();
-        assert_eq!(names, ["openai", "anthropic"]);
+        assert_eq!(names, ["openai", "anthropic", "gemini"]);
         assert!(policy.proxy.passthrough);
     }
 

@@ -1,18 +1,15 @@
 //! The file as it is written. Every key is known here; what it means is decided in `check`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::text::duration;
-use super::{ConfigError, Durability, Limits, OnAbort, OpaqueParts, suggest};
+use super::{ConfigError, Durability, Limits, OnAbort, redact, suggest};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
-use crate::redact::{Kind, Mode};
 use crate::types::{Dialect, Name};
 
 #[derive(Deserialize, Default)]
@@ -25,7 +22,7 @@ pub(super) struct File {
     pub(super) route: Vec<Route>,
     pub(super) budget: Vec<Budget>,
     pub(super) reserve: Reserve,
-    pub(super) redact: Redact,
+    pub(super) redact: redact::Raw,
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
     pub(super) agent: Vec<Agent>,
@@ -149,46 +146,6 @@ pub(super) struct Reserve {
 impl Default for Reserve {
     fn default() -> Self {
         Self { clamp: false, default_max_output: None, tool_calls: 8 }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Redact {
-    pub(super) mode: Mode,
-    pub(super) kinds: BTreeMap<Kind, Mode>,
-    pub(super) remember: usize,
-    pub(super) answers: AnswerMode,
-    pub(super) answer_kinds: BTreeMap<Kind, AnswerMode>,
-    pub(super) opaque_parts: OpaqueParts,
-}
-
-/// A mode for findings in answers: every one but `reversible`.
-#[derive(Clone, Copy)]
-pub(super) struct AnswerMode(pub(super) Mode);
-
-impl<'de> Deserialize<'de> for AnswerMode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Mode::deserialize(deserializer)? {
-            Mode::Reversible => Err(D::Error::custom(
-                "findings in answers cannot be `reversible`: a placeholder is put back on the way \
-                 to the agent, which is where an answer goes; use off, detect, mask or block",
-            )),
-            mode => Ok(Self(mode)),
-        }
-    }
-}
-
-impl Default for Redact {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Reversible,
-            kinds: BTreeMap::new(),
-            remember: 10_000,
-            answers: AnswerMode(Mode::Off),
-            answer_kinds: BTreeMap::new(),
-            opaque_parts: OpaqueParts::default(),
-        }
     }
 }
 

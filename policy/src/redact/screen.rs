@@ -14,7 +14,8 @@ mod units;
 use std::fmt;
 use std::sync::Arc;
 
-use super::engine::{Engine, Span, SpanKind};
+use super::document::{Span, SpanKind};
+use super::engine::Engine;
 use super::kind::{Kind, Mode, Modes};
 use super::vault::Vault;
 use crate::json::Text;

@@ -140,6 +140,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's.
     Anthropic,
+    /// Google's own, of the Gemini API.
+    Gemini,
 }
 
 impl Dialect {
@@ -148,6 +150,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 }

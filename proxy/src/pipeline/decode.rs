@@ -14,7 +14,7 @@ use self_cell::self_cell;
 use super::admit::{self, Admitted};
 use super::{Halt, Stopped};
 use crate::body::{self, CollectError};
-use crate::dialect::Operation;
+use crate::dialect::{self, Operation};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
 use crate::upstream::strip_credentials;
@@ -86,9 +86,9 @@ pub(super) async fn decode(
     };
     if let Payload::Document(content) = &payload {
         let outline = content.parsed.borrow_dependent();
-        let model = outline.model.decode();
-        route(live, &mut admitted, &model);
-        admitted.call.ticket.request(&model, outline.stream);
+        let model = &outline.model;
+        route(live, &mut admitted, model);
+        admitted.call.ticket.request(model, outline.stream);
         let estimate =
             content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
@@ -122,7 +122,8 @@ async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payloa
         coding => (encoding::decode(coding, &bytes, limit)?, Some(bytes)),
     };
     if let Operation::Known(endpoint) = operation {
-        let parsed = Parsed::try_new(plain, |plain| Outline::read(plain, endpoint))
+        let model = dialect::gemini_call(&admitted.call.target.path).map(|(model, _)| model);
+        let parsed = Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model))
             .map_err(|error: BadBody| Stopped::Body(error))?;
         return Ok(Payload::Document(Content { endpoint, parsed, encoded }));
     }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use iron_policy::config::OpaqueParts;
 use iron_policy::outline::{Multipart, Opaque, path_at};
-use iron_policy::redact::{Edit, Finding, KINDS, Mode, Redaction, Vault, screen};
+use iron_policy::redact::{Aids, Edit, Finding, Mode, Redaction, Vault, screen};
 
-use super::decode::{Decoded, Payload};
+use super::decode::{Content, Decoded, Payload};
 use super::identify::Identified;
 use super::{Halt, Stopped};
 use crate::live::Live;
+use crate::recogniser::{Recognised, RecogniserError};
 
 /// A call whose outgoing text holds nothing that the policy keeps in.
 #[derive(Debug)]
@@ -25,14 +26,29 @@ pub(super) struct Redacted {
 }
 
 /// Finds and replaces.
-pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
+pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
     let Decoded { admitted, payload } = decoded;
     let mut call = admitted.call;
     let vault = live.sessions.vault(&call.target.session, live.policy.redact.remember);
     let redaction = match &payload {
         Payload::Nothing => Redaction::default(),
         Payload::Document(content) => {
-            live.engine.redact(&content.parsed.borrow_dependent().spans, &vault)
+            let recognised = match recognise(live, content).await {
+                Ok(recognised) => recognised,
+                Err(error) => return Err(call.ticket.halt(Stopped::Recogniser(error))),
+            };
+            live.engine.redact_with(
+                &content.parsed.borrow_dependent().spans,
+                Aids {
+                    vault: &vault,
+                    // What was not seen by the recogniser must not be remembered as searched.
+                    memory: recognised
+                        .as_ref()
+                        .is_none_or(Recognised::is_whole)
+                        .then_some(&live.memory),
+                    recogniser: recognised.as_ref().map(|recognised| recognised as _),
+                },
+            )
         }
         Payload::Upload(upload) => {
             let parts = upload.parts.borrow_dependent();
@@ -55,9 +71,17 @@ pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box
     Ok(Redacted { call, payload, edits, vault })
 }
 
+/// What the policy's recogniser says of the texts; `None` where the policy has none.
+async fn recognise(live: &Live, content: &Content) -> Result<Option<Recognised>, RecogniserError> {
+    let Some(recogniser) = &live.recogniser else { return Ok(None) };
+    let spans = &content.parsed.borrow_dependent().spans;
+    let texts = live.engine.texts(spans, Some(&live.memory));
+    recogniser.ask(texts).await.map(Some)
+}
+
 /// The first part that the policy does not let out unread; none where nothing is kept in at all.
 fn kept_in(live: &Live, parts: &Multipart<'_>) -> Option<String> {
-    if !screen::guards(live.engine.modes(), &KINDS) {
+    if !screen::guards(live.engine.modes(), &live.policy.redact.kinds()) {
         return None;
     }
     let stops = |what: &Opaque| match live.policy.redact.opaque_parts {

@@ -87,7 +87,10 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     let body = if restorers.is_idle() {
         bytes
     } else {
-        let restored = plain::restore(&plain, &restorers);
+        let restored = match kind {
+            WireKind::Gemini => plain::restore_gemini(&plain, &restorers),
+            _ => plain::restore(&plain, &restorers),
+        };
         let findings = restorers.findings();
         ticket.answer_findings(&findings);
         match restored {
@@ -141,7 +144,14 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
         Some(Endpoint::Responses) => WireKind::Responses,
         Some(Endpoint::Embeddings) => WireKind::Embeddings,
         Some(Endpoint::Messages) => WireKind::Messages,
-        Some(Endpoint::CountTokens | Endpoint::Moderations) | None => WireKind::Other(dialect),
+        Some(
+            Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents,
+        ) => WireKind::Gemini,
+        Some(Endpoint::CountTokens | Endpoint::Moderations | Endpoint::GeminiCountTokens)
+        | None => WireKind::Other(dialect),
     }
 }
 

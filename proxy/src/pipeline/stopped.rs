@@ -10,6 +10,7 @@ use iron_policy::types::{NameError, Outcome};
 
 use crate::dialect::BadPath;
 use crate::limits::Limited;
+use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
@@ -117,6 +118,11 @@ pub enum Stopped {
         /// Kinds, never values.
         found: String,
     },
+    /// The recogniser did not answer, and the policy sends nothing that it has not seen.
+    #[error(
+        "the recogniser of names did not answer, so nothing was sent: try again, or set on_failure = \"open\" under [redact.recogniser] in iron.toml"
+    )]
+    Recogniser(RecogniserError),
     /// No sound bound can be given for the model.
     #[error(
         "no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml"
@@ -205,6 +211,7 @@ impl Stopped {
             Self::OpaquePart { .. } => "opaque_part",
             Self::Blocked { .. } => "blocked",
             Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
+            Self::Recogniser(_) => "recogniser_unavailable",
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Exhausted(_) => "budget_exhausted",
@@ -237,6 +244,7 @@ impl Stopped {
         match self {
             Self::Upstream { upstream, error } => format!("upstream `{upstream}`: {error}"),
             Self::Ledger(error) => format!("ledger: {error}"),
+            Self::Recogniser(error) => format!("recogniser: {error}"),
             other => other.to_string(),
         }
     }

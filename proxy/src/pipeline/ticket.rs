@@ -9,11 +9,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
-use iron_policy::types::{CallId, Name, NanoUsd, Outcome};
+use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
 
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
@@ -54,6 +54,8 @@ pub struct Ticket {
     marked: Instant,
     /// The price, and what the call costs of it in percent.
     price: Option<(Arc<ModelPrice>, u64)>,
+    /// The tier that the answer's head says the call was served at.
+    tier: Option<String>,
     /// Places among parallel calls, freed when the call ends.
     slots: Option<[Slot; 2]>,
     /// What the answer said of its usage, where it is not passed on.
@@ -80,6 +82,7 @@ impl Ticket {
             begun: now,
             marked: now,
             price: None,
+            tier: None,
             slots: None,
             metered: None,
         }
@@ -149,6 +152,16 @@ impl Ticket {
 
     pub(super) fn price(&mut self, price: Arc<ModelPrice>, percent: u64) {
         self.price = Some((price, percent));
+    }
+
+    /// Notes what the head of the answer says about the price. Google's says at which tier it
+    /// served the call, which may be another than was asked for
+    /// (<https://ai.google.dev/gemini-api/docs/priority-inference>).
+    pub(super) fn answered(&mut self, headers: &HeaderMap) {
+        if self.record.dialect == Some(Dialect::Gemini) {
+            let tier = headers.get("x-gemini-service-tier").and_then(|tier| tier.to_str().ok());
+            self.tier = tier.map(str::to_ascii_lowercase);
+        }
     }
 
     pub(super) fn hold_slots(&mut self, slots: [Slot; 2]) {
@@ -238,6 +251,7 @@ impl Ticket {
             (Stage::Held, ..) => Some(End::Void),
             (Stage::Sent, Some(usage), Some((price, percent))) => {
                 let tier = metered.and_then(|metered| metered.service_tier.as_deref());
+                let tier = tier.or(self.tier.as_deref());
                 let cost = price.cost(&usage, ServiceTier::served(tier)).percent(*percent);
                 let total = cost.total().min(MOST_PER_CALL);
                 self.record.cost = Some(cost);

@@ -47,6 +47,8 @@ pub enum WireKind {
     Responses,
     /// Anthropic `messages`.
     Messages,
+    /// Gemini `generateContent`, in one piece or as a stream, and its embeddings.
+    Gemini,
     /// An answer without usage or texts, like a list of models: passed on, not looked into.
     Other(Dialect),
 }
@@ -57,6 +59,7 @@ impl WireKind {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
+            Self::Gemini => Dialect::Gemini,
             Self::Other(dialect) => dialect,
         }
     }

@@ -1,8 +1,11 @@
 //! Answers that are one JSON document.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use iron_policy::json::{JsonError, Reader};
 
+use super::edit::gemini;
 use super::edit::whole::{self, Place, restore_whole, splice};
 use super::{Metered, Restorers, StreamError, WireKind};
 
@@ -51,11 +54,24 @@ pub fn restore<F: Restorers>(body: &Bytes, restorers: &F) -> Result<Bytes, Resto
         }
     }
     restorers.verdict()?;
+    Ok(spliced(body, &edits))
+}
+
+/// The same for an answer of the Gemini API, whose text may be cut into parts, and a stream of
+/// which may come as a list of chunks.
+pub fn restore_gemini<F: Restorers>(body: &Bytes, restorers: &F) -> Result<Bytes, RestoreError> {
+    let text = std::str::from_utf8(body).map_err(|error| JsonError::Utf8(error.valid_up_to()))?;
+    let edits = gemini::restore_document(text, restorers)?;
+    restorers.verdict()?;
+    Ok(spliced(body, &edits))
+}
+
+fn spliced(body: &Bytes, edits: &[(Range<usize>, String)]) -> Bytes {
     if edits.is_empty() {
-        return Ok(body.clone());
+        return body.clone();
     }
-    let mut out = Vec::with_capacity(body.len() + restored.len());
+    let mut out = Vec::with_capacity(body.len() + 256);
     let edits = edits.iter().map(|(literal, text)| (literal.clone(), text.as_str()));
     splice(body, edits, &mut out);
-    Ok(out.into())
+    out.into()
 }

@@ -68,6 +68,22 @@ fn text_is_redacted_and_every_other_byte_stays() {
 }
 
 #[test]
+fn numbers_under_telling_keys_become_strings_however_deep_they_lie() {
+    let parts = |number: &str, nested: &str| {
+        let json =
+            format!("{{\"ssn\":{number},\"n\":536228731,\"s\":\"{{\\\"ssn\\\":{nested}}}\"}}");
+        let line = format!("{{\"ssn\": {number}}}\n[1]");
+        upload(&[
+            ("name=\"f\"; filename=\"a.json\"", json.as_bytes()),
+            ("name=\"l\"; filename=\"b.jsonl\"", line.as_bytes()),
+        ])
+    };
+    let out = masked(&parts("536228731", "536228731"));
+    let expected = parts("\"<SSN>\"", "\\\"<SSN>\\\"");
+    assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected));
+}
+
+#[test]
 fn a_parts_own_length_goes_where_the_part_changes() {
     let head = "name=\"a\"\r\nContent-Length: 15";
     let body = upload(&[(head, b"ann@example.com"), (head, b"exactly fifteen")]);

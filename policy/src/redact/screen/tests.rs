@@ -82,7 +82,7 @@ fn words_before_a_line_explain_a_number_in_it() {
     let (out, _) = screened(
         &engine(Mode::Mask),
         Cut::Units,
-        &["his social security\nnumber: ", "536228731\n"],
+        &["his social security number:\n", "536228731\n"],
     );
     assert!(out.ends_with("<SSN>\n"), "{out}");
 }
@@ -96,13 +96,15 @@ fn arguments_stay_json_and_are_read_behind_their_escapes() {
         assert_eq!(out, r#"{"to":"<EMAIL>","note":"a\n<EMAIL>","n":1}"#);
         assert_eq!(kinds, [Kind::Email, Kind::Email]);
     }
+    let (out, _) = screened(&engine, Cut::Json, &[r#"{"ssn":536228731}"#]);
+    assert_eq!(out, r#"{"ssn":"<SSN>"}"#);
 }
 
 #[test]
 fn what_is_only_detected_passes_and_what_is_off_is_not_looked_for() {
     let modes = Modes::all(Mode::Off).with(Kind::Email, Mode::Detect);
     assert!(looks(&modes, &KINDS) && !guards(&modes, &KINDS));
-    assert!(guards(&modes.with(Kind::Ip, Mode::Block), &KINDS));
+    assert!(guards(&modes.clone().with(Kind::Ip, Mode::Block), &KINDS));
     let text = "a@b.com 198.41.0.4\n";
     let found = screened(&Arc::new(Engine::new(modes)), Cut::Units, &[text]);
     assert_eq!(found, (text.to_owned(), vec![Kind::Email]));

@@ -16,6 +16,7 @@ mod anthropic;
 mod chat;
 mod compose;
 mod editor;
+pub(super) mod gemini;
 mod outline;
 mod relay;
 mod responses;

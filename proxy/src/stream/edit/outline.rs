@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use iron_policy::json::{Event, JsonError, Reader, Text};
 
+use super::gemini::Runs;
 use crate::stream::WireKind;
 use crate::stream::walk::{members, pass_over, skip, string, take};
 
@@ -34,7 +35,7 @@ pub(in crate::stream) enum Field {
     Completion,
     // Responses: a place in the table of delta events.
     Delta(u8),
-    // Messages: members of `delta`.
+    // Messages: members of `delta`. Gemini has the first two: what is said, and what is thought.
     Text,
     Thinking,
     PartialJson,
@@ -129,6 +130,8 @@ pub(in crate::stream) struct Outline {
     /// In the order in which they stand.
     pub(in crate::stream) found: Vec<Found>,
     pub(super) closes: Vec<Close>,
+    /// What candidates of Gemini are in the middle of; outlives the event.
+    pub(super) runs: Runs,
 }
 
 impl Outline {
@@ -144,6 +147,7 @@ impl Outline {
             WireKind::Chat | WireKind::Completions => super::chat::read(self, data),
             WireKind::Responses => super::responses::read(self, data),
             WireKind::Messages => super::anthropic::read(self, data),
+            WireKind::Gemini => super::gemini::read(self, data),
             WireKind::Embeddings | WireKind::Other(_) => Ok(()),
         };
         if read.is_err() {

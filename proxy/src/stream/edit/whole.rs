@@ -33,6 +33,12 @@ pub(in crate::stream) fn read(
     value(&first, Treat::ByName, None, reader, found)
 }
 
+/// Finds the texts of a value of the caller's own structure: every string of it.
+pub(super) fn read_text(reader: &mut Reader<'_>, found: &mut Vec<Found>) -> Result<(), JsonError> {
+    let first = take(reader)?;
+    value(&first, Treat::Text, None, reader, found)
+}
+
 /// Finds the texts of a member whose name has been read.
 pub(super) fn read_member<'a>(
     key: Text<'a>,

@@ -2,6 +2,7 @@
 
 mod double;
 mod fixtures;
+mod gemini;
 mod relay;
 mod searched;
 mod splits;

@@ -117,9 +117,13 @@ fn the_tokens_beside_a_text_do_not_tell_what_is_kept_back() {
     let chat = r#"{"choices":[{"index":0,"logprobs":{"content":[{"token":"DE89","bytes":[68]}]},"delta":{"content":"x"}}]}"#;
     let more = r#"{"type":"response.output_text.delta","logprobs":[{"token":"DE89"}],"delta":"x"}"#;
     let done = r#"{"type":"response.output_text.done","text":"x","logprobs":[{"token":"DE89"}]}"#;
-    for (kind, event) in
-        [(WireKind::Chat, chat), (WireKind::Responses, more), (WireKind::Responses, done)]
-    {
+    let gemini = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"logprobsResult":{"chosenCandidates":[{"token":"DE89"}]}}]}"#;
+    for (kind, event) in [
+        (WireKind::Chat, chat),
+        (WireKind::Responses, more),
+        (WireKind::Responses, done),
+        (WireKind::Gemini, gemini),
+    ] {
         for (mode, told) in [(Mode::Mask, false), (Mode::Detect, true)] {
             // One event of two lines of data: the value may be on both.
             let event = event.replace("[{", "[\ndata: {");
@@ -134,6 +138,9 @@ fn the_tokens_beside_a_text_do_not_tell_what_is_kept_back() {
         Bytes::from(r#"{"choices":[{"message":{"content":"x"},"logprobs":{"content":[]}}]}"#);
     let out = plain::restore(&body, &restorers).unwrap();
     assert_eq!(out, &br#"{"choices":[{"message":{"content":"x"},"logprobs":null}]}"#[..]);
+    let out = plain::restore_gemini(&Bytes::from(gemini), &restorers).unwrap();
+    let expected = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]},"logprobsResult":null}]}"#;
+    assert_eq!(out, expected.as_bytes());
 }
 
 #[test]
@@ -186,12 +193,17 @@ fn a_blocked_kind_ends_the_stream_before_it_wherever_it_is_cut() {
             let mut out = Vec::new();
             let pushed = relay.push(stream.into(), &mut out);
             assert_eq!(pushed, Err(StreamError::Blocked), "{} at {at}", shape.name);
-            assert!(relay.metered().complete, "the rest of the chunk is metered");
+            let metered = relay.metered();
+            assert!(metered.complete || metered.usage_is_final, "the rest of the chunk is metered");
             relay.fail("policy_violation", "IBAN", "call_1", &mut out);
             let out = String::from_utf8(out.concat()).unwrap();
             assert!(!out.contains("DE89") && !out.contains("[DONE]"), "{out}");
             let last = events(&out).pop().unwrap();
-            assert_eq!(last["error"]["type"], "permission_error", "{last}");
+            let said = match shape.kind {
+                WireKind::Gemini => (&last["error"]["status"], "PERMISSION_DENIED"),
+                _ => (&last["error"]["type"], "permission_error"),
+            };
+            assert_eq!(said.0, said.1, "{last}");
             assert_eq!(findings.blocked(), "IBAN");
         }
     }
@@ -228,4 +240,43 @@ fn whole_answers_are_masked_by_the_names_around_a_value_too() {
     let blocked = Bytes::from(r#"{"text":"DE89370400440532013000"}"#);
     let refused = plain::restore(&blocked, &restorers);
     assert_eq!(refused, Err(RestoreError::Forbidden(StreamError::Blocked)));
+}
+
+#[test]
+fn geminis_answers_are_searched_over_parts_and_arguments_whole_and_in_a_list() {
+    let (vault, placeholder) = vault();
+    let searched = |body: &Value| {
+        let policy = Answers::of(Engine::new(modes()), &KINDS);
+        let restorers = AnswerRestorers::new(policy.as_ref(), Arc::clone(&vault));
+        let out = plain::restore_gemini(&Bytes::from(body.to_string()), &restorers);
+        let value = out.map(|out| serde_json::from_slice::<Value>(&out).unwrap());
+        (value, restorers.findings().counts())
+    };
+    let chunk = |parts: Value| json!({"candidates": [{"content": {"parts": parts}}]});
+    let parts = |chunk: &Value| chunk["candidates"][0]["content"]["parts"].clone();
+
+    let (out, found) = searched(&chunk(json!([
+        {"text": format!("{placeholder} mallory@exam")}, {"text": "ple.com"},
+        {"functionCall": {"name": "f", "args": {"ssn": "536228731", "n": 536_228_731}}}])));
+    let out = parts(&out.unwrap());
+    let said = [&out[0], &out[1]].map(|part| part["text"].as_str().unwrap()).concat();
+    assert_eq!(said, "user@example.org <EMAIL>");
+    assert_eq!(out[2]["functionCall"]["args"], json!({"ssn": "<SSN>", "n": 536_228_731}));
+    assert_eq!(found, [(Kind::Ssn, 1), (Kind::Email, 1)]);
+
+    let list = json!([
+        chunk(json!([{"text": "a card: 4242 4242"}])),
+        chunk(json!([{"text": " 4242 4242"}]))
+    ]);
+    let (out, found) = searched(&list);
+    let out = out.unwrap();
+    let said: String =
+        (0..2).map(|place| parts(&out[place])[0]["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((said.as_str(), found), ("a card: <CREDIT_CARD>", vec![(Kind::CreditCard, 1)]));
+
+    let halves = json!([{"text": "DE893704"}, {"text": "00440532013000"}]);
+    for blocked in [chunk(halves.clone()), json!([chunk(halves)])] {
+        let (refused, _) = searched(&blocked);
+        assert_eq!(refused, Err(RestoreError::Forbidden(StreamError::Blocked)));
+    }
 }
