@@ -158,5 +158,6 @@ fn sweep(
             ask(place, 0..text.len());
         });
     }
-    prefilter.sweep(scene.text(), ask);
+    let awake = |at| if supposing { u128::MAX } else { scene.awake(at) };
+    prefilter.sweep(scene.text(), awake, ask);
 }

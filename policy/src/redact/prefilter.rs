@@ -36,6 +36,8 @@ pub(super) struct Prefilter {
     by_before: [u128; 4],
     /// Bit d: detector d can go on with this after its first run.
     by_after: [u128; After::COUNT],
+    /// Bit d: detector d finds nothing without words.
+    needs_words: u128,
     /// Detectors that are asked about whole texts.
     by_name: Vec<usize>,
 }
@@ -67,11 +69,15 @@ impl Prefilter {
             by_length: [0; LONGEST + 1],
             by_before: [0; 4],
             by_after: [0; After::COUNT],
+            needs_words: 0,
             by_name: Vec::new(),
         };
         let mut literals = Vec::new();
         for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
             let bit = 1_u128 << index;
+            if detector.needs_words {
+                filter.needs_words |= bit;
+            }
             if detector.by_name {
                 filter.by_name.push(index);
             }
@@ -111,22 +117,25 @@ impl Prefilter {
     /// Calls `candidate` with a detector and its trigger, for each in the text.
     ///
     /// Where it answers with an offset, that detector is not asked about literals before it.
+    /// `awake` says which of those that need words are to be asked about a place.
     pub(super) fn sweep(
         &self,
         text: &[u8],
+        awake: impl Fn(usize) -> u128,
         mut candidate: impl FnMut(usize, Range<usize>) -> Option<usize>,
     ) {
         for group in &self.literals {
             group.sweep(text, &mut candidate);
         }
         if self.at_signs | self.by_before.iter().fold(0, |all, bits| all | bits) != 0 {
-            self.sweep_bytes(text, &mut candidate);
+            self.sweep_bytes(text, &awake, &mut candidate);
         }
     }
 
     fn sweep_bytes(
         &self,
         text: &[u8],
+        awake: &impl Fn(usize) -> u128,
         candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
     ) {
         let mut at = 0;
@@ -161,6 +170,9 @@ impl Prefilter {
                     if after == After::Clear && at - start < SHORTEST {
                         // It begins no number. A detector that takes a colon too reads on by itself.
                         able &= self.by_after[After::Colon as usize];
+                    }
+                    if able & self.needs_words != 0 {
+                        able &= !self.needs_words | awake(start);
                     }
                     ask(able, start..at, candidate);
                 }
@@ -300,10 +312,14 @@ mod tests {
 
     fn triggers(filter: &Prefilter, text: &str) -> Vec<(usize, Range<usize>)> {
         let mut found = Vec::new();
-        filter.sweep(text.as_bytes(), |detector, trigger| {
-            found.push((detector, trigger));
-            None
-        });
+        filter.sweep(
+            text.as_bytes(),
+            |_| u128::MAX,
+            |detector, trigger| {
+                found.push((detector, trigger));
+                None
+            },
+        );
         found.sort_by_key(|(detector, trigger)| (trigger.start, *detector));
         found
     }

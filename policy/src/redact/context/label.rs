@@ -7,6 +7,8 @@ use crate::redact::placeholder;
 /// The longest label, and the most that may stand between it and its value.
 const LONGEST: usize = 48;
 const GAP: usize = 16;
+/// How far back the start of a list is looked for.
+const LIST: usize = 512;
 
 /// What stands before a value and names it.
 pub(super) struct Label {
@@ -36,6 +38,12 @@ pub(super) fn before(text: &[u8], at: usize) -> Option<Label> {
         end
     };
     let value = back(at, floor, &is_gap);
+    if value > 0
+        && text[value - 1] == b','
+        && let Some(open) = list_start(text, value - 1)
+    {
+        return before(text, open);
+    }
     if value > floor
         && text[value - 1] == b'>'
         && value.checked_sub(2).is_none_or(|at| text[at] != b'=')
@@ -64,6 +72,13 @@ pub(super) fn before(text: &[u8], at: usize) -> Option<Label> {
         is_generic: is_generic(label),
         range: start..end,
     })
+}
+
+/// The bracket of the list of plain values that goes on at `at`: its label is theirs.
+fn list_start(text: &[u8], at: usize) -> Option<usize> {
+    let window = &text[at.saturating_sub(LIST)..at];
+    let mark = window.iter().rposition(|byte| b"[]{}()\n:=".contains(byte))?;
+    (window[mark] == b'[').then_some(at - window.len() + mark)
 }
 
 /// The opening tag that ends with the `>` at `end`.

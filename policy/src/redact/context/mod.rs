@@ -33,6 +33,9 @@ const KEYED: usize = 32;
 /// not "his order was lost, and his number is 123".
 const ADJACENT: usize = 8;
 
+/// Bytes of a stretch.
+const STRETCH: usize = 4096;
+
 /// What is known of one text while it is searched: its context, read when first asked for.
 pub(super) struct Scene<'a> {
     text: &'a [u8],
@@ -40,6 +43,10 @@ pub(super) struct Scene<'a> {
     key: Option<&'a str>,
     key_words: OnceCell<Vec<Word>>,
     tables: OnceCell<Tables>,
+    /// Which detectors have a word of theirs in each stretch of the text.
+    awake: RefCell<Vec<Option<u128>>>,
+    /// Which have one in the key or in a table's header.
+    awake_anywhere: OnceCell<u128>,
     /// The words around the latest candidate: several detectors ask about the same one.
     latest: RefCell<Option<(Range<usize>, Words)>>,
 }
@@ -79,11 +86,6 @@ impl Said {
         }
     }
 
-    /// True where the kind is named.
-    pub(super) const fn is_for(self) -> bool {
-        self.word().is_some()
-    }
-
     /// True where something else is named.
     pub(super) const fn is_against(self) -> bool {
         matches!(self, Self::Against(_))
@@ -104,6 +106,8 @@ impl<'a> Scene<'a> {
             key,
             key_words: OnceCell::new(),
             tables: OnceCell::new(),
+            awake: RefCell::new(Vec::new()),
+            awake_anywhere: OnceCell::new(),
             latest: RefCell::new(None),
         }
     }
@@ -127,9 +131,33 @@ impl<'a> Scene<'a> {
         latest.as_ref().map_or(Said::Nothing, |(_, words)| words.said(detector))
     }
 
+    /// Bit d: a word of detector d stands where it could name a candidate at `at`.
+    ///
+    /// Read once for a stretch of the text, so that a detector that needs words is asked about
+    /// nothing where there are none.
+    pub(super) fn awake(&self, at: usize) -> u128 {
+        let anywhere = *self.awake_anywhere.get_or_init(|| {
+            let headers = self.tables().headers().map(|range| &self.text[range]);
+            let key = self.key.map(str::as_bytes);
+            headers.chain(key).fold(0, |awake, text| awake | vocabulary().awake(text))
+        });
+        let stretch = at / STRETCH;
+        let mut awake = self.awake.borrow_mut();
+        if awake.len() <= stretch {
+            awake.resize(stretch + 1, None);
+        }
+        let here = awake[stretch].get_or_insert_with(|| {
+            let start = (stretch * STRETCH).saturating_sub(window::FARTHEST_BEFORE);
+            let end = ((stretch + 1) * STRETCH + window::FARTHEST_AFTER).min(self.text.len());
+            vocabulary().awake(&self.text[start..end])
+        });
+        *here | anywhere
+    }
+
     fn words(&self, range: &Range<usize>) -> Words {
         let mut words = Words::default();
-        if let Some(label) = label::before(self.text, range.start) {
+        let first = window::first_of_list(self.text, range.start);
+        if let Some(label) = label::before(self.text, first) {
             vocabulary().read(&self.text[label.range.clone()], &mut words.label);
             words.labelled = !label.is_generic && (label.is_structured || !words.label.is_empty());
         }
@@ -154,7 +182,7 @@ impl<'a> Scene<'a> {
             words.labelled = !key.is_empty();
         }
         if !words.labelled {
-            let before = window::before(self.text, range.start);
+            let before = window::before(self.text, first);
             words.before = before.len();
             vocabulary().read(before, &mut words.near_before);
             let after = window::after(self.text, range.end);

@@ -198,6 +198,8 @@ struct Entry {
     against: u128,
     /// It is one of [`OTHERS`].
     other: bool,
+    /// Bit d: where it stands, detector d has something to look for.
+    wakes: u128,
 }
 
 /// The one vocabulary, built when first asked for.
@@ -208,10 +210,13 @@ pub(in crate::redact) fn vocabulary() -> &'static Vocabulary {
 
 impl Vocabulary {
     fn build() -> Self {
-        let mut entries: BTreeMap<&'static str, (u128, u128, bool)> = BTreeMap::new();
+        let mut entries: BTreeMap<&'static str, (u128, u128, bool, u128)> = BTreeMap::new();
         for (place, detector) in DETECTORS.iter().enumerate() {
             for word in detector.words {
                 entries.entry(word).or_default().0 |= 1 << place;
+            }
+            for word in detector.wakes {
+                entries.entry(word).or_default().3 |= 1 << place;
             }
             for word in detector.against {
                 entries.entry(word).or_default().1 |= 1 << place;
@@ -222,7 +227,10 @@ impl Vocabulary {
         }
         let words: Vec<_> = entries
             .into_iter()
-            .map(|(text, (named, against, other))| Entry { text, named, against, other })
+            .map(|(text, (named, against, other, wakes))| {
+                let wakes = wakes | named;
+                Entry { text, named, against, other, wakes }
+            })
             .collect();
         let patterns = words.iter().map(|entry| padded(entry.text));
         // Only a pattern set of gigabytes could fail.
@@ -258,6 +266,22 @@ impl Vocabulary {
         });
     }
 
+    /// Bit d: a word of detector d stands in the text.
+    pub(in crate::redact) fn awake(&self, text: &[u8]) -> u128 {
+        let Ok(mut state) = self.automaton.start_state(Anchored::No) else { return u128::MAX };
+        let mut awake = 0;
+        normalize(text, &mut |byte, _| {
+            state = self.automaton.next_state(Anchored::No, state, byte);
+            if self.automaton.is_match(state) {
+                for place in 0..self.automaton.match_len(state) {
+                    let pattern = self.automaton.match_pattern(state, place).as_usize();
+                    awake |= self.words.get(pattern).map_or(0, |entry| entry.wakes);
+                }
+            }
+        });
+        awake
+    }
+
     /// What a word means to the detector at this place.
     pub(in crate::redact) fn voice(&self, word: Word, detector: usize) -> Voice {
         let Some(entry) = self.words.get(word.pattern as usize) else { return Voice::None };
@@ -288,13 +312,19 @@ fn unreachable_automaton() -> NFA {
     NFA::new([""; 0]).expect("no patterns")
 }
 
-/// With a space at each end where an ASCII letter or digit could go on. Scripts without spaces
-/// between words have no such end.
-fn padded(word: &str) -> String {
-    let pad =
-        |byte: Option<&u8>| if byte.is_some_and(u8::is_ascii_alphanumeric) { " " } else { "" };
-    let bytes = word.as_bytes();
-    format!("{}{word}{}", pad(bytes.first()), pad(bytes.last()))
+/// A word as it is compared: with a space at each end where an ASCII letter or digit could go on.
+/// Scripts without spaces between words have no such end.
+fn padded(word: &str) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(word.len() + 4);
+    normalize(word.as_bytes(), &mut |byte, _| plain.push(byte));
+    let joins = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    if !joins(plain.get(1)) {
+        plain.remove(0);
+    }
+    if !joins(plain.iter().rev().nth(1)) {
+        plain.pop();
+    }
+    plain
 }
 
 /// Lower case, one space between words and at both ends, `camelCase` taken apart. Each byte comes
@@ -303,8 +333,23 @@ fn normalize(text: &[u8], step: &mut impl FnMut(u8, usize)) {
     step(b' ', 0);
     let mut before = b' ';
     let mut spaced = true;
+    // Whether the latest letter is of a script that parts no words.
+    let mut unparted = false;
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
+        // Scripts that part no words part those of others.
+        let parts =
+            |one: u8, other: u8| one.is_ascii_alphanumeric() && matches!(other, 0xE3..=0xED | 0xEF);
+        let is_border = !spaced
+            && (parts(before, byte)
+                || (before >= 0x80 && byte.is_ascii_alphanumeric() && unparted));
+        if is_border {
+            step(b' ', at);
+            spaced = true;
+        }
+        if byte >= 0xC0 || byte.is_ascii() {
+            unparted = matches!(byte, 0xE3..=0xED | 0xEF);
+        }
         if let Some(letter) = accented(&text[at..]) {
             let mut bytes = [0; 4];
             for byte in letter.encode_utf8(&mut bytes).bytes() {
@@ -346,9 +391,7 @@ fn accented(text: &[u8]) -> Option<char> {
 pub(in crate::redact) fn says(text: &[u8], words: &[impl AsRef<str>]) -> bool {
     let mut plain = Vec::with_capacity(text.len() + 8);
     normalize(text, &mut |byte, _| plain.push(byte));
-    words
-        .iter()
-        .any(|word| memchr::memmem::find(&plain, padded(word.as_ref()).as_bytes()).is_some())
+    words.iter().any(|word| memchr::memmem::find(&plain, &padded(word.as_ref())).is_some())
 }
 
 #[cfg(test)]
@@ -378,10 +421,8 @@ mod tests {
     #[test]
     fn every_word_is_written_as_it_is_compared() {
         for entry in &vocabulary().words {
-            let mut plain = Vec::new();
-            normalize(entry.text.as_bytes(), &mut |byte, _| plain.push(byte));
-            let plain = String::from_utf8(plain).unwrap();
-            assert_eq!(plain.trim(), entry.text);
+            let plain = String::from_utf8(padded(entry.text)).unwrap();
+            assert_eq!(plain.replace(' ', ""), entry.text.replace(' ', ""));
             let mut found = Vec::new();
             vocabulary().read(entry.text.as_bytes(), &mut found);
             assert!(

@@ -5,6 +5,12 @@ use crate::redact::placeholder;
 /// How many bytes before and after a candidate are looked at.
 const BEFORE: usize = 64;
 const AFTER: usize = 40;
+/// Nothing that can name a value lies farther before or after it, a column's header aside.
+pub(super) const FARTHEST_BEFORE: usize = 640;
+pub(super) const FARTHEST_AFTER: usize = 128;
+/// Values of a list that are followed back, and the bytes of each.
+const MEMBERS: usize = 8;
+const MEMBER: usize = 48;
 /// Values that follow one another this closely share the words before the first.
 const LIST: usize = 6;
 
@@ -19,9 +25,67 @@ pub(super) fn before(text: &[u8], at: usize) -> &[u8] {
 /// The bytes shortly after `at`, up to where something else begins.
 pub(super) fn after(text: &[u8], at: usize) -> &[u8] {
     let window = &text[at..text.len().min(at + AFTER)];
-    let ends = |byte: &u8| byte.is_ascii_digit() || b"\n,;{}<|&".contains(byte);
-    let end = window.iter().position(ends).unwrap_or(window.len());
+    let ends = |at: &usize| {
+        let byte = window[*at];
+        let opens = |next: &u8| next.is_ascii_alphabetic() || *next == b'/';
+        // `<-` points at the value, `<b` opens a tag or a placeholder.
+        let is_tag = byte == b'<' && window.get(at + 1).is_none_or(opens);
+        byte.is_ascii_digit() || is_tag || b"\n,;{}|&".contains(&byte)
+    };
+    let end = (0..window.len()).find(ends).unwrap_or(window.len());
     &window[..end]
+}
+
+/// Where the first of the values starts that are listed up to `at`: `a, b and c`.
+///
+/// What names the first names them all.
+pub(super) fn first_of_list(text: &[u8], at: usize) -> usize {
+    const JOINERS: [&[u8]; 16] = [
+        b", ",
+        b",",
+        b"; ",
+        b" / ",
+        b" and ",
+        b", and ",
+        b" or ",
+        b" und ",
+        b" oder ",
+        b" et ",
+        b" y ",
+        b" e ",
+        b" & ",
+        "、".as_bytes(),
+        "和".as_bytes(),
+        b" og ",
+    ];
+    let mut first = at;
+    for _ in 0..MEMBERS {
+        let before = &text[first.saturating_sub(MEMBER)..first];
+        let joined = JOINERS
+            .iter()
+            .filter_map(|joiner| before.strip_suffix(*joiner))
+            .min_by_key(|rest| rest.len());
+        let Some(before) = joined else { break };
+        let is_value = |byte: &&u8| {
+            byte.is_ascii_digit() || byte.is_ascii_uppercase() || b" .-/".contains(byte)
+        };
+        let length = before.iter().rev().take_while(is_value).count();
+        // A label in capitals is no part of the value.
+        let value = &before[before.len() - length..];
+        let words = value.split(|byte| *byte == b' ');
+        let label: usize = words
+            .take_while(|word| !word.iter().any(u8::is_ascii_digit))
+            .map(|word| word.len() + 1)
+            .sum();
+        let value = value.get(label..).unwrap_or_default();
+        if value.iter().filter(|byte| byte.is_ascii_digit()).count() < 4 {
+            break;
+        }
+        first = first
+            - (text[..first].len() - (first.saturating_sub(MEMBER) + before.len()))
+            - value.len();
+    }
+    first
 }
 
 /// Where the line starts; or the line before it, where the candidate is the first on its own.

@@ -138,6 +138,7 @@ mod tests {
         assert!(!is_recent_date(b"640131") && !is_recent_date(b"410124"));
     }
 
+    #[test]
     fn letters_and_dates() {
         assert_eq!((base_36(b'7'), base_36(b'A'), base_36(b'z')), (7, 10, 35));
         assert!(is_six_digit_date(b"991231") && is_six_digit_date(b"0002299"));

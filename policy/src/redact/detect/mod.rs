@@ -43,6 +43,7 @@ pub(super) static DETECTORS: &[&Detector] = &[
     // national
     &national::us_ssn::DETECTOR,
     &national::uk_nino::DETECTOR,
+    &national::uk_driving_licence::DETECTOR,
     &national::uk_nhs::DETECTOR,
     &national::ie_ppsn::DETECTOR,
     &national::it_codice_fiscale::DETECTOR,
@@ -123,6 +124,10 @@ pub(super) struct Detector {
     pub(super) by_name: bool,
     /// Words that name the kind, for [`Site::said`]: lower case, single spaces, any language.
     pub(super) words: &'static [&'static str],
+    /// True for one that finds nothing without a word: it is asked only where one stands.
+    pub(super) needs_words: bool,
+    /// Words that are not among `words` and yet let it find something.
+    pub(super) wakes: &'static [&'static str],
     /// Words that speak against it, besides those that speak against every shape.
     pub(super) against: &'static [&'static str],
     /// How it is validated, in half a line, for the table in the docs.
@@ -147,6 +152,8 @@ pub(super) const BASE: Detector = Detector {
     check: |_| None,
     by_name: false,
     words: &[],
+    needs_words: false,
+    wakes: &[],
     against: &[],
     about: "",
     label: "",

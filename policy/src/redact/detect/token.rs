@@ -24,7 +24,9 @@ pub(super) fn start_of_word(site: &Site<'_>, letters: usize) -> Option<usize> {
     let window = &site.text[floor..trigger];
     let length = window.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
     if length > letters {
-        return None;
+        // One too many may be the letter of a `\n` that stands in escaped text.
+        let start = trigger - letters;
+        return (site.before(start) == Some(b'\n')).then_some(start);
     }
     let start = trigger - length;
     // The letter of a `\n` that stands in escaped text is none of the word's.
@@ -88,6 +90,28 @@ pub(super) fn mark_at<'a>(site: &Site<'a>, at: usize, ascii: &[u8]) -> Option<&'
     }
     let mark = TYPESET.iter().find(|mark| rest.starts_with(mark))?;
     Some(&rest[..mark.len()])
+}
+
+/// The length of what parts two groups at `at`: the mark, or the end of a line, where the value was
+/// wrapped.
+pub(super) fn gap(site: &Site<'_>, at: usize, mark: &[u8]) -> Option<usize> {
+    let rest = site.text.get(at..)?;
+    if rest.starts_with(mark) && !matches!(rest.get(mark.len()), Some(b'\n' | b'\r')) {
+        return Some(mark.len());
+    }
+    line_end(rest)
+}
+
+/// The length of a line's end and the white space around it, at the start of a text.
+pub(super) fn line_end(text: &[u8]) -> Option<usize> {
+    let is_space = |byte: &&u8| matches!(**byte, b' ' | b'\t');
+    let before = text.iter().take(4).take_while(is_space).count();
+    let end = match text.get(before..)? {
+        [b'\n', ..] => before + 1,
+        [b'\r', b'\n', ..] => before + 2,
+        _ => return None,
+    };
+    Some(end + text[end..].iter().take(8).take_while(is_space).count())
 }
 
 /// The mark of ASCII that a mark stands for; a space for none.

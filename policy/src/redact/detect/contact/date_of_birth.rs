@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["1985-03-12", "12 March 1985"],
     invalid: ["1985-13-12", "12 Marsh 1985"],
     label: "date of birth",
+    needs_words: true,
     words: WORDS,
     about: "a date, only where named",
     ..BASE

@@ -23,6 +23,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["020 7946 0958", "030 23125 001"],
     invalid: ["020 794", "2024-05-20"],
     label: "telephone",
+    needs_words: true,
     words: WORDS,
     about: "length and prefix, only where named",
     ..BASE

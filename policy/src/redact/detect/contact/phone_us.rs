@@ -8,7 +8,7 @@
 use super::phone_digits::with_extension;
 use super::phone_words::WORDS;
 use crate::redact::detect::token::{mark_at, plain};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -21,6 +21,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     // An area that starts with 1; an exchange that is a service's.
     invalid: ["115-555-0123", "415-911-0123"],
     words: WORDS,
+    against: &["range", "from range", "levels", "level", "sequence", "interval"],
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     about: "area and exchange rules; bare or with spaces only where named",
     ..BASE
 };

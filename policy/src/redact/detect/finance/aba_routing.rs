@@ -7,19 +7,21 @@
 //! chance, so words must name it.
 
 use crate::redact::detect::checksum::{is_uniform, number, weighted};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::AbaRouting,
     start: Start::Digits { lengths: &[4, 9], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // JPMorgan Chase in New York, and the Federal Reserve Bank of Boston.
     valid: ["021000021", "011000015"],
     // A wrong check digit; a prefix that nobody has.
     invalid: ["021000022", "451000021"],
     label: "routing number",
+    needs_words: true,
     words: &[
         "routing",
         "routing number",

@@ -23,6 +23,8 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["0532013000", "31926819"],
     invalid: ["05320", "0532013000.5"],
     label: "account number",
+    needs_words: true,
+    wakes: &PLAIN,
     words: &WORDS,
     against: &["blz", "bankleitzahl", "bank code", "branch code", "code banque", "code guichet"],
     about: "length, only where named; CLABE's checksum",

@@ -7,8 +7,8 @@
 use std::ops::RangeInclusive;
 
 use crate::redact::detect::checksum::luhn;
-use crate::redact::detect::token::mark_at;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::token::{gap, line_end, mark_at};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -18,6 +18,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[4, 6, 12, 13, 14, 15, 16, 17, 18, 19],
         before: &[Before::Clear],
     },
+    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
     check,
     // Test numbers that Stripe and PayPal publish.
     valid: ["4242 4242 4242 4242", "378282246310005"],
@@ -104,7 +105,8 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 
 /// Where the groups end, and whether dots part them.
 fn grouped(site: &Site<'_>) -> Option<(usize, bool)> {
-    let mark = mark_at(site, site.trigger.end, b" -.")?;
+    let wrapped = site.text.get(site.trigger.end..).and_then(line_end).map(|_| &b" "[..]);
+    let mark = wrapped.or_else(|| mark_at(site, site.trigger.end, b" -."))?;
     let end = GROUPINGS
         .iter()
         .filter(|grouping| grouping[0] == site.trigger.len())
@@ -118,8 +120,7 @@ fn grouped_as(site: &Site<'_>, mark: &[u8], grouping: &[usize]) -> Option<usize>
     let mut at = site.trigger.start;
     for (place, size) in grouping.iter().enumerate() {
         if place > 0 {
-            site.text[at..].starts_with(mark).then_some(())?;
-            at += mark.len();
+            at += gap(site, at, mark)?;
         }
         let group = digit_group(site, at)?;
         (group.len() == *size).then_some(())?;

@@ -71,6 +71,10 @@ const PREFIXES: [(&[u8], bool); 10] = [
 ];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
+    // Most runs of digits are numbers.
+    if site.is_plain_run() {
+        return None;
+    }
     let word = word_around(site, 34, LONGEST)?;
     let text = &site.text[word.clone()];
     if text.len() < 25 {

@@ -6,7 +6,7 @@
 //! dashes or dots. What could as well be hexadecimal, as the 16 digits of a span id
 //! that starts with `be`, is none.
 
-use crate::redact::detect::token::mark_at;
+use crate::redact::detect::token::{gap, line_end, mark_at};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
@@ -67,15 +67,15 @@ fn length_of(country: [u8; 2]) -> Option<u8> {
 fn account_end(site: &Site<'_>, start: usize, length: u8, lower: bool) -> Option<usize> {
     let mut remainder = Mod97::default();
     let mut head = [0; 4];
-    let mark = mark_at(site, start + 4, b" -.");
+    let wrapped = site.text.get(start + 4..).and_then(line_end).map(|_| &b" "[..]);
+    let mark = wrapped.or_else(|| mark_at(site, start + 4, b" -."));
     let mut at = start;
     for place in 0..usize::from(length) {
         if let Some(mark) = mark
             && place > 0
             && place % 4 == 0
         {
-            site.text[at..].starts_with(mark).then_some(())?;
-            at += mark.len();
+            at += gap(site, at, mark)?;
         }
         let byte = site.byte(at)?;
         let fits = if lower { byte.is_ascii_lowercase() } else { byte.is_ascii_uppercase() };
@@ -133,6 +133,7 @@ mod tests {
             "gb29 nwbk 6016 1331 9268 19",
             "GB29-NWBK-6016-1331-9268-19",
             "DE89.3704.0044.0532.0130.00",
+            "DE89 3704\n0044 0532 \r\n 0130 00",
             "DE89\u{a0}3704\u{a0}0044\u{a0}0532\u{a0}0130\u{a0}00",
         ] {
             assert_eq!(found(text), [(Kind::Iban, text)]);

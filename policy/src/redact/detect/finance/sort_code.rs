@@ -3,18 +3,20 @@
 //! After <https://en.wikipedia.org/wiki/Sort_code>. Two digits and two and two look like a date or
 //! a time, so words must name it, and a label where the digits stand bare.
 
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::SortCode,
     start: Start::Digits { lengths: &[2, 6], before: &[Before::Clear] },
+    after: &[After::Clear, After::Space, After::Dash, After::Sign],
     check,
     // Stripe's for tests of Bacs; the IBAN registry's example of the United Kingdom.
     valid: ["10-88-00", "60-16-13"],
     invalid: ["20-00-0", "20-00-00-1"],
     label: "sort code",
+    needs_words: true,
     words: &[
         "sort code",
         "sortcode",

@@ -18,6 +18,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     // The register's own example, and python-stdnum's.
     valid: ["51 824 753 556", "83914571673"],
     invalid: ["51 824 753 557", "99 999 999 999"],
+    needs_words: true,
     words: &[
         "abn",
         "abns",

@@ -21,6 +21,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["2123 45670 1", "2428778132"],
     // A wrong check digit; a first digit that is not given out.
     invalid: ["2123 25870 1", "9428778132"],
+    needs_words: true,
     words: &[
         "medicare",
         "medicare card",

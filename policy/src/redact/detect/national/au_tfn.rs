@@ -19,6 +19,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     // python-stdnum's example, and Presidio's.
     valid: ["123 456 782", "876543210"],
     invalid: ["123 456 783", "999 999 999"],
+    needs_words: true,
     words: &["tfn", "tfns", "tax file number", "tax file no", "tax file", "tfn number"],
     about: "weighted sum modulo 11; only where named",
     ..BASE

@@ -21,6 +21,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["8032056031", "7523169263"],
     // A wrong check digit; no such day.
     invalid: ["8032056032", "8019010008"],
+    needs_words: true,
     words: &[
         "egn",
         "e g n",

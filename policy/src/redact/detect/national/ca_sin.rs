@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["046 454 286", "130-692-544"],
     // A wrong check digit; a first digit that is not given out.
     invalid: ["046 454 287", "823 456 785"],
+    needs_words: true,
     words: &[
         "sin",
         "sin number",

@@ -21,6 +21,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["36 574 261 809", "86095742719"],
     // A wrong check digit; more digits than one repeated.
     invalid: ["36574261890", "36554266806"],
+    needs_words: true,
     words: &[
         "steuer id",
         "steuerid",

@@ -1,15 +1,12 @@
-//! Numbers of driving licences.
+//! Numbers of driving licences, but for Britain's, which has a form of its own
+//! ([`uk_driving_licence`](super::uk_driving_licence)).
 //!
-//! Britain's says who it belongs to: five characters of the surname, the digits of the date of
-//! birth around those of the month (plus 50 for women), initials, and check characters
-//! (<https://en.wikipedia.org/wiki/Driving_licence_in_the_United_Kingdom>); that is found as it
-//! stands. Others are letters and digits, seven to seventeen, in groups or not
+//! Letters and digits, seven to seventeen, in groups or not
 //! (<https://ntsi.com/drivers-license-format/> for the states of the United States), and only words
 //! make them one.
 
 use std::ops::Range;
 
-use crate::redact::detect::checksum::{is_date, number};
 use crate::redact::detect::token::{gap_after, is_bare, is_in_path, start_of_word};
 use crate::redact::detect::{BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -27,12 +24,13 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["I1234", "2030-05-20"],
     label: "driver's license",
     words: WORDS,
-    about: "Britain's structure; others' shape, only where named",
+    needs_words: true,
+    about: "shape, only where named",
     ..BASE
 };
 
 #[rustfmt::skip]
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "driver s license", "driver s licence", "drivers license", "drivers licence", "driver license",
     "driver licence", "driver s license number", "driver license number", "driving license",
     "driving licence", "driving licence number", "driving license number", "driverslicense",
@@ -53,9 +51,6 @@ const WORDS: &[&str] = &[
 const RULE: &str = "driving-licence";
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    if let Some(range) = british(site) {
-        return site.unless_denied(range, "driving-licence-uk", Confidence::Shape);
-    }
     let range = grouped(site)?;
     let text = &site.text[range.clone()];
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -73,28 +68,6 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let short = hit.word == Some("dl") && !gap_after(site, "dl", start, 4).is_some_and(is_bare);
     let usual = !lower && length >= 7 && (digits < length || length <= 12);
     (usual && !short).then_some(hit)
-}
-
-/// `MORGA657054SM9IJ`, with or without a space before the two digits.
-fn british(site: &Site<'_>) -> Option<Range<usize>> {
-    let start = start_of_word(site, 5)?;
-    let text: &[u8; 16] = site.text.get(start..start + 16)?.as_array()?;
-    let (surname, rest) = text.split_first_chunk::<5>()?;
-    let padded = surname.iter().position(|byte| *byte == b'9').unwrap_or(surname.len());
-    let named = padded >= 1
-        && surname[..padded].iter().all(u8::is_ascii_uppercase)
-        && surname[padded..].iter().all(|byte| *byte == b'9');
-    let born = &rest[..6];
-    let initials = rest[6..8].iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'9');
-    let checks = rest[8].is_ascii_digit() && rest[9..].iter().all(u8::is_ascii_uppercase);
-    if !named || !born.iter().all(u8::is_ascii_digit) || !initials || !checks {
-        return None;
-    }
-    let month = number(&born[1..3]);
-    let month = if month > 50 { month - 50 } else { month };
-    let end = start + 16;
-    let whole = is_date(month, number(&born[3..5])) && site.starts(start) && site.ends(end);
-    whole.then_some(start..end)
 }
 
 /// Groups of capitals and digits, the first digits of which are the trigger.
@@ -145,18 +118,6 @@ fn is_moment(text: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::redact::detect::tests::found;
-
-    #[test]
-    fn britains_stands_by_itself() {
-        for text in ["MORGA657054SM9IJ", "JONES711215A99AB", "FO999601019A99AB"] {
-            assert_eq!(found(text), [(Kind::DrivingLicence, text)]);
-        }
-        for text in
-            ["MORGA699054SM9IJ", "MORGA657954SM9IJ", "MORGA657054SM9I1", "XMORGA657054SM9IJ"]
-        {
-            assert_eq!(found(text), [], "{text}");
-        }
-    }
 
     #[test]
     fn others_must_be_named() {

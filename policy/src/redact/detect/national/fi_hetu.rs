@@ -7,13 +7,14 @@
 //! could be a recent date and a number, it is found only where words say what it is.
 
 use crate::redact::detect::checksum::{is_date, is_recent_date, number};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Hetu,
     start: Start::Digits { lengths: &[6], before: &[Before::Clear] },
+    after: &[After::Dash, After::Sign, After::Letter],
     check,
     // python-stdnum's example; one of the codes that the agency made for testing the new signs.
     valid: ["131052-308T", "020594X903P"],

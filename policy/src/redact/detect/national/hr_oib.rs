@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["33392005961", "69435151530"],
     // Wrong check digits.
     invalid: ["33392005962", "69435151531"],
+    needs_words: true,
     words: &[
         "oib",
         "o i b",

@@ -21,6 +21,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["1234567FA", "6433435F"],
     // Wrong check letters: python-stdnum's.
     invalid: ["6433435E", "6433435VH"],
+    needs_words: true,
     words: &[
         "pps",
         "ppsn",

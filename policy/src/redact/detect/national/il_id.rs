@@ -19,6 +19,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     // python-stdnum's example, and one of many libraries' tests.
     valid: ["039337423", "12345678-2"],
     invalid: ["039337422", "123456789"],
+    needs_words: true,
     words: &[
         "teudat zehut",
         "teudat",

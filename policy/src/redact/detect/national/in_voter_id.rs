@@ -19,6 +19,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     // python-stdnum's example, and Presidio's.
     valid: ["WKH1186253", "KSD1287349"],
     invalid: ["WKH118625", "WK1186253"],
+    needs_words: true,
     words: &[
         "voter id",
         "voters id",

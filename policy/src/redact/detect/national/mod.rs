@@ -43,6 +43,7 @@ pub(super) mod se_personnummer;
 pub(super) mod sg_nric;
 pub(super) mod th_id;
 pub(super) mod tr_tckn;
+pub(super) mod uk_driving_licence;
 pub(super) mod uk_nhs;
 pub(super) mod uk_nino;
 pub(super) mod us_dea;

@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["1112.22.333", "123456782"],
     // No multiple of 11.
     invalid: ["1112.52.333", "123456789"],
+    needs_words: true,
     words: &[
         "bsn",
         "bsnnummer",

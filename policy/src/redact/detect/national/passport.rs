@@ -25,6 +25,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["L898902C3", "C01X00T47"],
     invalid: ["L8989", "ABCDEFGH1"],
     label: "passport number",
+    needs_words: true,
     words: WORDS,
     about: "shape, only where named",
     ..BASE

@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["44051401359", "02070803628"],
     // A wrong check digit; no such day.
     invalid: ["44051401358", "02381307589"],
+    needs_words: true,
     words: &[
         "pesel",
         "nr pesel",

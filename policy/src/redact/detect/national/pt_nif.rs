@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["501 964 843", "123456789"],
     // A wrong check digit; a first digit that nobody has.
     invalid: ["501964842", "412345679"],
+    needs_words: true,
     words: &[
         "nif",
         "n i f",

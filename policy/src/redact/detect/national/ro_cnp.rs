@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["1630615123457", "1800101221144"],
     // A wrong check digit; no such month.
     invalid: ["1630615123458", "1632215123457"],
+    needs_words: true,
     words: &[
         "cnp",
         "c n p",

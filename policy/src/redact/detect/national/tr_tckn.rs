@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["17291716060", "10000000146"],
     // A wrong check digit; a 0 at the start.
     invalid: ["17291716050", "07291716092"],
+    needs_words: true,
     words: &[
         "tckn",
         "tc",

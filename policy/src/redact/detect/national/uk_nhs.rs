@@ -22,6 +22,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["943 476 5919", "9000000009"],
     // Presidio's tests; one digit over and over.
     invalid: ["401-023-2138", "7777777777"],
+    needs_words: true,
     words: &[
         "nhs",
         "nhs number",

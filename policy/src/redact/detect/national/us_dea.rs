@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["F91234563", "BB1388568"],
     // A wrong check digit; no such registrant.
     invalid: ["BB1388567", "IB1388568"],
+    needs_words: true,
     words: &[
         "dea",
         "dea number",

@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["91-1144442", "04-2103594"],
     // Prefixes that no office uses.
     invalid: ["07-1144442", "89-2103594"],
+    needs_words: true,
     words: &[
         "ein",
         "fein",

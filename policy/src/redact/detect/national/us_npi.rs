@@ -20,6 +20,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     valid: ["1234567893", "1245319599"],
     // A wrong check digit; a first digit that is not given out.
     invalid: ["1234567890", "3234567891"],
+    needs_words: true,
     words: &[
         "npi",
         "npis",

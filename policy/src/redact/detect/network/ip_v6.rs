@@ -30,6 +30,12 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     if !matches!(site.text[start], b'2' | b'3') || site.byte(start + 4) != Some(b':') {
         return None;
     }
+    // The middle of another address is none.
+    if site.before(start) == Some(b':')
+        && site.before(start - 1).is_some_and(|byte| byte.is_ascii_hexdigit() || byte == b':')
+    {
+        return None;
+    }
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b':';
     let mut end = site.run(start, LONGEST + 1, is_part);
     // A colon after the address is the sentence's, unless it is the `::` of a prefix.

@@ -50,6 +50,16 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const LONGEST: usize = 17;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
+    // A number in words is none: one of its neighbours is a mark of an address, or a digit in hex.
+    let joins = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_hexdigit() || b":-.".contains(&byte))
+    };
+    if site.trigger.len() < 12
+        && !joins(site.before(site.trigger.start))
+        && !joins(site.byte(site.trigger.end))
+    {
+        return None;
+    }
     let start = first_of(site)?;
     let mark = site.byte(start + 2).filter(|byte| matches!(byte, b':' | b'-'));
     let (length, rule) = match mark {

@@ -62,6 +62,10 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
+    // Most runs of digits are numbers.
+    if site.is_plain_run() {
+        return None;
+    }
     let word = word_around(site, 13, 17)?;
     let text: &[u8; 17] = site.text[word.clone()].try_into().ok()?;
     let upper = text.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

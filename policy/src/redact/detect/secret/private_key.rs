@@ -106,9 +106,12 @@ fn age(site: &Site<'_>) -> Option<usize> {
     (end - start == 58 && stands && varied).then_some(end)
 }
 
-/// Base64, white space, headers, and the marks of strings in source code.
+/// Base64, white space, headers, and the marks of strings in source code, of quoted mail (`> `) and
+/// of HTML's line breaks.
 fn is_body(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=\\\"',:.-()".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || byte.is_ascii_whitespace()
+        || b"+/=\\\"',:.-()<>".contains(&byte)
 }
 
 #[cfg(test)]
