@@ -15,7 +15,7 @@ use std::ops::Range;
 use aho_corasick::packed;
 use memchr::memmem;
 
-use super::detect::{After, Before, DETECTORS, Start};
+use super::detect::{ANY_WORD, After, Before, DETECTORS, Start};
 use super::site::byte_before;
 
 /// Literals per packed searcher: as many as Teddy takes on every processor it supports.
@@ -36,6 +36,8 @@ pub(super) struct Prefilter {
     by_before: [u128; 4],
     /// Bit d: detector d can go on with this after its first run.
     by_after: [u128; After::COUNT],
+    /// Bits of detectors that look for words of a certain length.
+    by_word: Vec<((u8, u8), u128)>,
     /// Bit d: detector d finds nothing without words.
     needs_words: u128,
     /// Detectors that are asked about whole texts.
@@ -69,12 +71,19 @@ impl Prefilter {
             by_length: [0; LONGEST + 1],
             by_before: [0; 4],
             by_after: [0; After::COUNT],
+            by_word: Vec::new(),
             needs_words: 0,
             by_name: Vec::new(),
         };
         let mut literals = Vec::new();
         for (index, detector) in DETECTORS.iter().enumerate().filter(|(at, _)| wanted(*at)) {
             let bit = 1_u128 << index;
+            if detector.word != ANY_WORD {
+                match filter.by_word.iter_mut().find(|(word, _)| *word == detector.word) {
+                    Some((_, bits)) => *bits |= bit,
+                    None => filter.by_word.push((detector.word, bit)),
+                }
+            }
             if detector.needs_words {
                 filter.needs_words |= bit;
             }
@@ -167,9 +176,17 @@ impl Prefilter {
                     }
                     let after = After::of(&text[at..]);
                     let mut able = able & self.by_after[after as usize];
-                    if after == After::Clear && at - start < SHORTEST {
+                    if matches!(after, After::Clear | After::Word) && at - start < SHORTEST {
                         // It begins no number. A detector that takes a colon too reads on by itself.
                         able &= self.by_after[After::Colon as usize];
+                    }
+                    if self.by_word.iter().any(|(_, bits)| able & bits != 0) {
+                        let word = word_length(text, start..at);
+                        for ((least, most), bits) in &self.by_word {
+                            if !word.is_some_and(|length| (*least..=*most).contains(&length)) {
+                                able &= !bits;
+                            }
+                        }
                     }
                     if able & self.needs_words != 0 {
                         able &= !self.needs_words | awake(start);
@@ -179,6 +196,25 @@ impl Prefilter {
             }
         }
     }
+}
+
+/// How long the word of letters and digits is that a run of digits is the first in.
+fn word_length(text: &[u8], run: Range<usize>) -> Option<u8> {
+    let is_word = |byte: &&u8| byte.is_ascii_alphanumeric();
+    let before = text[..run.start].iter().rev().take(64).take_while(is_word);
+    let mut letters = 0;
+    for byte in before {
+        if byte.is_ascii_digit() {
+            return None;
+        }
+        letters += 1;
+    }
+    // The letter of a `\n` that stands in escaped text is none of the word's.
+    let first = run.start - letters;
+    let escaped = letters > 0 && first > 0 && text[first - 1] == b'\\';
+    let mut length = run.len() + letters - usize::from(escaped && text[first] == b'n');
+    length += text[run.end..].iter().take(200).take_while(is_word).count();
+    u8::try_from(length).ok()
 }
 
 /// A word in lower, upper and title case.

@@ -76,12 +76,6 @@ impl Site<'_> {
         })
     }
 
-    /// True where no letter touches the run of digits that is the trigger: it is no part of a word.
-    pub(super) fn is_plain_run(&self) -> bool {
-        let letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic());
-        !letter(self.before(self.trigger.start)) && !letter(self.byte(self.trigger.end))
-    }
-
     /// Where the bytes from `at` on stop being `wanted`, looking at most `limit` bytes far.
     pub(super) fn run(&self, at: usize, limit: usize, wanted: impl Fn(u8) -> bool) -> usize {
         let window = self.text.get(at..self.text.len().min(at + limit)).unwrap_or_default();

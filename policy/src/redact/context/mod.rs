@@ -17,6 +17,7 @@
 mod label;
 mod table;
 mod vocabulary;
+mod waker;
 mod window;
 
 use std::cell::{OnceCell, RefCell};

@@ -66,6 +66,13 @@ impl Tables {
             }
             Headers::Cells(cells) => {
                 let start = memchr::memmem::rfind(row, b"<tr")?;
+                // A row that begins with its own header.
+                if let Some(own) = memchr::memmem::rfind(&row[start..], b"<th") {
+                    let open = start + own + memchr::memchr(b'>', &row[start + own..])? + 1;
+                    let close = memchr::memchr(b'<', &row[open..])?;
+                    let first = at - row.len() + open;
+                    return Some(first..first + close);
+                }
                 let column = memchr::memmem::find_iter(&row[start..], b"<td").count();
                 cells.get(column.checked_sub(1)?).cloned()
             }
@@ -226,6 +233,11 @@ mod tests {
             (
                 "<table><thead><tr><th>Name</th><th class=\"x\">SSN</th></tr></thead>\
                  <tr><td>Ann</td><td>1</td></tr><tr><td>Bob</td><td>536228731</td></tr></table>",
+                "536228731",
+                Some("SSN"),
+            ),
+            (
+                "<table><tr><th>Name</th><td>Ann</td></tr><tr><th>SSN</th><td>536228731</td></tr></table>",
                 "536228731",
                 Some("SSN"),
             ),

@@ -7,6 +7,7 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
 
+use super::waker::Waker;
 use crate::redact::detect::DETECTORS;
 
 /// Words that say that a number is something of a machine's or of a shop's, whatever its shape.
@@ -188,6 +189,7 @@ pub(in crate::redact) enum Voice {
 pub(in crate::redact) struct Vocabulary {
     automaton: NFA,
     words: Vec<Entry>,
+    waker: Waker,
 }
 
 struct Entry {
@@ -238,7 +240,8 @@ impl Vocabulary {
             .match_kind(MatchKind::Standard)
             .build(patterns)
             .unwrap_or_else(|_| unreachable_automaton());
-        Self { automaton, words }
+        let waker = Waker::new(words.iter().map(|entry| (entry.text, entry.wakes)));
+        Self { automaton, words, waker }
     }
 
     /// Appends the words that a text holds, in the order of their ends.
@@ -266,20 +269,9 @@ impl Vocabulary {
         });
     }
 
-    /// Bit d: a word of detector d stands in the text.
+    /// Bit d: a word of detector d may stand in the text.
     pub(in crate::redact) fn awake(&self, text: &[u8]) -> u128 {
-        let Ok(mut state) = self.automaton.start_state(Anchored::No) else { return u128::MAX };
-        let mut awake = 0;
-        normalize(text, &mut |byte, _| {
-            state = self.automaton.next_state(Anchored::No, state, byte);
-            if self.automaton.is_match(state) {
-                for place in 0..self.automaton.match_len(state) {
-                    let pattern = self.automaton.match_pattern(state, place).as_usize();
-                    awake |= self.words.get(pattern).map_or(0, |entry| entry.wakes);
-                }
-            }
-        });
-        awake
+        self.waker.awake(text)
     }
 
     /// What a word means to the detector at this place.
@@ -379,7 +371,7 @@ fn normalize(text: &[u8], step: &mut impl FnMut(u8, usize)) {
 }
 
 /// The lower case of a letter of two bytes: Latin with accents, Greek, Cyrillic.
-fn accented(text: &[u8]) -> Option<char> {
+pub(super) fn accented(text: &[u8]) -> Option<char> {
     let (0xC3..=0xD4, Some(second @ 0x80..=0xBF)) = (*text.first()?, text.get(1)) else {
         return None;
     };

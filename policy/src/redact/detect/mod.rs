@@ -116,6 +116,9 @@ pub(super) struct Detector {
     pub(super) start: Start,
     /// What must come after a run of digits, where that is its trigger.
     pub(super) after: &'static [After],
+    /// Least and most characters of the word that a run of digits must be the first in, where it is
+    /// its trigger.
+    pub(super) word: (u8, u8),
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
     /// True for one that is asked about a whole short text too, by the key that stands before it,
@@ -144,11 +147,15 @@ pub(super) struct Detector {
     pub(super) invalid: [&'static str; 2],
 }
 
+/// A word of any length, or none.
+pub(super) const ANY_WORD: (u8, u8) = (0, u8::MAX);
+
 /// What most detectors have in common.
 pub(super) const BASE: Detector = Detector {
     kind: Kind::Url,
     start: Start::AtSign,
     after: &After::MOST,
+    word: ANY_WORD,
     check: |_| None,
     by_name: false,
     words: &[],
@@ -196,8 +203,10 @@ pub(super) enum Before {
 pub(super) enum After {
     /// Nothing that goes on with the number.
     Clear,
-    /// A space, a no-break space or a line end.
+    /// A space of any kind or a line end, then a digit or a bracket.
     Space,
+    /// A space, then a letter.
+    Word,
     /// A hyphen of any kind, then a letter or digit.
     Dash,
     /// A full stop, then a letter or digit.
@@ -212,23 +221,34 @@ pub(super) enum After {
 
 impl After {
     /// How many there are.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
     /// Any: for values that go on in ways of their own, or whose end is the trigger.
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::Clear, Self::Space, Self::Dash, Self::Dot, Self::Sign, Self::Letter, Self::Colon];
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Clear,
+        Self::Space,
+        Self::Word,
+        Self::Dash,
+        Self::Dot,
+        Self::Sign,
+        Self::Letter,
+        Self::Colon,
+    ];
     /// All but the colon, after which few numbers go on.
-    pub(super) const MOST: [Self; 6] =
-        [Self::Clear, Self::Space, Self::Dash, Self::Dot, Self::Sign, Self::Letter];
+    pub(super) const MOST: [Self; 7] =
+        [Self::Clear, Self::Space, Self::Word, Self::Dash, Self::Dot, Self::Sign, Self::Letter];
     /// After a number in one piece.
-    pub(super) const BARE: [Self; 3] = [Self::Clear, Self::Space, Self::Sign];
+    pub(super) const BARE: [Self; 4] = [Self::Clear, Self::Space, Self::Word, Self::Sign];
 
     /// Of the text after a run.
     pub(super) const fn of(rest: &[u8]) -> Self {
         match rest {
             [b'A'..=b'Z' | b'a'..=b'z', ..] => Self::Letter,
-            [b' ' | b'\n' | b'\r' | b'\t', ..] | [0xC2, 0xA0, ..] | [0xE2, 0x80, 0xAF, ..] => {
-                Self::Space
-            }
+            [b' ' | b'\n' | b'\r' | b'\t', next, ..] => match next {
+                b'A'..=b'Z' | b'a'..=b'z' => Self::Word,
+                b'0'..=b'9' | b'(' | b' ' | b'\n' | b'-' | b'\t' => Self::Space,
+                _ => Self::Clear,
+            },
+            [0xC2, 0xA0, ..] | [0xE2, 0x80, 0xAF, ..] => Self::Space,
             [b'-', next, ..] if next.is_ascii_alphanumeric() => Self::Dash,
             [0xE2, 0x80, 0x90..=0x95, ..] => Self::Dash,
             [b'.', next, ..] if next.is_ascii_alphanumeric() => Self::Dot,

@@ -22,7 +22,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["115-555-0123", "415-911-0123"],
     words: WORDS,
     against: &["range", "from range", "levels", "level", "sequence", "interval"],
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     about: "area and exchange rules; bare or with spaces only where named",
     ..BASE
 };

@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::AbaRouting,
     start: Start::Digits { lengths: &[4, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // JPMorgan Chase in New York, and the Federal Reserve Bank of Boston.
     valid: ["021000021", "011000015"],

@@ -18,7 +18,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[4, 6, 12, 13, 14, 15, 16, 17, 18, 19],
         before: &[Before::Clear],
     },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // Test numbers that Stripe and PayPal publish.
     valid: ["4242 4242 4242 4242", "378282246310005"],

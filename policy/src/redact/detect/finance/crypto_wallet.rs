@@ -24,6 +24,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::CryptoWallet,
     start: Start::Digits { lengths: &[1, 2, 3, 4, 5, 6], before: &[Before::Clear, Before::Letter] },
+    word: (25, 110),
     check,
     // The first block's (bitcoin.it); BIP 173's example.
     valid: ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"],
@@ -71,10 +72,6 @@ const PREFIXES: [(&[u8], bool); 10] = [
 ];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    // Most runs of digits are numbers.
-    if site.is_plain_run() {
-        return None;
-    }
     let word = word_around(site, 34, LONGEST)?;
     let text = &site.text[word.clone()];
     if text.len() < 25 {

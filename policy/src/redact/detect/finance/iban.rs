@@ -7,7 +7,7 @@
 //! that starts with `be`, is none.
 
 use crate::redact::detect::token::{gap, line_end, mark_at};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -17,6 +17,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
         before: &[Before::Letter],
     },
+    after: &After::ALL,
     check,
     // Examples of the SWIFT IBAN registry.
     valid: ["DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19"],

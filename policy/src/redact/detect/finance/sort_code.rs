@@ -10,7 +10,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::SortCode,
     start: Start::Digits { lengths: &[2, 6], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // Stripe's for tests of Bacs; the IBAN registry's example of the United Kingdom.
     valid: ["10-88-00", "60-16-13"],

@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cuit,
     start: Start::Digits { lengths: &[2, 11], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and that of the tax authority itself.
     valid: ["20-05536168-2", "33-69345023-9"],

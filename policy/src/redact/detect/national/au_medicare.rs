@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::MedicareAu,
     start: Start::Digits { lengths: &[4, 10, 11], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     label: "medicare number",
     // Presidio's example, and the test number of Australian health software.

@@ -15,7 +15,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::BelgianNn,
     start: Start::Digits { lengths: &[2, 6, 11], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's examples, the second of somebody born in 2017.
     valid: ["85.07.30-033.28", "17.07.30-033.84"],

@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cpf,
     start: Start::Digits { lengths: &[3, 9, 11], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and one of Brazilian textbooks.
     valid: ["390.533.447-05", "111.444.777-35"],

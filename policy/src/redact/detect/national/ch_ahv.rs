@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ahv,
     start: Start::Digits { lengths: &[3, 13], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example; the sequence that Swiss test data is full of.
     valid: ["756.9217.0769.85", "756.1234.5678.97"],

@@ -13,7 +13,15 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Rut,
     start: Start::Digits { lengths: &[1, 2, 7, 8, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign, After::Letter],
+    after: &[
+        After::Clear,
+        After::Space,
+        After::Word,
+        After::Dash,
+        After::Dot,
+        After::Sign,
+        After::Letter,
+    ],
     check,
     // Wikipedia's example, and python-stdnum's.
     valid: ["12.345.678-5", "12.531.909-2"],

@@ -12,7 +12,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::ChinaId,
     start: Start::Digits { lengths: &[17, 18], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Sign, After::Letter],
+    after: &[After::Clear, After::Space, After::Word, After::Sign, After::Letter],
     check,
     // The standard's own example, and python-stdnum's.
     valid: ["11010519491231002X", "360426199101010071"],

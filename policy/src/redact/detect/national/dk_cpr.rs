@@ -16,7 +16,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Cpr,
     start: Start::Digits { lengths: &[6, 10], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // python-stdnum's example; the CPR Office's
     // (https://cpr.dk/media/17534/personnummeret-i-cpr.pdf, page 10).

@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ppsn,
     start: Start::Digits { lengths: &[7], before: &[Before::Clear] },
-    after: &[After::Space, After::Letter],
+    after: &[After::Word, After::Letter],
     check,
     label: "pps number",
     // The sequence that validators are tested with; python-stdnum's example.

@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Aadhaar,
     start: Start::Digits { lengths: &[4, 12], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // python-stdnum's example, and Presidio's.
     valid: ["2341 2341 2346", "3123-4567-8909"],

@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::MyNumber,
     start: Start::Digits { lengths: &[4, 12], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     label: "マイナンバー",
     // python-stdnum's example, and one of many libraries' tests.

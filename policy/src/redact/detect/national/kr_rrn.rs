@@ -17,7 +17,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Rrn,
     start: Start::Digits { lengths: &[6, 13], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // Presidio's examples.
     valid: ["960121-1021413", "050912-2000019"],

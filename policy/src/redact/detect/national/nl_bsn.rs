@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Bsn,
     start: Start::Digits { lengths: &[3, 4, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dot, After::Sign],
     check,
     label: "BSN",
     // python-stdnum's example; the sequence that Dutch test data is full of.

@@ -15,7 +15,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Fodselsnummer,
     start: Start::Digits { lengths: &[6, 11], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     label: "fødselsnummer",
     // python-stdnum's example; a D number that Norway's labour administration tests with

@@ -15,7 +15,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Personnummer,
     start: Start::Digits { lengths: &[6, 8, 10, 12], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // python-stdnum's example; Wikipedia's.
     valid: ["880320-0016", "811228-9874"],

@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::ThaiId,
     start: Start::Digits { lengths: &[1, 13], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     // python-stdnum's examples.
     valid: ["1-2345-45678-78-1", "3-1006-00445-63-5"],

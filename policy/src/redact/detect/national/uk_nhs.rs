@@ -14,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::NhsNumber,
     start: Start::Digits { lengths: &[3, 10], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     label: "nhs number",
     // The one that the NHS prints as a sample; a patient of the test environment of the NHS's own programming

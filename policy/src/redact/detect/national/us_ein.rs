@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ein,
     start: Start::Digits { lengths: &[2, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Sign],
     check,
     label: "employer identification number",
     // python-stdnum's example, and that of the Massachusetts Institute of Technology.

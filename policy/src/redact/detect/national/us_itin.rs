@@ -12,7 +12,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Itin,
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     // python-stdnum's example, and Presidio's.
     valid: ["912-90-3456", "911-70-1234"],

@@ -13,7 +13,7 @@ use crate::redact::site::{Hit, Site};
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Ssn,
     start: Start::Digits { lengths: &[3, 9], before: &[Before::Clear] },
-    after: &[After::Clear, After::Space, After::Dash, After::Dot, After::Sign],
+    after: &[After::Clear, After::Space, After::Word, After::Dash, After::Dot, After::Sign],
     check,
     valid: ["123-45-6789", "536-22-8731"],
     // The one in Woolworth's wallets; an area that is not given out.

@@ -50,14 +50,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const LONGEST: usize = 17;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    // A number in words is none: one of its neighbours is a mark of an address, or a digit in hex.
-    let joins = |byte: Option<u8>| {
-        byte.is_some_and(|byte| byte.is_ascii_hexdigit() || b":-.".contains(&byte))
-    };
-    if site.trigger.len() < 12
-        && !joins(site.before(site.trigger.start))
-        && !joins(site.byte(site.trigger.end))
-    {
+    if !may_be(site) {
         return None;
     }
     let start = first_of(site)?;
@@ -92,6 +85,24 @@ fn check(site: &Site<'_>) -> Option<Hit> {
 /// Where an address would start whose first digit is the trigger's.
 ///
 /// Without that rule each pair of an address would ask again.
+/// True where marks stand at the distances that those of an address have, around the trigger.
+fn may_be(site: &Site<'_>) -> bool {
+    let is_hex = |byte: &&u8| byte.is_ascii_hexdigit();
+    let before = &site.text[site.trigger.start.saturating_sub(12)..site.trigger.start];
+    let start = site.trigger.start - before.iter().rev().take_while(is_hex).count();
+    let mark = |at: Option<usize>| {
+        at.and_then(|at| site.byte(at)).filter(|byte| matches!(byte, b':' | b'-' | b'.'))
+    };
+    let same = |one: Option<usize>, other: Option<usize>| {
+        mark(one).is_some_and(|first| mark(other) == Some(first))
+    };
+    let ahead = same(Some(start + 2), Some(start + 5)) || same(Some(start + 4), Some(start + 9));
+    let behind = same(start.checked_sub(1), start.checked_sub(4))
+        || same(start.checked_sub(1), start.checked_sub(6));
+    let bare = || site.run(start, 13, |byte| byte.is_ascii_hexdigit()) == start + 12;
+    ahead || behind || bare()
+}
+
 fn first_of(site: &Site<'_>) -> Option<usize> {
     let mut start = start_of_word(site, 12)?;
     let floor = start.saturating_sub(LONGEST);

@@ -16,6 +16,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[1, 2, 3, 4, 5, 6, 7, 8],
         before: &[Before::Clear, Before::Letter],
     },
+    word: (17, 17),
     check,
     // The example of Wikipedia's article, and one that many decoders show.
     valid: ["1M8GDM9AXKP042788", "1HGCM82633A004352"],
@@ -62,10 +63,6 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
 const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    // Most runs of digits are numbers.
-    if site.is_plain_run() {
-        return None;
-    }
     let word = word_around(site, 13, 17)?;
     let text: &[u8; 17] = site.text[word.clone()].try_into().ok()?;
     let upper = text.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

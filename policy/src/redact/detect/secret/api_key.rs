@@ -6,6 +6,7 @@
 //! in [`families`](super::families).
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::families::{Alphabet, FAMILIES, Family, Needs, Part, TRIGGERS};
 use crate::redact::detect::{BASE, Detector, Start};
@@ -30,15 +31,25 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let at = site.trigger.start;
     let rest = &site.text[at..];
     let first = *rest.first()?;
-    FAMILIES
-        .into_iter()
-        .flatten()
-        .filter(|family| family.prefix.as_bytes().first() == Some(&first))
-        .filter(|family| rest.starts_with(family.prefix.as_bytes()))
-        .find_map(|family| {
+    by_first(first).iter().filter(|family| rest.starts_with(family.prefix.as_bytes())).find_map(
+        |family| {
             let range = whole(site, at, family)?;
             Some(Hit::sure(range, family.rule, Confidence::Prefix))
-        })
+        },
+    )
+}
+
+/// The families whose prefix starts with this byte, in their order.
+fn by_first(first: u8) -> &'static [&'static Family] {
+    static FAMILIES_BY_FIRST: LazyLock<Vec<Vec<&'static Family>>> = LazyLock::new(|| {
+        let mut by_first = vec![Vec::new(); 128];
+        for family in FAMILIES.into_iter().flatten() {
+            let first = family.prefix.as_bytes().first().copied().unwrap_or_default();
+            by_first[usize::from(first & 127)].push(family);
+        }
+        by_first
+    });
+    &FAMILIES_BY_FIRST[usize::from(first & 127)]
 }
 
 /// All of a key whose prefix stands at `at`.
