@@ -119,9 +119,10 @@ def gemini_sync() -> None:
     asked = types.Content(role="user", parts=[types.Part(text=f"call the tool: {TEXT}")])
     for chunk in (
         client.models.generate_content(model=GEMINI, contents=asked, config=config),
-        next(iter(client.models.generate_content_stream(
+        # To its end: a stream that is left early is charged whole.
+        list(client.models.generate_content_stream(
             model=GEMINI, contents=asked, config=config
-        ))),
+        ))[0],
     ):
         call = chunk.function_calls[0]
         assert (call.name, call.args) == ("mail", {"text": f"call the tool: {TEXT}"}), call

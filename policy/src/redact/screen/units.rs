@@ -14,9 +14,9 @@ const WORD: usize = 16 * 1024;
 const KEY: usize = 64 * 1024;
 /// The longest label in a key's armour, dashes included.
 const LABEL: usize = 64;
-const BEGIN: &str = "-----BEGIN ";
-const END: &str = "-----END ";
-const DASHES: &str = "-----";
+/// SSH2's armour (RFC 4716) has four dashes and a space, the others five.
+const ENDS: [&str; 2] = ["-----END ", "---- END "];
+const DASHES: &str = "----";
 
 /// The front of a text, to be searched at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(super) fn next(text: &str) -> Option<Unit> {
     let mut unit = line(text)?;
     let mut from = 0;
     // Each key that begins in the unit pushes its end out to where a line ends after the key.
-    while let Some(ahead) = text[from..unit.end].find(BEGIN) {
-        let after = key(text, from + ahead)?;
+    while let Some(label) = begin(&text[from..unit.end]) {
+        let after = key(text, from + label)?;
         if after >= KEY {
             let end = text.floor_char_boundary(after);
             return Some(Unit { end, seen: end });
@@ -98,16 +98,23 @@ fn is_border(c: char) -> bool {
     c.is_whitespace() || matches!(c, '。' | '，' | '、' | '；' | '！' | '？')
 }
 
-/// Where the private key that may begin at `begin` ends; a place inside where there is none.
-/// `None` while that is not certain.
-fn key(text: &str, begin: usize) -> Option<usize> {
+/// Where the label of the first armour begins.
+fn begin(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let label = begin + BEGIN.len();
+    let word = |at: &usize| bytes[..*at].ends_with(b"----") || bytes[..*at].ends_with(b"---- ");
+    let mut words = memchr::memmem::find_iter(bytes, b"BEGIN ");
+    words.find(word).map(|at| at + "BEGIN ".len())
+}
+
+/// Where the private key ends whose label may be at `label`; a place inside where there is none.
+/// `None` while that is not certain.
+fn key(text: &str, label: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
     let Some(dashes) = label_end(&bytes[label..])? else { return Some(label) };
     if memchr::memmem::find(&bytes[label..label + dashes], b"PRIVATE").is_none() {
         return Some(label + dashes);
     }
-    let limit = begin + KEY;
+    let limit = label + KEY;
     let mut at = label + dashes;
     loop {
         if at >= limit {
@@ -122,14 +129,14 @@ fn key(text: &str, begin: usize) -> Option<usize> {
         }
     }
     let rest = &bytes[at..];
-    if rest.len() < END.len() && END.as_bytes().starts_with(rest) {
+    if ENDS.iter().any(|end| rest.len() < end.len() && end.as_bytes().starts_with(rest)) {
         return None;
     }
-    if !rest.starts_with(END.as_bytes()) {
+    let Some(end) = ENDS.iter().find(|end| rest.starts_with(end.as_bytes())) else {
         return Some(at);
-    }
-    let end = label_end(&rest[END.len()..])?;
-    Some(at + END.len() + end.unwrap_or(0))
+    };
+    let label = label_end(&rest[end.len()..])?;
+    Some(at + end.len() + label.unwrap_or(0))
 }
 
 /// How long a label with its dashes is; `Some(None)` where there is none.
@@ -144,9 +151,12 @@ fn label_end(bytes: &[u8]) -> Option<Option<usize>> {
     if end < LABEL && DASHES.as_bytes().starts_with(rest) { None } else { Some(None) }
 }
 
-/// What may stand in a key's body: base64, white space, headers, marks of strings in source code.
+/// What may stand in a key's body: base64, white space, headers, marks of strings in source code,
+/// of quoted mail and of HTML's line breaks.
 fn is_body(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=\\\"',:.-()".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || byte.is_ascii_whitespace()
+        || b"+/=\\\"',:.-()<>".contains(&byte)
 }
 
 #[cfg(test)]
@@ -190,6 +200,8 @@ mod tests {
         let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAw\nBQYDK2Vw\n-----END PRIVATE KEY-----";
         let text = format!("the key {key} is mine\nno more\n");
         assert_eq!(units(&text), [&format!("the key {key} is mine\n"), "no more\n", ""]);
+        let ssh = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAA\n> AgEA\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\n";
+        assert_eq!(units(&format!("{ssh}after\n")), [ssh, "after\n", ""]);
         let public = "-----BEGIN PUBLIC KEY-----\nMC4C\n-----END PUBLIC KEY-----\n";
         assert_eq!(units(public).len(), 4);
         let prose = "-----BEGIN PRIVATE KEY-----` starts one\nand more\n";
