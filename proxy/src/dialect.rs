@@ -14,6 +14,8 @@ use crate::upstream::{GOOGLE_KEY, query_has_key};
 pub enum Operation {
     /// An operation with a body that is understood and priced.
     Known(Endpoint),
+    /// One that takes a file in a multipart body, and costs nothing.
+    Upload,
     /// One that is known to cost nothing and to carry no text.
     Free,
     /// Anything else: it may cost money that nobody would count.
@@ -118,7 +120,7 @@ pub fn dialect_of(path: &str, query: Option<&str>, headers: &http::HeaderMap) ->
         return Dialect::Gemini;
     }
     let others = path.starts_with("/messages")
-        || operation(Dialect::OpenAi, &Method::POST, path) != Operation::Unpriced;
+        || matches!(operation(Dialect::OpenAi, &Method::POST, path), Operation::Known(_));
     let gemini = headers.contains_key(GOOGLE_KEY)
         || headers.contains_key("x-goog-api-client")
         || (query_has_key(query) && !headers.contains_key("authorization"));
@@ -142,6 +144,8 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
             (Dialect::OpenAi, "/completions") => Operation::Known(Endpoint::Completions),
             (Dialect::OpenAi, "/responses") => Operation::Known(Endpoint::Responses),
             (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
+            (Dialect::OpenAi, "/moderations") => Operation::Known(Endpoint::Moderations),
+            (_, "/files") => Operation::Upload,
             (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
             (Dialect::Anthropic, "/messages/count_tokens") => {
                 Operation::Known(Endpoint::CountTokens)
@@ -227,6 +231,11 @@ mod tests {
             openai(Method::POST, "/chat/completions"),
             Operation::Known(Endpoint::ChatCompletions)
         );
+        assert_eq!(openai(Method::POST, "/moderations"), Operation::Known(Endpoint::Moderations));
+        assert_eq!(openai(Method::POST, "/files"), Operation::Upload);
+        assert_eq!(operation(Dialect::Anthropic, &Method::POST, "/files"), Operation::Upload);
+        assert_eq!(openai(Method::POST, "/files/file-1"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/files/file-1/content"), Operation::Free);
         assert_eq!(openai(Method::GET, "/models"), Operation::Free);
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
         assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);
@@ -250,6 +259,7 @@ mod tests {
         assert_eq!(dialect_of("/models", None, &headers), Dialect::OpenAi);
         headers.insert(GOOGLE_KEY, http::HeaderValue::from_static("k"));
         assert_eq!(dialect_of("/models", None, &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/v1beta/files", None, &headers), Dialect::Gemini);
         assert_eq!(dialect_of("/messages", None, &headers), Dialect::Anthropic);
         assert_eq!(dialect_of("/v1/chat/completions", None, &headers), Dialect::OpenAi);
     }

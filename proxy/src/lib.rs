@@ -11,7 +11,7 @@ pub mod live;
 pub mod metrics;
 pub mod pipeline;
 pub mod recogniser;
-mod rescue;
+pub mod rescue;
 pub mod server;
 pub mod sessions;
 pub mod shared;

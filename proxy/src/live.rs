@@ -11,6 +11,7 @@ use iron_policy::types::{Dialect, Name, NameError};
 use crate::limits::AgentGates;
 use crate::recogniser::{Recogniser, RecogniserError};
 use crate::sessions::Sessions;
+use crate::stream::answers::Answers;
 use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
 
 /// Model names whose prices are remembered; more than anyone uses at once.
@@ -26,6 +27,8 @@ pub struct Live {
     pub policy: Policy,
     /// Finds what must not leave.
     pub engine: Engine,
+    /// Looks through answers; none where nothing is looked for in them.
+    pub answers: Option<Answers>,
     /// What it found in texts that come again.
     pub memory: Memory,
     /// Finds names and places, where the policy names a service for it.
@@ -96,6 +99,7 @@ impl Live {
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
             engine: policy.redact.engine(),
+            answers: Answers::of(policy.redact.answer_engine(), &policy.redact.kinds()),
             memory: sessions.memory(),
             recogniser: policy
                 .redact
@@ -139,6 +143,11 @@ impl Live {
             .filter(|route| route.model.matches(model))
             .filter_map(|route| self.upstream(route.upstream.as_str()))
             .find(|upstream| upstream.config.dialect == dialect)
+    }
+
+    /// Whether an answer's text may be kept back, so that it must be readable.
+    pub fn guards_answers(&self) -> bool {
+        self.answers.as_ref().is_some_and(Answers::guards)
     }
 
     /// The list of prices in force.

@@ -69,7 +69,8 @@ pub enum RecogniserError {
 /// One finding, as the service writes it. Offsets are in characters.
 #[derive(Deserialize)]
 struct Entity {
-    entity_type: String,
+    #[serde(rename = "entity_type")]
+    name: String,
     start: usize,
     end: usize,
     score: f64,
@@ -201,7 +202,7 @@ fn matches(
         .iter()
         .filter(|entity| entity.score >= min_score)
         .filter_map(|entity| {
-            let kind = *kinds.get(&entity.entity_type)?;
+            let kind = *kinds.get(&entity.name)?;
             let range = *borders.get(entity.start)?..*borders.get(entity.end)?;
             let found =
                 Match { kind, range, rule: RULE, confidence: Confidence::Context, word: None };
@@ -217,12 +218,8 @@ mod tests {
     #[test]
     fn characters_become_bytes_and_what_does_not_fit_is_left_out() {
         let kinds = BTreeMap::from([("PERSON".to_owned(), Kind::Person)]);
-        let entity = |kind: &str, start, end, score| Entity {
-            entity_type: kind.to_owned(),
-            start,
-            end,
-            score,
-        };
+        let entity =
+            |kind: &str, start, end, score| Entity { name: kind.to_owned(), start, end, score };
         let text = "Grüße an Zoë Müller";
         let entities = [
             entity("PERSON", 9, 19, 0.9),

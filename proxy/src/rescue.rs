@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::pipeline::Stopped;
+use crate::stream::POLICY_VIOLATION;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
 
@@ -185,8 +186,11 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             EncodingError::TooLarge { .. } => new(413, "request_too_large"),
             EncodingError::Corrupt(_) => new(400, "invalid_encoding"),
         },
-        Stopped::Body(_) => new(400, "invalid_body"),
-        Stopped::Blocked { .. } => new(403, "policy_violation"),
+        Stopped::Body(_) | Stopped::Multipart(_) => new(400, "invalid_body"),
+        Stopped::MediaType { .. } => new(415, "unsupported_media_type"),
+        Stopped::Blocked { .. } | Stopped::BlockedAnswer { .. } | Stopped::OpaquePart { .. } => {
+            new(403, POLICY_VIOLATION)
+        }
         Stopped::Recogniser(_) => {
             new(503, "recogniser_unavailable").retry_after(Duration::from_secs(1))
         }

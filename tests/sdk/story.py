@@ -59,6 +59,22 @@ def openai_sync() -> None:
         assert said == SAID, said
         assert stream.get_final_response().output_text == SAID
 
+    moderated = client.moderations.create(input=TEXT)
+    assert not moderated.results[0].flagged, moderated
+
+    lines = json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": CHAT})
+    for name, content in [("notes.txt", TEXT), ("batch.jsonl", lines)]:
+        file = client.files.create(file=(name, content.encode()), purpose="batch")
+        assert file.filename == name and client.files.retrieve(file.id).id == file.id, file
+        stored = client.files.content(file.id).text
+        assert "<EMAIL_" in stored and ("gpt-4o-mini" in stored) == (name == "batch.jsonl"), stored
+        assert client.files.delete(file.id).deleted
+    try:
+        client.files.create(file=("scan.pdf", b"%PDF-1.7\xff\x00"), purpose="user_data")
+        raise AssertionError("not refused")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "policy_violation", error
+
     vector = client.embeddings.create(model="text-embedding-3-small", input=TEXT)
     assert len(vector.data[0].embedding) > 0
     assert any(m.id == "gpt-4o-mini" for m in client.models.list())
@@ -76,6 +92,8 @@ def anthropic_sync() -> None:
     )
     assert count.input_tokens > 0
     assert len(list(client.models.list())) > 0
+    file = client.beta.files.upload(file=("notes.txt", TEXT.encode(), "text/plain"))
+    assert file.filename == "notes.txt" and file.size_bytes > 0, file
 
 
 def gemini_sync() -> None:
@@ -101,9 +119,10 @@ def gemini_sync() -> None:
     asked = types.Content(role="user", parts=[types.Part(text=f"call the tool: {TEXT}")])
     for chunk in (
         client.models.generate_content(model=GEMINI, contents=asked, config=config),
-        next(iter(client.models.generate_content_stream(
+        # To its end: a stream that is left early is charged whole.
+        list(client.models.generate_content_stream(
             model=GEMINI, contents=asked, config=config
-        ))),
+        ))[0],
     ):
         call = chunk.function_calls[0]
         assert (call.name, call.args) == ("mail", {"text": f"call the tool: {TEXT}"}), call

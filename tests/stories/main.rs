@@ -8,6 +8,7 @@
 )]
 
 mod abort;
+mod answers;
 mod binary;
 mod breaker;
 mod budgets;
@@ -22,3 +23,4 @@ mod recogniser;
 mod redaction;
 mod routing;
 mod sdk;
+mod uploads;

@@ -106,6 +106,10 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
         return Err(unknown_url(call.call, vendor));
     }
     let body: Value = serde_json::from_slice(body).map_err(|_| malformed(vendor))?;
+    if path == "/v1/moderations" {
+        require(&body, "input")?;
+        return Ok(Prepared::json(&moderation(call.number)));
+    }
     let model = known_model(&body, vendor)?;
     match path {
         "/v1/chat/completions" => {
@@ -155,13 +159,23 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
     }
 }
 
-const POSTED: [&str; 6] = [
+/// Nothing is ever wrong with what is moderated here.
+fn moderation(number: u64) -> Value {
+    serde_json::json!({
+        "id": format!("modr-simulated{number:08}"),
+        "model": "omni-moderation-latest",
+        "results": [{ "flagged": false, "categories": {}, "category_scores": {} }],
+    })
+}
+
+const POSTED: [&str; 7] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
     "/v1/messages/count_tokens",
+    "/v1/moderations",
 ];
 
 /// How an endpoint writes an answer down.
@@ -214,7 +228,7 @@ fn list_models(path: &str, vendor: Vendor) -> Option<Prepared> {
 }
 
 /// Any key will do, but there must be one.
-fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
+pub(super) fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str())
         .and_then(|value| value.strip_prefix("Bearer "))

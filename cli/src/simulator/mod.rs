@@ -12,7 +12,7 @@
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
-//! is there to check. It knows no images, audio, batches or files, and no HTTP/2 or TLS.
+//! is there to check. It knows no images, audio or batches, and no HTTP/2 or TLS.
 
 mod anthropic;
 mod behaviour;
@@ -21,6 +21,7 @@ mod delivery;
 mod directive;
 mod draft;
 mod endpoint;
+mod files;
 mod gemini;
 mod openai;
 mod records;
@@ -45,6 +46,7 @@ pub use directive::DirectiveError;
 pub use records::{Counts, Received};
 pub use script::When;
 
+use files::Files;
 use records::Records;
 use script::Script;
 
@@ -64,6 +66,7 @@ pub struct Simulator {
 struct World {
     records: Records,
     script: Script,
+    files: Files,
 }
 
 impl Simulator {

@@ -112,7 +112,7 @@ async fn answer(
         Ok(behaviour) if whole => {
             let created = received.at.duration_since(UNIX_EPOCH).unwrap_or_default();
             let numbered = Numbered { call: &received, number, created: created.as_secs() };
-            let prepared = prepare(numbered, &behaviour, vendor);
+            let prepared = prepare(&world, numbered, &behaviour, vendor);
             (behaviour, prepared)
         }
         Ok(behaviour) => (behaviour, Err(Refusal::of_status(413, vendor))),
@@ -179,9 +179,17 @@ fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
     Ok(world.script.behaviour(endpoint::path(received), model.as_deref()))
 }
 
-fn prepare(call: Numbered<'_>, behaviour: &Behaviour, vendor: Vendor) -> Result<Prepared, Refusal> {
+fn prepare(
+    world: &World,
+    call: Numbered<'_>,
+    behaviour: &Behaviour,
+    vendor: Vendor,
+) -> Result<Prepared, Refusal> {
     match &behaviour.answer {
-        Answer::Generate => endpoint::answer(call, behaviour),
+        Answer::Generate => {
+            let file = world.files.answer(call, vendor);
+            file.unwrap_or_else(|| endpoint::answer(call, behaviour))
+        }
         Answer::Refuse(status) => Err(Refusal::of_status(*status, vendor)),
         Answer::Literal { status, content_type, body } => {
             Ok(Prepared::free(*status, content_type, body.clone()))

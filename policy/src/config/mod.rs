@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-pub use redact::{OnFailure, Recogniser, Redact};
+pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact};
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;
@@ -262,6 +262,28 @@ mod tests {
             let error = Policy::parse(text).unwrap_err();
             assert_eq!(error.line, Some(line), "{error}");
             assert!(error.message.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn answers_have_modes_of_their_own_and_none_is_reversible() {
+        use crate::redact::{Kind, Mode};
+        let policy = Policy::parse(
+            "[redact]\nanswers = \"mask\"\n[redact.answer_kinds]\nIP = \"off\"\nIBAN = \"block\"\n",
+        )
+        .unwrap();
+        let answers = policy.redact.answers;
+        let modes = [Kind::Email, Kind::Ip, Kind::Iban].map(|kind| answers.of(kind));
+        assert_eq!(modes, [Mode::Mask, Mode::Off, Mode::Block]);
+        assert_eq!(policy.redact.modes.of(Kind::Iban), Mode::Reversible);
+        assert_eq!(Policy::parse("").unwrap().redact.answers.of(Kind::Iban), Mode::Off);
+        for text in [
+            "[redact]\nanswers = \"reversible\"\n",
+            "[redact.answer_kinds]\nEMAIL = \"reversible\"\n",
+        ] {
+            let error = Policy::parse(text).unwrap_err();
+            assert_eq!(error.line, Some(2), "{error}");
+            assert!(error.message.contains("put back on the way to the agent"), "{error}");
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, duration, suggest};
 use crate::redact::{
@@ -21,6 +22,24 @@ pub struct Redact {
     pub rules: Vec<OwnRule>,
     /// A service that finds names and places.
     pub recogniser: Option<Recogniser>,
+    /// The mode of each kind of finding in what providers answer. Never `reversible`.
+    pub answers: Modes,
+    /// What happens to uploaded parts whose text cannot be read.
+    pub opaque_parts: OpaqueParts,
+}
+
+/// What happens to the parts of an upload that hold no text that could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpaqueParts {
+    /// All of them leave as they are.
+    Pass,
+    /// Images, audio and video leave as they are; a document or archive is refused, since it may
+    /// be full of text.
+    #[default]
+    Media,
+    /// None leaves.
+    Block,
 }
 
 /// `[redact.recogniser]`: a service that is asked about every new text, such as Presidio's analyzer.
@@ -57,6 +76,11 @@ impl Redact {
         Engine::with_rules(self.modes.clone(), self.rules.clone())
     }
 
+    /// The engine that finds in answers what the section says.
+    pub fn answer_engine(&self) -> Engine {
+        Engine::with_rules(self.answers.clone(), self.rules.clone())
+    }
+
     /// Every kind that can be found: the built-in ones, then the operator's own.
     pub fn kinds(&self) -> Vec<Kind> {
         let recognised = self.recogniser.iter().flat_map(|service| service.kinds.values().copied());
@@ -77,6 +101,25 @@ pub(super) struct Raw {
     remember: usize,
     rule: Vec<toml::Spanned<Rule>>,
     recogniser: Option<toml::Spanned<RawRecogniser>>,
+    answers: AnswerMode,
+    answer_kinds: BTreeMap<toml::Spanned<String>, AnswerMode>,
+    opaque_parts: OpaqueParts,
+}
+
+/// A mode for findings in answers: every one but `reversible`.
+#[derive(Clone, Copy)]
+struct AnswerMode(Mode);
+
+impl<'de> Deserialize<'de> for AnswerMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Mode::deserialize(deserializer)? {
+            Mode::Reversible => Err(D::Error::custom(
+                "findings in answers cannot be `reversible`: a placeholder is put back on the way \
+                 to the agent, which is where an answer goes; use off, detect, mask or block",
+            )),
+            mode => Ok(Self(mode)),
+        }
+    }
 }
 
 /// `[redact.recogniser]` as it is written.
@@ -115,6 +158,9 @@ impl Default for Raw {
             remember: 10_000,
             rule: Vec::new(),
             recogniser: None,
+            answers: AnswerMode(Mode::Off),
+            answer_kinds: BTreeMap::new(),
+            opaque_parts: OpaqueParts::default(),
         }
     }
 }
@@ -166,9 +212,8 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Redact, ConfigError> {
     for kind in &recognised {
         modes = modes.with(*kind, raw.mode);
     }
-    for (name, mode) in raw.kinds {
-        let kind = name
-            .get_ref()
+    let known = |name: &toml::Spanned<String>| {
+        name.get_ref()
             .parse::<Kind>()
             .ok()
             .filter(|kind| {
@@ -176,10 +221,23 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Redact, ConfigError> {
                     || recognised.contains(kind)
                     || rules.iter().any(|rule| rule.kind() == *kind)
             })
-            .ok_or_else(|| unknown_kind(text, name.span().start, name.get_ref()))?;
-        modes = modes.with(kind, mode);
+            .ok_or_else(|| unknown_kind(text, name.span().start, name.get_ref()))
+    };
+    for (name, mode) in raw.kinds {
+        modes = modes.with(known(&name)?, mode);
     }
-    Ok(Redact { modes, remember: raw.remember, rules, recogniser })
+    let mut answers = Modes::all(raw.answers.0);
+    for (name, mode) in raw.answer_kinds {
+        answers = answers.with(known(&name)?, mode.0);
+    }
+    Ok(Redact {
+        modes,
+        remember: raw.remember,
+        rules,
+        recogniser,
+        answers,
+        opaque_parts: raw.opaque_parts,
+    })
 }
 
 fn recogniser(raw: RawRecogniser, at: usize, text: &str) -> Result<Recogniser, ConfigError> {
@@ -236,7 +294,7 @@ fn own_rule(raw: Rule, at: usize, text: &str) -> Result<(OwnRule, Option<Mode>),
 
 fn unknown_kind(text: &str, at: usize, name: &str) -> ConfigError {
     let upper = name.to_ascii_uppercase();
-    let near = suggest::nearest(&upper, KINDS.iter().map(|kind| kind.name()));
+    let near = suggest::nearest(&upper, KINDS.iter().map(Kind::name));
     let next = near.map_or_else(
         || "`iron policy kinds` lists those there are".to_owned(),
         |near| format!("did you mean `{near}`?"),
@@ -272,9 +330,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_ones_own_is_looked_for_in_answers_by_their_modes() {
+        let kind: Kind = "EMPLOYEE_ID".parse().unwrap();
+        let found = |text: &str| {
+            let policy = Policy::parse(text).unwrap();
+            let engine = policy.redact.answer_engine();
+            (engine.modes().of(kind), engine.find("ask EMP-000123", None).len())
+        };
+        assert_eq!(found(RULE), (Mode::Off, 0));
+        assert_eq!(found(&format!("[redact]\nanswers = \"detect\"\n{RULE}")), (Mode::Detect, 1));
+        let named = format!("[redact.answer_kinds]\nEMPLOYEE_ID = \"block\"\n{RULE}");
+        assert_eq!(found(&named), (Mode::Block, 1));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_rule_is_said_with_its_line() {
         for (text, line, said) in [
             ("\n[redact.kinds]\nEMIAL = \"off\"\n".to_owned(), 3, "did you mean `EMAIL`?"),
+            ("[redact.answer_kinds]\nIBAM = \"mask\"\n".to_owned(), 2, "did you mean `IBAN`?"),
             (RULE.replace("EMP-000123", "EMP-1"), 1, "nothing is found in `EMP-1`"),
             (RULE.replace("EMP-12", "EMP-123456"), 1, "something is found in `EMP-123456`"),
             (RULE.replace("EMP-\\d{6}", "[a-z]+"), 1, "three literal characters"),

@@ -8,7 +8,10 @@
 //! What parsers disagree about is refused here ([`BadBody`]): a key that two readers would
 //! understand differently must not decide about money.
 
+mod form;
 mod gemini;
+mod lines;
+mod multipart;
 mod path;
 mod positions;
 mod walk;
@@ -17,6 +20,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+pub use form::{BadForm, redact_form};
+pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
 
 use crate::json::JsonError;
@@ -38,6 +43,8 @@ pub enum Endpoint {
     Messages,
     /// Anthropic `POST /v1/messages/count_tokens`: free, but its text is redacted all the same.
     CountTokens,
+    /// OpenAI `POST /v1/moderations`: free as well, and may name no model.
+    Moderations,
     /// Gemini `POST /v1beta/models/MODEL:generateContent`.
     GenerateContent,
     /// Gemini `POST /v1beta/models/MODEL:streamGenerateContent`.
@@ -60,6 +67,7 @@ impl Endpoint {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::Moderations => "moderations",
             Self::GenerateContent => "generateContent",
             Self::StreamGenerateContent => "streamGenerateContent",
             Self::GeminiCountTokens => "countTokens",
@@ -71,9 +79,11 @@ impl Endpoint {
     /// Whose API the operation belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Embeddings => {
-                Dialect::OpenAi
-            }
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::Embeddings
+            | Self::Moderations => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::GenerateContent
             | Self::StreamGenerateContent
@@ -85,7 +95,7 @@ impl Endpoint {
 
     /// True where a call costs nothing whatever it says.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::CountTokens | Self::GeminiCountTokens)
+        matches!(self, Self::CountTokens | Self::GeminiCountTokens | Self::Moderations)
     }
 
     /// True where a call produces output tokens.
@@ -94,6 +104,7 @@ impl Endpoint {
             self,
             Self::Embeddings
                 | Self::CountTokens
+                | Self::Moderations
                 | Self::GeminiCountTokens
                 | Self::EmbedContent
                 | Self::BatchEmbedContents
@@ -114,6 +125,7 @@ impl Endpoint {
             Self::GenerateContent | Self::StreamGenerateContent => Some("maxOutputTokens"),
             Self::Embeddings
             | Self::CountTokens
+            | Self::Moderations
             | Self::GeminiCountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents => None,
@@ -124,7 +136,8 @@ impl Endpoint {
 /// What a body asks for. Borrows from the body.
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the body")]
 pub struct Outline<'a> {
-    /// The model's name as the caller wrote it, in the body or in the path.
+    /// The model's name as the caller wrote it, in the body or in the path; empty where none need
+    /// be named.
     pub model: Cow<'a, str>,
     /// Whether the answer is to be a stream.
     pub stream: bool,

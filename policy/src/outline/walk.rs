@@ -1,5 +1,7 @@
 //! The one pass over a body.
 
+use std::borrow::Cow;
+
 use super::positions::Region;
 use super::{BadBody, Endpoint, LimitPlace, Outline, UsageOption};
 use crate::json::{Event, Reader, Text};
@@ -317,7 +319,12 @@ impl<'a> Walk<'a> {
     }
 
     fn end(mut self) -> Result<Outline<'a>, BadBody> {
-        self.out.model = self.model.ok_or(BadBody::NoModel)?.decode();
+        self.out.model = match self.model {
+            Some(model) => model.decode(),
+            // A moderation has a default model.
+            None if self.endpoint == Endpoint::Moderations => Cow::Borrowed(""),
+            None => return Err(BadBody::NoModel),
+        };
         let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);
         if !self.in_order {

@@ -32,7 +32,7 @@ fn entry(kind: Kind) -> Entry {
     Entry {
         kind,
         validated,
-        needs_words: of_kind().count() > 0 && of_kind().all(|detector| named(&detector)),
+        needs_words: of_kind().count() > 0 && of_kind().all(named),
         default: kind.default_mode(),
     }
 }

@@ -214,9 +214,11 @@ impl Engine {
                     let span = Span { text: *text, key: key.as_deref().or(span.key), kind: *kind };
                     self.visit(&span, nested + 1, aids, changes);
                 }
+                // JSON that has keys and no escapes stands by itself, in no string: a file, say.
+                let in_string = span.text.is_escaped();
                 for change in &mut changes[first..] {
                     change.layers += 1;
-                    if change.number {
+                    if change.number && in_string {
                         change.with = change.with.take().map(|with| escaped(&with));
                     }
                 }

@@ -29,6 +29,7 @@
 //! | `placeholder` | how a placeholder is written and recognised                     |
 //! | `vault`       | which placeholder stands for which value                        |
 //! | `restore`     | values put back, in whole texts and in streams                  |
+//! | `screen`      | findings in answers, in streams                                 |
 //!
 //! Which parts of a body are text is not decided here: a [`Span`] comes in, [`Edit`]s come out.
 //! Object keys are never changed.
@@ -48,6 +49,7 @@ mod prefilter;
 mod recognise;
 mod restore;
 mod rule;
+pub mod screen;
 mod site;
 mod vault;
 mod view;

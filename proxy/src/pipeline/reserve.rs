@@ -10,7 +10,7 @@ use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
 use iron_policy::redact::{Edit, Vault, splice};
 use iron_policy::types::{Dialect, NanoUsd};
 
-use super::decode::Content;
+use super::decode::{Content, Payload, Upload};
 use super::identify::Identified;
 use super::redact::Redacted;
 use super::{Halt, Stopped};
@@ -45,10 +45,18 @@ const TOOLS_OVERHEAD: u64 = 1_024;
 
 /// Reserves, or refuses with what is left.
 pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Reserved, Box<Halt>> {
-    let Redacted { mut call, content, edits, vault } = redacted;
-    let Some(content) = content else {
-        let body = Bytes::new();
-        return Ok(Reserved { call, body, endpoint: None, vault, hide_usage: false });
+    let Redacted { mut call, payload, edits, vault } = redacted;
+    let content = match payload {
+        Payload::Document(content) => content,
+        other => {
+            let body = match other {
+                Payload::Upload(Upload { parts, encoded }) => {
+                    outgoing(&mut call, parts.into_owner(), encoded, &edits)
+                }
+                _ => Bytes::new(),
+            };
+            return Ok(Reserved { call, body, endpoint: None, vault, hide_usage: false });
+        }
     };
     let endpoint = content.endpoint;
     let outline = content.parsed.borrow_dependent();
@@ -61,7 +69,8 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
         // An event can only be left out of a stream that is not compressed.
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    let body = outgoing(&mut call, content, &edits);
+    let Content { parsed, encoded, .. } = content;
+    let body = outgoing(&mut call, parsed.into_owner(), encoded, &edits);
     call.ticket.mark("reserve");
     Ok(Reserved { call, body, endpoint: Some(endpoint), vault, hide_usage })
 }
@@ -302,10 +311,10 @@ fn sorted(mut edits: Vec<Edit>) -> Vec<Edit> {
 }
 
 /// The bytes to send: those that came where nothing changes.
-fn outgoing(call: &mut Identified, content: Content, edits: &[Edit]) -> Bytes {
+fn outgoing(call: &mut Identified, plain: Bytes, encoded: Option<Bytes>, edits: &[Edit]) -> Bytes {
     if edits.is_empty() {
-        return content.encoded.unwrap_or_else(|| content.parsed.into_owner());
+        return encoded.unwrap_or(plain);
     }
     call.target.headers.remove(header::CONTENT_ENCODING);
-    splice(content.parsed.borrow_owner(), edits).into()
+    splice(&plain, edits).into()
 }

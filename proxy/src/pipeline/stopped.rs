@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use iron_policy::outline::BadBody;
+use iron_policy::outline::{BadBody, BadMultipart};
 use iron_policy::types::{NameError, Outcome};
 
 use crate::dialect::BadPath;
@@ -81,12 +81,41 @@ pub enum Stopped {
     /// The body cannot be guarded.
     #[error("{0}")]
     Body(#[from] BadBody),
+    /// The body is in a format that the operation does not take.
+    #[error(
+        "this path takes {wanted}, and the request says {said}: send the header content-type: {wanted}"
+    )]
+    MediaType {
+        /// What is taken.
+        wanted: &'static str,
+        /// What the caller's header says, shortened.
+        said: String,
+    },
+    /// The upload cannot be taken apart.
+    #[error("{0}")]
+    Multipart(#[from] BadMultipart),
+    /// The upload holds what cannot be read.
+    #[error(
+        "the policy blocks this upload: {part} cannot be read as text, so what is in it is not known. Send it as UTF-8 text, or change redact.opaque_parts in iron.toml"
+    )]
+    OpaquePart {
+        /// Which part.
+        part: String,
+    },
     /// The policy blocks what was found in the body.
     #[error(
         "the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml"
     )]
     Blocked {
         /// Kinds and paths, never values.
+        found: String,
+    },
+    /// The policy blocks what was found in the answer.
+    #[error(
+        "the policy blocks this answer: it holds {found}. It was paid for and is not passed on; ask otherwise, or change the kind's mode under [redact.answer_kinds] in iron.toml"
+    )]
+    BlockedAnswer {
+        /// Kinds, never values.
         found: String,
     },
     /// The recogniser did not answer, and the policy sends nothing that it has not seen.
@@ -158,6 +187,9 @@ pub enum Stopped {
     },
 }
 
+/// The reason of calls whose answer the policy blocks.
+pub(super) const ANSWER_BLOCKED: &str = "answer_blocked";
+
 impl Stopped {
     /// The reason in records and metrics: few values, no data.
     pub const fn reason(&self) -> &'static str {
@@ -174,8 +206,11 @@ impl Stopped {
             Self::SlowBody => "slow_body",
             Self::BrokenBody => "broken_body",
             Self::Encoding(_) => "encoding",
-            Self::Body(_) => "invalid_body",
+            Self::Body(_) | Self::Multipart(_) => "invalid_body",
+            Self::MediaType { .. } => "media_type",
+            Self::OpaquePart { .. } => "opaque_part",
             Self::Blocked { .. } => "blocked",
+            Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
             Self::Recogniser(_) => "recogniser_unavailable",
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",

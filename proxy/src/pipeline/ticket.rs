@@ -22,6 +22,7 @@ use crate::metrics::Ended;
 use crate::shared::Shared;
 use crate::state::{CallRecord, End, Hold, ReserveError, Settlement};
 use crate::stream::Metered;
+use crate::stream::answers::{Findings, count};
 use crate::upstream::Upstream;
 
 /// The steps of a call, in order, as they are named in its timeline.
@@ -57,6 +58,8 @@ pub struct Ticket {
     tier: Option<String>,
     /// Places among parallel calls, freed when the call ends.
     slots: Option<[Slot; 2]>,
+    /// What the answer said of its usage, where it is not passed on.
+    metered: Option<Metered>,
 }
 
 impl fmt::Debug for Ticket {
@@ -81,6 +84,7 @@ impl Ticket {
             price: None,
             tier: None,
             slots: None,
+            metered: None,
         }
     }
 
@@ -114,6 +118,7 @@ impl Ticket {
     pub(super) fn operation(&mut self, operation: Operation) {
         self.record.endpoint = match operation {
             Operation::Known(endpoint) => endpoint.name(),
+            Operation::Upload => "files",
             Operation::Free => "free",
             Operation::Unpriced => "unpriced",
         };
@@ -131,11 +136,18 @@ impl Ticket {
 
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
-            match self.record.findings.iter_mut().find(|(kind, _)| *kind == finding.kind) {
-                Some((_, count)) => *count += 1,
-                None => self.record.findings.push((finding.kind, 1)),
-            }
+            count(&mut self.record.findings, finding.kind, 1);
         }
+    }
+
+    /// Notes what was found in the answer.
+    pub(super) fn answer_findings(&mut self, findings: &Findings) {
+        self.record.answer_findings = findings.counts();
+    }
+
+    /// Notes what an answer cost that will not be passed on.
+    pub(super) fn metered(&mut self, metered: Metered) {
+        self.metered = Some(metered);
     }
 
     pub(super) fn price(&mut self, price: Arc<ModelPrice>, percent: u64) {
@@ -196,7 +208,8 @@ impl Ticket {
     /// Ends a call that stopped on the way.
     pub(super) fn stop(mut self, why: &Stopped, status: StatusCode) {
         self.record.status = status.as_u16();
-        self.close(why.outcome(), why.reason(), None);
+        let metered = self.metered.take();
+        self.close(why.outcome(), why.reason(), metered.as_ref());
     }
 
     /// Ends a call that the upstream refused: providers do not bill answers with an error status.
@@ -260,6 +273,8 @@ impl Ticket {
             seconds: self.begun.elapsed().as_secs_f64(),
             spent: self.record.posted,
             usage: self.record.usage.as_ref(),
+            findings: &self.record.findings,
+            answer_findings: &self.record.answer_findings,
         });
         let record = std::mem::replace(&mut self.record, CallRecord::new(CallId(0)));
         match end {

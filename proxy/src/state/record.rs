@@ -42,6 +42,8 @@ pub struct CallRecord {
     pub cost: Option<Cost>,
     /// Findings by kind.
     pub findings: Vec<(Kind, u32)>,
+    /// Findings in the answer, by kind.
+    pub answer_findings: Vec<(Kind, u32)>,
     /// Each step with its microseconds.
     pub timeline: Vec<(&'static str, u32)>,
 }
@@ -67,6 +69,7 @@ impl CallRecord {
             usage: None,
             cost: None,
             findings: Vec::new(),
+            answer_findings: Vec::new(),
             timeline: Vec::with_capacity(8),
         }
     }

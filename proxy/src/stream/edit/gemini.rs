@@ -68,26 +68,34 @@ pub(in crate::stream) fn restore_document<F: Restorers>(
     // Each run's restorer, and the edit of its latest piece.
     let mut runs: BTreeMap<Channel, (F::R, usize)> = BTreeMap::new();
     for found in &outline.found {
-        let piece = found.decode(text);
         let mut restored = String::new();
-        if let Place::Piece(channel) = found.place {
-            let run = runs.entry(channel).or_insert_with(|| (restorers.plain(), 0));
-            run.0.push(&piece, &mut restored);
-            run.1 = edits.len();
-        } else {
-            whole::restore_whole(restorers.plain(), &piece, &mut restored);
+        match found.place {
+            Place::Tokens if restorers.hides_tokens() => restored.push_str(found.no_tokens(text)),
+            Place::Tokens => restored.push_str(&text[found.literal.clone()]),
+            Place::Piece(channel) => {
+                let run = runs.entry(channel).or_insert_with(|| (restorers.plain(), 0));
+                run.0.push(&found.decode(text), &mut restored);
+                run.1 = edits.len();
+            }
+            Place::Whole | Place::WholeJson => {
+                let key = found.key.clone().map(|key| &text[key]);
+                let restore = restorers.whole(found.place == Place::WholeJson, key);
+                whole::restore_whole(restore, &found.decode(text), &mut restored);
+            }
         }
         edits.push((found.literal.clone(), restored));
     }
     for (mut restore, last) in runs.into_values() {
         restore.finish(&mut edits[last].1);
     }
-    let unchanged =
-        |(edit, found): &(&(Range<usize>, String), &Found)| found.decode(text) == edit.1;
-    let kept: Vec<bool> = edits.iter().zip(&outline.found).map(|pair| !unchanged(&pair)).collect();
-    let mut kept = kept.into_iter();
-    edits.retain(|_| kept.next().unwrap_or(true));
-    Ok(edits)
+    let changed = |(edit, found): &(_, &Found)| {
+        let (literal, restored): &(Range<usize>, String) = edit;
+        match found.place {
+            Place::Tokens => text[literal.clone()] != *restored,
+            _ => found.decode(text) != *restored,
+        }
+    };
+    Ok(edits.into_iter().zip(&outline.found).filter(changed).map(|(edit, _)| edit).collect())
 }
 
 fn chunk(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<(), JsonError> {
@@ -128,7 +136,8 @@ fn candidate(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Resu
                     Ok(())
                 })?;
             }
-            "safetyRatings" | "logprobsResult" => skip(reader)?,
+            "safetyRatings" => skip(reader)?,
+            "logprobsResult" => outline.tokens(reader)?,
             _ => whole::read_member(key, reader, &mut outline.found)?,
         }
         Ok(())
@@ -171,7 +180,11 @@ fn part(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<Part, JsonErro
             "text" => {
                 if let Some(literal) = string(reader)? {
                     text = Some(outline.found.len());
-                    outline.found.push(Found { literal: literal.range(), place: Place::Whole });
+                    outline.found.push(Found {
+                        literal: literal.range(),
+                        place: Place::Whole,
+                        key: None,
+                    });
                 }
             }
             "thought" => thought = take(reader)? == Event::Bool(true),

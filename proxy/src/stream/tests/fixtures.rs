@@ -276,7 +276,7 @@ pub(super) fn run<'a, F: Restorers>(
     for chunk in chunks {
         relay.push(Bytes::copy_from_slice(chunk), &mut out).unwrap();
     }
-    let metered = relay.finish(&mut out);
+    let metered = relay.finish(&mut out).unwrap();
     (String::from_utf8(out.concat()).unwrap(), metered)
 }
 

@@ -4,5 +4,6 @@ mod double;
 mod fixtures;
 mod gemini;
 mod relay;
+mod searched;
 mod splits;
 mod whole;

@@ -55,7 +55,7 @@ fn armour(site: &Site<'_>) -> Option<Hit> {
     let mut end = body;
     let mut base64 = 0;
     let limit = site.text.len().min(body + BODY);
-    while end < limit && !site.text[end..].starts_with(b"--") && is_body(site.text[end]) {
+    while end < limit && is_body(site.text[end]) && !is_end(&site.text[end..]) {
         base64 += usize::from(site.text[end].is_ascii_alphanumeric());
         end += 1;
     }
@@ -71,6 +71,12 @@ fn armour(site: &Site<'_>) -> Option<Hit> {
         body + cut[body..].iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1)
     });
     Some(Hit::sure(site.trigger.start..end, "private-key", Confidence::Prefix))
+}
+
+/// The next armour, or a placeholder: its letters are none of the key's.
+fn is_end(rest: &[u8]) -> bool {
+    let placeholder = matches!(rest, [b'<', first, ..] if first.is_ascii_uppercase());
+    rest.starts_with(b"--") || placeholder && !rest.starts_with(b"<BR")
 }
 
 /// Where the dashes after a private key's label end.
@@ -168,6 +174,14 @@ mod tests {
             "PuTTY-User-Key-File-2 is what the file starts with, Private-Lines: come later",
         ] {
             assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_no_part_of_a_key() {
+        let cut = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK";
+        for rest in ["<PRIVATE_KEY>", " <EMAIL_kq7mzvt2ah> and more"] {
+            assert_eq!(found(&format!("{cut}{rest}")), [], "{rest}");
         }
     }
 
