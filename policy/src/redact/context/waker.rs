@@ -24,16 +24,24 @@ impl Waker {
     pub(super) fn new(words: impl Iterator<Item = (&'static str, u128)>) -> Self {
         let mut waker = Self { filled: [0; BUCKETS / 64], keys: vec![Vec::new(); BUCKETS] };
         for (word, detectors) in words.filter(|(_, detectors)| *detectors != 0) {
-            let key = key_at(word.as_bytes());
-            let bucket = bucket_of(key);
-            waker.filled[bucket / 64] |= 1 << (bucket % 64);
-            let keys = &mut waker.keys[bucket];
-            match keys.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, bits)) => *bits |= detectors,
-                None => keys.push((key, detectors)),
+            waker.add(key_at(word.as_bytes()), detectors);
+            // The plural of a word of three letters has four.
+            let first = word.split(' ').next().unwrap_or_default();
+            if first.len() == 3 {
+                waker.add(key_at(format!("{first}s").as_bytes()), detectors);
             }
         }
         waker
+    }
+
+    fn add(&mut self, key: u32, detectors: u128) {
+        let bucket = bucket_of(key);
+        self.filled[bucket / 64] |= 1 << (bucket % 64);
+        let keys = &mut self.keys[bucket];
+        match keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, bits)) => *bits |= detectors,
+            None => keys.push((key, detectors)),
+        }
     }
 
     /// Bit d: a word of detector d may stand in the text.
