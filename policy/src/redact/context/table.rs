@@ -2,6 +2,9 @@
 //! its values.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::packed;
 
 /// Lines and rows longer than this are none, in bytes.
 const ROW: usize = 4096;
@@ -10,6 +13,10 @@ const HEADER: usize = 512;
 /// More columns are not looked at.
 const COLUMNS: usize = 256;
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
+
+/// What every table of HTML or SQL holds: one search tells that there is none.
+static MARKS: LazyLock<Option<packed::Searcher>> =
+    LazyLock::new(|| packed::Searcher::new(["<th", "VALUES", "values"]));
 
 /// The tables of one text, in order of their rows.
 #[derive(Default)]
@@ -34,8 +41,10 @@ impl Tables {
     pub(in crate::redact) fn read(text: &[u8]) -> Self {
         let mut tables = Vec::new();
         lines(text, &mut tables);
-        html(text, &mut tables);
-        sql(text, &mut tables);
+        if MARKS.as_ref().is_none_or(|marks| marks.find(text).is_some()) {
+            html(text, &mut tables);
+            sql(text, &mut tables);
+        }
         tables.sort_by_key(|table| table.rows.start);
         Self(tables)
     }
