@@ -24,6 +24,7 @@
 //! | `engine`      | all of it over one text                                         |
 //! | `document`    | all of it over the spans of a document                          |
 //! | `catalogue`   | what can be found, for people                                   |
+//! | `mask`        | kinds of bytes as bits, for the fast loops                      |
 //! | `memory`      | what was found in texts that come again                         |
 //! | `edit`        | changes to the document's bytes                                 |
 //! | `placeholder` | how a placeholder is written and recognised                     |
@@ -42,6 +43,7 @@ mod edit;
 mod encoded;
 mod engine;
 mod kind;
+mod mask;
 mod memory;
 mod merge;
 mod placeholder;

@@ -5,6 +5,7 @@
 //! words, each character.
 
 use super::vocabulary::accented;
+use crate::redact::mask::{BLOCK, block_at, mask};
 
 /// Buckets of the table; a power of two.
 const BUCKETS: usize = 4096;
@@ -47,19 +48,20 @@ impl Waker {
     /// Bit d: a word of detector d may stand in the text.
     pub(super) fn awake(&self, text: &[u8]) -> u128 {
         let mut awake = 0;
-        let mut before = 0;
-        for (at, &byte) in text.iter().enumerate() {
-            let class = CLASSES[usize::from(byte)];
-            let begins = BEGINS[usize::from((before | class) & 63)];
-            let was_upper = before == UPPER * 8;
-            before = class.wrapping_mul(8);
-            // In a word of capitals only the last before a small letter begins another.
-            let is_inside = was_upper
-                && class == UPPER
-                && !text.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-            if begins && !is_inside {
-                awake |= self.detectors_of(key_at(&text[at..]));
+        let mut before = Kinds::default();
+        let mut at = 0;
+        while at < text.len() {
+            let block = block_at(text, at);
+            let kinds = Kinds::of(&block);
+            let next = text.get(at + BLOCK).is_some_and(u8::is_ascii_lowercase);
+            let mut begins = kinds.begins(before, next);
+            while begins != 0 {
+                let start = at + begins.trailing_zeros() as usize;
+                begins &= begins - 1;
+                awake |= self.detectors_of(key_at(&text[start..]));
             }
+            before = kinds;
+            at += BLOCK;
         }
         awake
     }
@@ -76,6 +78,42 @@ impl Waker {
     }
 }
 
+/// Which bytes of a block are what to a word.
+#[derive(Clone, Copy, Default)]
+struct Kinds {
+    lower: u64,
+    upper: u64,
+    digit: u64,
+    /// The first byte of a character that is not ASCII.
+    lead: u64,
+}
+
+impl Kinds {
+    fn of(block: &[u8; BLOCK]) -> Self {
+        Self {
+            lower: mask(block, |byte| byte.is_ascii_lowercase()),
+            upper: mask(block, |byte| byte.is_ascii_uppercase()),
+            digit: mask(block, |byte| byte.is_ascii_digit()),
+            lead: mask(block, |byte| byte >= 0xC0),
+        }
+    }
+
+    /// Which bytes begin a word, after the block before and before a byte that is a small letter or
+    /// not.
+    fn begins(self, before: Self, next_is_lower: bool) -> u64 {
+        let shifted = |here: u64, before: u64| here << 1 | before >> (BLOCK - 1);
+        let lower_before = shifted(self.lower, before.lower);
+        let upper_before = shifted(self.upper, before.upper);
+        let digit_before = shifted(self.digit, before.digit);
+        let word = self.lower | self.upper | self.digit;
+        let fresh = word & !(lower_before | upper_before | digit_before);
+        // In a word of capitals only the last before a small letter begins another.
+        let lower_after = self.lower >> 1 | u64::from(next_is_lower) << (BLOCK - 1);
+        let hump = self.upper & (lower_before | (upper_before & lower_after));
+        self.lead | fresh | hump
+    }
+}
+
 // What a byte is to a word: none of it, a lower or upper letter, a digit, the first byte of a
 // character that is not ASCII, or a later one.
 const OTHER: u8 = 0;
@@ -84,23 +122,6 @@ const UPPER: u8 = 2;
 const DIGIT: u8 = 3;
 const LEAD: u8 = 4;
 const REST: u8 = 5;
-
-/// Whether a byte begins a word: by eight times the class of the byte before, and its own.
-const BEGINS: [bool; 64] = {
-    let mut begins = [false; 64];
-    let mut place = 0;
-    while place < 64 {
-        let (before, class) = (place as u8 / 8, place as u8 % 8);
-        begins[place] = match class {
-            LEAD => true,
-            LOWER | DIGIT => matches!(before, OTHER | LEAD | REST),
-            UPPER => before != DIGIT,
-            _ => false,
-        };
-        place += 1;
-    }
-    begins
-};
 
 const CLASSES: [u8; 256] = {
     let mut classes = [OTHER; 256];
