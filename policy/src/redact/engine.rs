@@ -132,7 +132,9 @@ fn sweep(
     let awake = |at| if supposing { u128::MAX } else { scene.awake(at) };
     prefilter.sweep(scene.text(), awake, |place, trigger| {
         let detector = DETECTORS[place];
-        names_stand |= detector.by_name;
+        if detector.by_name {
+            names_stand = true;
+        }
         (site.trigger, site.detector) = (trigger, place);
         let hit = (detector.check)(&site)?;
         let end = hit.range.end;

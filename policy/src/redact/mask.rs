@@ -19,17 +19,15 @@ pub(super) fn mask(block: &[u8; BLOCK], is_kind: impl Fn(u8) -> bool) -> u64 {
     bits
 }
 
-/// The block of a text that starts at `at`, filled with zeros behind the text's end.
-pub(super) fn block_at(text: &[u8], at: usize) -> [u8; BLOCK] {
+/// Calls `read` with the block of a text that starts at `at`, filled with zeros behind its end.
+pub(super) fn with_block<T>(text: &[u8], at: usize, read: impl FnOnce(&[u8; BLOCK]) -> T) -> T {
     let rest = text.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(whole) => *whole,
-        None => {
-            let mut block = [0; BLOCK];
-            block[..rest.len()].copy_from_slice(rest);
-            block
-        }
+    if let Some(whole) = rest.first_chunk() {
+        return read(whole);
     }
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    read(&block)
 }
 
 #[cfg(test)]
@@ -44,6 +42,7 @@ mod tests {
             assert_eq!(mask(&block, |byte| byte.is_ascii_digit()), 1 << at);
         }
         assert_eq!(mask(&[b'1'; BLOCK], |byte| byte.is_ascii_digit()), u64::MAX);
-        assert_eq!(mask(&block_at(b"a1", 1), |byte| byte == b'1'), 1);
+        let ones = |block: &[u8; BLOCK]| mask(block, |byte| byte == b'1');
+        assert_eq!(with_block(b"a1", 1, ones), 1);
     }
 }

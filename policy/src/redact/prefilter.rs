@@ -16,7 +16,7 @@ use aho_corasick::packed;
 use memchr::memmem;
 
 use super::detect::{ANY_WORD, After, Before, DETECTORS, Start};
-use super::mask::{BLOCK, block_at, mask};
+use super::mask::{BLOCK, mask, with_block};
 use super::site::byte_before;
 
 /// Literals per packed searcher: as many as Teddy takes on every processor it supports.
@@ -164,7 +164,7 @@ impl Prefilter {
         let mut done = 0;
         let mut block = 0;
         while block < text.len() {
-            let mut loud = mask(&block_at(text, block), is_loud);
+            let mut loud = with_block(text, block, |bytes| mask(bytes, is_loud));
             while loud != 0 {
                 let start = block + loud.trailing_zeros() as usize;
                 loud &= loud - 1;
