@@ -138,7 +138,7 @@ fn sweep(
         (site.trigger, site.detector) = (trigger, place);
         let hit = (detector.check)(&site)?;
         let end = hit.range.end;
-        found(match_of(place, hit, 0));
+        found(match_of(place, &hit, 0));
         Some(end)
     });
     if let Some(key) = key {
@@ -176,12 +176,12 @@ fn whole(
             supposing: false,
         };
         if let Some(hit) = (DETECTORS[place].check)(&site) {
-            found(match_of(place, hit, offset));
+            found(match_of(place, &hit, offset));
         }
     }
 }
 
-fn match_of(place: usize, hit: Hit, offset: usize) -> Match {
+fn match_of(place: usize, hit: &Hit, offset: usize) -> Match {
     Match {
         kind: DETECTORS[place].kind,
         range: hit.range.start + offset..hit.range.end + offset,
