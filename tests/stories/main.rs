@@ -22,5 +22,6 @@ mod limits;
 mod recogniser;
 mod redaction;
 mod routing;
+mod scan;
 mod sdk;
 mod uploads;
