@@ -50,10 +50,12 @@ pub(super) fn explain(
         say(&format!("  decided by  {}", confidence(found)));
         say(&format!("  policy      {}", action(engine.modes().of(found.kind))));
     }
-    for candidate in &supposed {
-        let value = &text[candidate.range.clone()];
-        say(&format!("\nnot {} `{value}`", candidate.kind));
-        say("  it has the shape, but no label or word near it says what it is, or another does");
+    for same in supposed.chunk_by(|one, other| one.range == other.range) {
+        let value = &text[same[0].range.clone()];
+        let kinds: Vec<&str> = same.iter().map(|candidate| candidate.kind.name()).collect();
+        say(&format!("\nnot found: `{value}`"));
+        say(&format!("  it could be {}", kinds.join(", ")));
+        say("  but no label and no word near it says so, or one says that it is something else");
     }
     Ok(())
 }

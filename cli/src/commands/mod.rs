@@ -75,7 +75,7 @@ pub fn run(iron: Iron) -> Result<(), Failure> {
                 scan::text(&engine, file.as_deref(), show, output)?
             };
             if check && found > 0 {
-                return Err(Failure::Other(anyhow::anyhow!("{found} findings")));
+                return Err(Failure::Other(anyhow::anyhow!("{}", scan::counted(found))));
             }
             Ok(())
         }

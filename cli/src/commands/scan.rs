@@ -77,7 +77,7 @@ pub(super) fn text(
                 }),
             ));
             let hint = if show { "" } else { "; --show shows the values" };
-            say(&format!("\n{count} findings{hint}"));
+            say(&format!("\n{}{hint}", counted(count)));
         }
     }
     Ok(found.len())
@@ -152,6 +152,11 @@ pub(super) fn confidence(found: &Match) -> String {
         Some(word) => format!("{how}, near `{word}`"),
         None => how.to_owned(),
     }
+}
+
+/// `1 finding`, `2 findings`.
+pub(super) fn counted(count: usize) -> String {
+    format!("{count} finding{}", if count == 1 { "" } else { "s" })
 }
 
 /// Says no more of a value than how long it is.

@@ -20,6 +20,7 @@ use crate::json::{Event, Reader, Text, escape_into};
 
 /// How many strings of JSON may nest in one another before the innermost is read as plain text.
 const MAX_NESTED: u8 = 4;
+
 /// A string or number of a document that may hold something to redact.
 #[derive(Clone, Copy)]
 pub struct Span<'a> {
