@@ -14,6 +14,7 @@ mod budgets;
 mod canary;
 mod faults;
 mod fidelity;
+mod leak_benchmark;
 mod limits;
 mod redaction;
 mod routing;
