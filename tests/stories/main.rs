@@ -19,3 +19,4 @@ mod limits;
 mod redaction;
 mod routing;
 mod sdk;
+mod stable;

@@ -1,12 +1,13 @@
 //! From the file's words to a policy that holds together.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, Upstream};
+use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, SecretSource, Upstream};
 use crate::breaker;
 use crate::redact::Modes;
 use crate::types::{Dialect, Name, NameError};
@@ -54,7 +55,11 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact { modes: modes(&file.redact), remember: file.redact.remember },
+        redact: Redact {
+            modes: modes(&file.redact),
+            remember: file.redact.remember,
+            secret: secret(file.redact.secret_env, file.redact.secret_file)?,
+        },
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -175,4 +180,26 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
 
 fn modes(raw: &raw::Redact) -> Modes {
     raw.kinds.iter().fold(Modes::all(raw.mode), |modes, (kind, mode)| modes.with(*kind, *mode))
+}
+
+/// Where the secret is that keys placeholders.
+fn secret(
+    variable: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<SecretSource>, ConfigError> {
+    match (variable, file) {
+        (None, None) => Ok(None),
+        (Some(variable), None) if variable.is_empty() || variable.contains(['=', '\0']) => {
+            Err(wrong("redact.secret_env must be the name of an environment variable"))
+        }
+        (Some(variable), None) => Ok(Some(SecretSource::Variable(variable))),
+        // Not relative: another working folder would silently make another secret.
+        (None, Some(file)) if !file.is_absolute() => {
+            Err(wrong(format!("redact.secret_file `{}` must be an absolute path", file.display())))
+        }
+        (None, Some(file)) => Ok(Some(SecretSource::File(file))),
+        (Some(_), Some(_)) => Err(wrong(
+            "redact.secret_env and redact.secret_file exclude each other: keep one of them",
+        )),
+    }
 }

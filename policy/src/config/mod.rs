@@ -10,6 +10,7 @@ mod suggest;
 mod text;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +148,17 @@ pub struct Redact {
     pub modes: Modes,
     /// Values remembered per session, to be restored in answers.
     pub remember: usize,
+    /// The secret that keys placeholders; a random one per process where there is none.
+    pub secret: Option<SecretSource>,
+}
+
+/// Where a secret is kept. What it holds is never part of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The environment variable of this name.
+    Variable(String),
+    /// The file at this absolute path.
+    File(PathBuf),
 }
 
 /// Limits on a rate; none where absent.
@@ -287,6 +299,9 @@ mod tests {
             ("[[route]]\nmodel = \"m\"\nupstream = \"nowhere\"\n".to_owned(), "nowhere"),
             ("time_zone = \"Mars/Olympus\"\n".to_owned(), "Mars/Olympus"),
             ("[proxy]\nbudget_status = 200\n".to_owned(), "402 or 429"),
+            ("[redact]\nsecret_env = \"A\"\nsecret_file = \"/b\"\n".to_owned(), "one of them"),
+            ("[redact]\nsecret_file = \"b\"\n".to_owned(), "absolute"),
+            ("[redact]\nsecret_env = \"\"\n".to_owned(), "name"),
         ] {
             let error = Policy::parse(&text).unwrap_err();
             assert!(error.message.contains(said), "{text}: {error}");

@@ -1,6 +1,7 @@
 //! The file as it is written. Every key is known here; what it means is decided in `check`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -156,11 +157,19 @@ pub(super) struct Redact {
     pub(super) mode: Mode,
     pub(super) kinds: std::collections::BTreeMap<Kind, Mode>,
     pub(super) remember: usize,
+    pub(super) secret_env: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
 }
 
 impl Default for Redact {
     fn default() -> Self {
-        Self { mode: Mode::Reversible, kinds: std::collections::BTreeMap::new(), remember: 10_000 }
+        Self {
+            mode: Mode::Reversible,
+            kinds: std::collections::BTreeMap::new(),
+            remember: 10_000,
+            secret_env: None,
+            secret_file: None,
+        }
     }
 }
 
