@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const SEED: &str = "a1b2c3d4e5f60001";
 
 /// What the operator writes who wants values kept in both directions.
-const GUARDED: &str = "";
+const GUARDED: &str = "[redact]\nanswers = \"mask\"\n";
 
 /// The control: nothing is redacted.
 const OFF: &str = "[redact]\nmode = \"off\"\n";
