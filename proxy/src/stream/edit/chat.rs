@@ -99,7 +99,7 @@ fn number(name: &str) -> u64 {
 }
 
 /// The name of the member of `choices[].delta` that has this number, as it is written.
-pub(super) fn name_of<'d>(data: &'d str, wanted: u64) -> Option<&'d str> {
+pub(super) fn name_of(data: &str, wanted: u64) -> Option<&str> {
     let mut found = None;
     // What was read before reads again.
     let _ = members(&mut Reader::over(data), |key, reader| {
