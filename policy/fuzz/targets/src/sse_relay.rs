@@ -1,13 +1,15 @@
 //! A stream of events is relayed: metered, restored, its usage event hidden, and it does not
-//! matter how the bytes are cut.
+//! matter how its bytes are cut, nor how the model cut its text into events.
 //!
-//! The first byte chooses the dialect, the second what is done: bit 0 restores, bit 1 hides.
+//! The first byte chooses the dialect, the second what is done: bit 0 restores, bit 1 hides. With
+//! bit 2 the rest is no stream but a text, which is sent as one.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iron_policy::redact::{Restorer, Vault};
 use iron_proxy::stream::{Metered, Restorers, StreamRelay, WireKind};
+use serde_json::{Value, json};
 
 use crate::cuts::{Random, cuts};
 use crate::issued::{planted, session};
@@ -16,7 +18,7 @@ const KINDS: [WireKind; 4] =
     [WireKind::Chat, WireKind::Completions, WireKind::Responses, WireKind::Messages];
 
 /// Streams up to this length, in bytes, are cut in two at every place.
-const EVERY_CUT: usize = 200;
+const EVERY_CUT: usize = 120;
 
 /// Relays the stream in one piece and in many.
 pub fn check(data: &[u8]) {
@@ -25,6 +27,11 @@ pub fn check(data: &[u8]) {
     let (restores, hides) = (what & 1 == 1, what & 2 == 2);
     let (vault, placeholders) = session();
     let stream = planted(rest, &placeholders);
+    if what & 4 == 4 {
+        let shape = &SHAPES[usize::from(data[0]) % SHAPES.len()];
+        check_text(shape, &String::from_utf8_lossy(&stream), &vault);
+        return;
+    }
     let relay = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let restorers = restores.then(|| Issued(Arc::clone(&vault)));
         run(StreamRelay::new(kind, hides, restorers), pieces)
@@ -44,6 +51,82 @@ pub fn check(data: &[u8]) {
             let (left, right) = stream.split_at(at);
             same(&relay(&mut [left, right].into_iter()), &whole, &at);
         }
+    }
+}
+
+/// A text of an answer: its dialect, the events that carry a piece of it and those that close
+/// it, and where the piece is.
+struct Shape {
+    kind: WireKind,
+    is_json: bool,
+    event: fn(&str) -> Value,
+    close: fn() -> Value,
+    piece: &'static str,
+}
+
+const SHAPES: [Shape; 4] = [
+    Shape {
+        kind: WireKind::Chat,
+        is_json: false,
+        event: |text| json!({"choices": [{"index": 0, "delta": {"content": text}}]}),
+        close: || json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+        piece: "/choices/0/delta/content",
+    },
+    Shape {
+        kind: WireKind::Chat,
+        is_json: true,
+        event: |text| {
+            json!({"choices": [{"index": 0, "delta": {"tool_calls": [
+                {"index": 0, "function": {"arguments": text}}]}}]})
+        },
+        close: || json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+        piece: "/choices/0/delta/tool_calls/0/function/arguments",
+    },
+    Shape {
+        kind: WireKind::Messages,
+        is_json: false,
+        event: |text| {
+            json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "text_delta", "text": text}})
+        },
+        close: || json!({"type": "content_block_stop", "index": 0}),
+        piece: "/delta/text",
+    },
+    Shape {
+        kind: WireKind::Messages,
+        is_json: true,
+        event: |text| {
+            json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "input_json_delta", "partial_json": text}})
+        },
+        close: || json!({"type": "content_block_stop", "index": 0}),
+        piece: "/delta/partial_json",
+    },
+];
+
+/// Sends a text in events, cut in several ways: the agent gets it restored each time.
+fn check_text(shape: &Shape, text: &str, vault: &Arc<Vault>) {
+    let mut restored = String::new();
+    let mut restorer = Restorer::in_json(Arc::clone(vault), u8::from(shape.is_json));
+    restorer.push(text, &mut restored);
+    restorer.finish(&mut restored);
+
+    let mut random = Random::from(text.as_bytes());
+    for way in cuts(text.len(), &mut random, |at| text.is_char_boundary(at)) {
+        let mut stream = String::new();
+        for range in &way {
+            stream.extend(["data: ", &(shape.event)(&text[range.clone()]).to_string(), "\n\n"]);
+        }
+        stream.extend(["data: ", &(shape.close)().to_string(), "\n\n"]);
+        let relay = StreamRelay::new(shape.kind, false, Some(Issued(Arc::clone(vault))));
+        let out = run(relay, &mut std::iter::once(stream.as_bytes())).out;
+        let out = String::from_utf8(out).unwrap();
+        let mut said = String::new();
+        for data in out.lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let event: Value = serde_json::from_str(data).unwrap();
+            said.extend(event.pointer(shape.piece).and_then(Value::as_str));
+        }
+        assert_eq!(said, restored, "{text:?} in {way:?}");
     }
 }
 
