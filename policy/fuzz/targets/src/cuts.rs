@@ -15,6 +15,12 @@ impl Random {
         Self(hash | 1)
     }
 
+    /// A key for a session's vault. Were it the same for every input, a fuzzer would learn to
+    /// write the very placeholders that its input gets, which nobody without the key can.
+    pub(crate) fn key(&mut self) -> [u8; 32] {
+        std::array::from_fn(|_| self.below(256) as u8)
+    }
+
     /// A number below `limit`, which is not zero.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;

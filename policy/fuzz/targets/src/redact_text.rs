@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use iron_policy::json::Text;
 use iron_policy::redact::{Engine, Mode, Modes, Redaction, Span, SpanKind, Vault, restore, splice};
 
+use crate::cuts::Random;
+
 static REVERSIBLE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Modes::all(Mode::Reversible)));
 static MASK: LazyLock<Engine> = LazyLock::new(|| Engine::new(Modes::all(Mode::Mask)));
 
@@ -19,7 +21,7 @@ pub fn check(data: &[u8]) {
     let label = LABELS[usize::from(*first) % LABELS.len()];
     let text = &*String::from_utf8_lossy(data);
 
-    let vault = Vault::new([42; 32], 10_000);
+    let vault = Vault::new(Random::from(data).key(), 10_000);
     let once = redacted(&REVERSIBLE, &vault, text, label);
     assert_eq!(restore(&vault, &once), text, "{once:?} is not restored");
     let twice = redacted(&REVERSIBLE, &vault, &once, label);

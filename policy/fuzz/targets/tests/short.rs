@@ -9,7 +9,7 @@ use std::path::Path;
 use iron_fuzz_targets::TARGETS;
 
 /// Mutated inputs for each target.
-const INPUTS: usize = 3_000;
+const INPUTS: usize = 2_000;
 
 /// Inputs are kept to this many bytes: the time of a debug build goes into their number.
 const LONGEST: usize = 600;
