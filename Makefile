@@ -64,5 +64,5 @@ fuzz: ## Run each fuzz target for TIME seconds (TIME=60); TARGETS="a b" chooses
 	@cd policy/fuzz && for target in $(or $(TARGETS),$(FUZZ_TARGETS)); do \
 		echo "fuzz: $$target for $(TIME) s"; mkdir -p corpus/$$target; \
 		cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
-			-max_total_time=$(TIME) -max_len=4096 -timeout=20 -dict=words.txt -verbosity=0 || exit 1; \
+			-max_total_time=$(TIME) -max_len=4096 -timeout=20 -dict=words.txt -verbosity=0 -print_funcs=0 || exit 1; \
 	done
