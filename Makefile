@@ -8,7 +8,7 @@ export CARGO_TERM_COLOR ?= auto
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help run demo build test lint fmt bench doc prices clean
+.PHONY: help run demo build test lint fmt bench bench-redact doc prices clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,12 @@ fmt: ## Format the code
 
 bench: ## Compare direct, nginx and Iron Cage in one run (needs wrk and nginx; see docs/benchmarks.md)
 	tests/bench/run.sh
+
+bench-redact: ## Measure detection: recall, precision, false alarms, speed (see docs/redaction.md)
+	cargo build --release -p iron_cli --bin iron
+	cargo build --release -p iron_policy --example scan_speed
+	python3 tests/redact/make.py --check
+	python3 tests/bench/redact.py --target $(TARGET)/release --show $(TARGET)/redact/findings.tsv --write docs/redaction.md
 
 doc: ## Build the crates' documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

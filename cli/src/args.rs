@@ -19,6 +19,12 @@ const EXAMPLES: &str = "Examples:
   iron usage --by model         what was spent, by model
   iron logs --follow            calls as they end";
 
+const SCAN_EXAMPLES: &str = "Examples:
+  iron scan app.log                     what is in a file, values masked
+  git diff | iron scan --check          exit 1 where something is found
+  iron scan --kinds EMAIL,URL notes.md  these kinds alone
+  iron scan --jsonl < texts.jsonl       for evaluation: character offsets";
+
 /// The files that every command may name.
 #[derive(Debug, Clone, Args)]
 pub struct Files {
@@ -131,6 +137,30 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
     },
+    /// Show what is personal or secret in a text, as the policy would find it
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan {
+        /// The text; `-` or nothing: standard input
+        file: Option<PathBuf>,
+        /// The configuration whose kinds and rules are used
+        #[arg(long, env = "IRON_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Read lines of {"id","text"}, answer lines of {"id","spans":[{"start","end","type","rule"}]}
+        #[arg(long, conflicts_with_all = ["show", "output"])]
+        jsonl: bool,
+        /// Show the values themselves
+        #[arg(long)]
+        show: bool,
+        /// Exit with 1 where anything is found, for use in hooks
+        #[arg(long)]
+        check: bool,
+        /// Look for these kinds alone, also where they are off (comma-separated)
+        #[arg(long, value_name = "KIND", value_delimiter = ',')]
+        kinds: Vec<iron_policy::redact::Kind>,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
     /// Look at the policy
     Policy {
         /// What to look at.
@@ -162,6 +192,29 @@ pub enum UsageCommand {
 pub enum PolicyCommand {
     /// Check a configuration and print what it comes to
     Check {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Say which rule and which words decide about a text, and what they would do to it
+    Explain {
+        /// The text; `-` or nothing: standard input
+        text: Option<String>,
+        /// The key or label that stands before it
+        #[arg(long, value_name = "LABEL")]
+        key: Option<String>,
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// List what can be found, how it is validated and what is done about it
+    Kinds {
         /// Files to use.
         #[command(flatten)]
         files: Files,

@@ -1,14 +1,20 @@
 //! How fast texts are searched: `cargo run --release -p iron_policy --example scan_speed`.
 //!
-//! Prints megabytes per second on one thread, for clean prose, for the mix that agents send
-//! (code, logs, JSON, base64, prose, and values to find), and for a text 50 times shorter, which
-//! shows whether the cost is linear; then for whole documents, values replaced.
+//! Prints megabytes per second on one thread, for clean prose and for the mix that agents send
+//! (code, logs, JSON, base64, prose, and values to find), and for texts 50 times shorter, which
+//! shows whether the cost is linear; then for whole documents, values replaced. `--json` prints
+//! the same as lines of JSON, `--text clean` or `--text mixed` the 100 KB that are searched, so
+//! that other detectors can be measured on them (`tests/bench/redact.py`).
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use iron_policy::json::{Event, Reader, escape_into};
 use iron_policy::redact::{Engine, Mode, Modes, Span, SpanKind, Vault, splice};
+
+/// The sizes compared, in bytes. Both texts are ASCII: any cut is a cut between characters.
+const LONG: usize = 100_000;
+const SHORT: usize = LONG / 50;
 
 const PROSE: &str = "It was the best of times, it was the worst of times, it was the age of \
     wisdom, it was the age of foolishness, it was the epoch of belief, it was the epoch of \
@@ -30,30 +36,79 @@ const MIXED: &[&str] = &[
 ];
 
 fn main() {
-    let engine = Engine::new(Modes::all(Mode::Detect));
-    let clean = PROSE.repeat(100_000 / PROSE.len() + 1);
-    let unit = MIXED.concat();
-    let mixed = unit.repeat(100_000 / unit.len() + 1);
-    for (name, text) in [
-        ("clean, 100 KB", clean.as_str()),
-        ("clean, 2 KB", &clean[..2_000]),
-        ("mixed, 100 KB", mixed.as_str()),
-        ("mixed, 2 KB", &mixed[..2_000]),
-    ] {
-        let found = engine.find(text, None).len();
-        let rate = speed(text.len(), || engine.find(black_box(text), None).len());
-        println!("find,   {name:<14} {rate:>6.0} MB/s  ({found} findings)");
+    let clean = filled(PROSE);
+    let mixed = filled(&MIXED.concat());
+    let texts = [("clean", clean.as_str()), ("mixed", mixed.as_str())];
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let json = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--json"] => true,
+        ["--text", "clean"] => return print!("{clean}"),
+        ["--text", "mixed"] => return print!("{mixed}"),
+        _ => {
+            println!("usage: scan_speed [--json | --text clean | --text mixed]");
+            std::process::exit(2);
+        }
+    };
+    for (name, text) in texts {
+        report(&measure(name, text), json);
     }
+}
+
+/// What was measured of one kind of text.
+struct Measured {
+    name: &'static str,
+    /// Megabytes per second, for 100 KB and for 2 KB.
+    find: [f64; 2],
+    findings: [usize; 2],
+    /// Megabytes per second of whole documents of 100 KB.
+    redact: f64,
+}
+
+fn measure(name: &'static str, text: &str) -> Measured {
+    let engine = Engine::new(Modes::all(Mode::Detect));
+    let sizes = [text, &text[..SHORT]];
+    let find = sizes.map(|text| speed(text.len(), || engine.find(black_box(text), None).len()));
+    let findings = sizes.map(|text| engine.find(text, None).len());
     // With reading the document, decoding its string and editing it.
     let engine = Engine::new(Modes::all(Mode::Reversible));
-    for (name, text) in [("clean, 100 KB", &clean), ("mixed, 100 KB", &mixed)] {
-        let vault = Vault::new([0; 32], 10_000);
-        let mut document = String::from("\"");
-        escape_into(&mut document, text);
-        document.push('"');
-        let rate = speed(document.len(), || redacted(&engine, &vault, &document).len());
-        println!("redact, {name:<14} {rate:>6.0} MB/s");
+    let vault = Vault::new([0; 32], 10_000);
+    let mut document = String::from("\"");
+    escape_into(&mut document, text);
+    document.push('"');
+    let redact = speed(document.len(), || redacted(&engine, &vault, &document).len());
+    Measured { name, find, findings, redact }
+}
+
+fn report(measured: &Measured, json: bool) {
+    let Measured { name, find, findings, redact } = measured;
+    // Cost is time per text; per byte, both texts cost the same where the engine is linear.
+    let ratio = find[1] / find[0];
+    for (size, (rate, findings)) in ["100 KB", "2 KB"].iter().zip(find.iter().zip(findings)) {
+        if json {
+            println!(
+                r#"{{"measure":"find","text":"{name}","size":"{size}","mb_per_s":{rate:.2},"findings":{findings}}}"#
+            );
+        } else {
+            println!("find,   {name}, {size:<6} {rate:>6.0} MB/s  ({findings} findings)");
+        }
     }
+    if json {
+        println!(r#"{{"measure":"linearity","text":"{name}","ratio":{ratio:.4}}}"#);
+        println!(
+            r#"{{"measure":"redact","text":"{name}","size":"100 KB","mb_per_s":{redact:.2}}}"#
+        );
+    } else {
+        println!("cost of 100 KB / 50 x cost of 2 KB, {name}: {ratio:.2}");
+        println!("redact, {name}, 100 KB {redact:>6.0} MB/s");
+    }
+}
+
+/// 100 KB of a text over and over.
+fn filled(unit: &str) -> String {
+    let mut text = unit.repeat(LONG / unit.len() + 1);
+    text.truncate(LONG);
+    text
 }
 
 /// A document that is one string, redacted.

@@ -7,11 +7,15 @@ use http::Method;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Name};
 
+use crate::upstream::{GOOGLE_KEY, query_has_key};
+
 /// What a path asks for, once its prefixes are taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// An operation with a body that is understood and priced.
     Known(Endpoint),
+    /// One that takes a file in a multipart body, and costs nothing.
+    Upload,
     /// One that is known to cost nothing and to carry no text.
     Free,
     /// Anything else: it may cost money that nobody would count.
@@ -65,11 +69,35 @@ impl<'a> Address<'a> {
 
     /// The path without its version: `/chat/completions`.
     pub fn operation_path(&self) -> &'a str {
-        match self.path.strip_prefix("/v1") {
-            Some(rest) if rest.starts_with('/') => rest,
-            _ => self.path,
-        }
+        without_version(self.path)
     }
+}
+
+/// A path without the version that it begins with.
+pub fn without_version(path: &str) -> &str {
+    let rest = ["/v1", "/v1beta", "/v1alpha"]
+        .iter()
+        .find_map(|version| path.strip_prefix(version).filter(|rest| rest.starts_with('/')));
+    rest.unwrap_or(path)
+}
+
+/// The methods of Google's models that are understood.
+const GEMINI_METHODS: [(&str, Endpoint); 5] = [
+    ("generateContent", Endpoint::GenerateContent),
+    ("streamGenerateContent", Endpoint::StreamGenerateContent),
+    ("countTokens", Endpoint::GeminiCountTokens),
+    ("embedContent", Endpoint::EmbedContent),
+    ("batchEmbedContents", Endpoint::BatchEmbedContents),
+];
+
+/// The model that a path of Google's names, `/models/MODEL:METHOD`, and the operation on it.
+///
+/// A name in which servers could read something else, like an escape, is none.
+pub fn gemini_call(path: &str) -> Option<(&str, Endpoint)> {
+    let (model, method) = without_version(path).strip_prefix("/models/")?.split_once(':')?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let (_, endpoint) = GEMINI_METHODS.iter().find(|(name, _)| *name == method)?;
+    (!model.is_empty() && model.bytes().all(plain)).then_some((model, *endpoint))
 }
 
 /// One slash between segments, no dot segments, no escaped dots, slashes back or NUL.
@@ -84,8 +112,21 @@ fn is_ambiguous(path: &str) -> bool {
         || (path.contains('%') && (escaped("%2e") || escaped("%00") || escaped("%5c")))
 }
 
-/// The dialect of a path without an upstream's name: told by the path, else by the headers.
-pub fn dialect_of(path: &str, headers: &http::HeaderMap) -> Dialect {
+/// The dialect of a path without an upstream's name: told by the path, else by the credentials.
+pub fn dialect_of(path: &str, query: Option<&str>, headers: &http::HeaderMap) -> Dialect {
+    let path = without_version(path);
+    let method = path.rsplit_once(':').map(|(_, method)| method);
+    if GEMINI_METHODS.iter().any(|(name, _)| method == Some(*name)) {
+        return Dialect::Gemini;
+    }
+    let others = path.starts_with("/messages")
+        || matches!(operation(Dialect::OpenAi, &Method::POST, path), Operation::Known(_));
+    let gemini = headers.contains_key(GOOGLE_KEY)
+        || headers.contains_key("x-goog-api-client")
+        || (query_has_key(query) && !headers.contains_key("authorization"));
+    if gemini && !others {
+        return Dialect::Gemini;
+    }
     let anthropic = path.starts_with("/messages")
         || headers.contains_key("anthropic-version")
         || (headers.contains_key("x-api-key") && !headers.contains_key("authorization"));
@@ -94,12 +135,17 @@ pub fn dialect_of(path: &str, headers: &http::HeaderMap) -> Dialect {
 
 /// What a method on a path (without its version) of a dialect means.
 pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
+    if dialect == Dialect::Gemini {
+        return gemini_operation(method, path);
+    }
     if method == Method::POST {
         return match (dialect, path) {
             (Dialect::OpenAi, "/chat/completions") => Operation::Known(Endpoint::ChatCompletions),
             (Dialect::OpenAi, "/completions") => Operation::Known(Endpoint::Completions),
             (Dialect::OpenAi, "/responses") => Operation::Known(Endpoint::Responses),
             (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
+            (Dialect::OpenAi, "/moderations") => Operation::Known(Endpoint::Moderations),
+            (_, "/files") => Operation::Upload,
             (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
             (Dialect::Anthropic, "/messages/count_tokens") => {
                 Operation::Known(Endpoint::CountTokens)
@@ -116,6 +162,23 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
         _ => false,
     };
     if free { Operation::Free } else { Operation::Unpriced }
+}
+
+/// The same for Google's. Reading and deleting is free; a read with a method, like
+/// `GET models/MODEL:generateContent`, is none.
+fn gemini_operation(method: &Method, path: &str) -> Operation {
+    if method == Method::POST {
+        let known = gemini_call(path).map(|(_, endpoint)| Operation::Known(endpoint));
+        return known.unwrap_or(Operation::Unpriced);
+    }
+    let read = method == Method::GET || method == Method::HEAD;
+    let family = path[1..].split('/').next().unwrap_or_default();
+    let free = match family {
+        "models" => read,
+        "files" | "cachedContents" | "batches" => read || method == Method::DELETE,
+        _ => false,
+    };
+    if free && !path.contains([':', '%']) { Operation::Free } else { Operation::Unpriced }
 }
 
 #[cfg(test)]
@@ -168,6 +231,11 @@ mod tests {
             openai(Method::POST, "/chat/completions"),
             Operation::Known(Endpoint::ChatCompletions)
         );
+        assert_eq!(openai(Method::POST, "/moderations"), Operation::Known(Endpoint::Moderations));
+        assert_eq!(openai(Method::POST, "/files"), Operation::Upload);
+        assert_eq!(operation(Dialect::Anthropic, &Method::POST, "/files"), Operation::Upload);
+        assert_eq!(openai(Method::POST, "/files/file-1"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/files/file-1/content"), Operation::Free);
         assert_eq!(openai(Method::GET, "/models"), Operation::Free);
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
         assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);
@@ -179,11 +247,56 @@ mod tests {
     #[test]
     fn the_dialect_is_told_by_path_then_by_headers() {
         let mut headers = http::HeaderMap::new();
-        assert_eq!(dialect_of("/models", &headers), Dialect::OpenAi);
-        assert_eq!(dialect_of("/messages", &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/models", None, &headers), Dialect::OpenAi);
+        assert_eq!(dialect_of("/models", Some("key=k"), &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/models/ft:gpt-4o:x", Some("limit=2"), &headers), Dialect::OpenAi);
+        assert_eq!(dialect_of("/models/g:generateContent", None, &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/messages", None, &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/v1/responses", Some("key=k"), &headers), Dialect::OpenAi);
         headers.insert("x-api-key", http::HeaderValue::from_static("k"));
-        assert_eq!(dialect_of("/models", &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/models", None, &headers), Dialect::Anthropic);
         headers.insert("authorization", http::HeaderValue::from_static("Bearer k"));
-        assert_eq!(dialect_of("/models", &headers), Dialect::OpenAi);
+        assert_eq!(dialect_of("/models", None, &headers), Dialect::OpenAi);
+        headers.insert(GOOGLE_KEY, http::HeaderValue::from_static("k"));
+        assert_eq!(dialect_of("/models", None, &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/v1beta/files", None, &headers), Dialect::Gemini);
+        assert_eq!(dialect_of("/messages", None, &headers), Dialect::Anthropic);
+        assert_eq!(dialect_of("/v1/chat/completions", None, &headers), Dialect::OpenAi);
+    }
+
+    #[test]
+    fn googles_paths_name_a_model_and_a_method() {
+        let gemini = |method, path| operation(Dialect::Gemini, &method, without_version(path));
+        for (path, endpoint) in [
+            ("/v1beta/models/gemini-2.5-flash:generateContent", Endpoint::GenerateContent),
+            ("/v1/models/gemini-2.5-flash:generateContent", Endpoint::GenerateContent),
+            ("/v1beta/models/g:streamGenerateContent", Endpoint::StreamGenerateContent),
+            ("/v1beta/models/g:countTokens", Endpoint::GeminiCountTokens),
+            ("/v1beta/models/g:embedContent", Endpoint::EmbedContent),
+            ("/v1beta/models/g:batchEmbedContents", Endpoint::BatchEmbedContents),
+        ] {
+            assert_eq!(gemini(Method::POST, path), Operation::Known(endpoint), "{path}");
+            assert_eq!(gemini(Method::GET, path), Operation::Unpriced, "{path}");
+        }
+        let call = gemini_call("/v1beta/models/gemini-2.5-flash:generateContent");
+        assert_eq!(call.map(|(model, _)| model), Some("gemini-2.5-flash"));
+        for path in [
+            "/v1beta/models/g%3AgenerateContent",
+            "/v1beta/models/a:b:generateContent",
+            "/v1beta/models/a/b:generateContent",
+            "/v1beta/models/:generateContent",
+            "/v1beta/models/g:batchGenerateContent",
+            "/v1beta/models/g:predict",
+            "/v1beta/tunedModels/g:generateContent",
+            "/v1beta/cachedContents",
+            "/upload/v1beta/files",
+        ] {
+            assert_eq!(gemini(Method::POST, path), Operation::Unpriced, "{path}");
+        }
+        for path in ["/v1beta/models", "/v1/models/gemini-2.5-flash", "/v1beta/files/x"] {
+            assert_eq!(gemini(Method::GET, path), Operation::Free, "{path}");
+        }
+        assert_eq!(gemini(Method::GET, "/v1beta/models/g%3Ax"), Operation::Unpriced);
+        assert_eq!(gemini(Method::DELETE, "/v1beta/cachedContents/x"), Operation::Free);
     }
 }

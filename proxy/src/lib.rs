@@ -10,6 +10,7 @@ pub mod limits;
 pub mod live;
 pub mod metrics;
 pub mod pipeline;
+pub mod recogniser;
 pub mod rescue;
 pub mod server;
 pub mod sessions;

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::Engine;
+use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError};
 
 use crate::limits::AgentGates;
+use crate::recogniser::{Recogniser, RecogniserError};
 use crate::sessions::Sessions;
+use crate::stream::answers::Answers;
 use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
 
 /// Model names whose prices are remembered; more than anyone uses at once.
@@ -25,6 +27,12 @@ pub struct Live {
     pub policy: Policy,
     /// Finds what must not leave.
     pub engine: Engine,
+    /// Looks through answers; none where nothing is looked for in them.
+    pub answers: Option<Answers>,
+    /// What it found in texts that come again.
+    pub memory: Memory,
+    /// Finds names and places, where the policy names a service for it.
+    pub recogniser: Option<Recogniser>,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -46,6 +54,9 @@ pub enum LiveError {
     /// A key that no header can carry.
     #[error("upstream `{0}`: {1}")]
     Key(Name, BadKey),
+    /// A recogniser's address that is none.
+    #[error("[redact.recogniser]: {0}")]
+    Recogniser(RecogniserError),
     /// A price override that says nothing usable.
     #[error("[[price]]: {0}")]
     Price(String),
@@ -87,7 +98,16 @@ impl Live {
             })
             .collect::<Result<_, LiveError>>()?;
         Ok(Self {
-            engine: Engine::new(policy.redact.modes),
+            engine: policy.redact.engine(),
+            answers: Answers::of(policy.redact.answer_engine(), &policy.redact.kinds()),
+            memory: sessions.memory(),
+            recogniser: policy
+                .redact
+                .recogniser
+                .as_ref()
+                .map(|config| Recogniser::new(config.clone(), tls))
+                .transpose()
+                .map_err(LiveError::Recogniser)?,
             gates: AgentGates::new(policy.limits),
             prices: PriceList::builtin()
                 .with_overrides(policy.prices.clone())
@@ -123,6 +143,11 @@ impl Live {
             .filter(|route| route.model.matches(model))
             .filter_map(|route| self.upstream(route.upstream.as_str()))
             .find(|upstream| upstream.config.dialect == dialect)
+    }
+
+    /// Whether an answer's text may be kept back, so that it must be readable.
+    pub fn guards_answers(&self) -> bool {
+        self.answers.as_ref().is_some_and(Answers::guards)
     }
 
     /// The list of prices in force.

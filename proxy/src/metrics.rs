@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use iron_policy::redact::Kind;
 use iron_policy::types::{NanoUsd, Outcome, TokenClass, Usage};
 
 /// The proxy's own recorder: nothing global, so that two proxies in one process do not mix.
@@ -14,6 +15,8 @@ pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     series: Mutex<HashMap<SeriesKey, Series>>,
+    /// By where they were and what they are.
+    findings: Mutex<HashMap<(&'static str, Kind), Counter>>,
 }
 
 #[derive(PartialEq, Eq, Hash, Clone)]
@@ -54,7 +57,7 @@ impl Metrics {
         let recorder =
             PrometheusBuilder::new().set_buckets(&SECONDS).unwrap_or_default().build_recorder();
         let handle = recorder.handle();
-        Self { recorder, handle, series: Mutex::default() }
+        Self { recorder, handle, series: Mutex::default(), findings: Mutex::default() }
     }
 
     /// Counts a call that ended. `upstream` is empty where none was chosen.
@@ -75,6 +78,24 @@ impl Metrics {
             series.input.increment(usage.input_tokens());
             series.output.increment(usage.output_tokens());
             series.tool_calls.increment(usage.of(TokenClass::ToolCall));
+        }
+        self.findings("request", call.findings);
+        self.findings("answer", call.answer_findings);
+    }
+
+    fn findings(&self, place: &'static str, findings: &[(Kind, u32)]) {
+        if findings.is_empty() {
+            return;
+        }
+        let mut known = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, count) in findings {
+            let counter = known.entry((place, *kind)).or_insert_with(|| {
+                let labels = [("in", place.to_owned()), ("kind", kind.to_string())];
+                metrics::with_local_recorder(&self.recorder, || {
+                    metrics::counter!("iron_findings_total", &labels)
+                })
+            });
+            counter.increment(u64::from(*count));
         }
     }
 
@@ -116,4 +137,8 @@ pub struct Ended<'a> {
     pub spent: NanoUsd,
     /// What was used, where the provider said so.
     pub usage: Option<&'a Usage>,
+    /// What was found in the request, by kind.
+    pub findings: &'a [(Kind, u32)],
+    /// What was found in the answer.
+    pub answer_findings: &'a [(Kind, u32)],
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::pipeline::Stopped;
+use crate::stream::POLICY_VIOLATION;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
 
@@ -86,6 +87,37 @@ impl Refusal {
         self
     }
 
+    /// Google's error, whose details say what their kinds say in `google.rpc`
+    /// (<https://cloud.google.com/apis/design/errors>).
+    fn google(&self, id: CallId) -> serde_json::Value {
+        let status = match self.status.as_u16() {
+            401 => "UNAUTHENTICATED",
+            402 | 429 => "RESOURCE_EXHAUSTED",
+            403 => "PERMISSION_DENIED",
+            404 => "NOT_FOUND",
+            408 | 504 => "DEADLINE_EXCEEDED",
+            502 | 503 => "UNAVAILABLE",
+            500.. => "INTERNAL",
+            _ => "INVALID_ARGUMENT",
+        };
+        let mut details = vec![json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": self.code.to_ascii_uppercase(),
+            "domain": "iron-cage",
+            "metadata": {"requestId": id.to_string()},
+        })];
+        if let Some(wait) = self.retry_after {
+            details.push(json!({
+                "@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": format!("{:.3}s", wait.as_secs_f64()),
+            }));
+        }
+        json!({"error": {
+            "code": self.status.as_u16(), "message": self.message, "status": status,
+            "details": details,
+        }})
+    }
+
     /// The answer to this caller.
     pub fn into_response(self, caller: Caller, id: CallId) -> Response<Body> {
         let body = match caller.dialect {
@@ -97,6 +129,7 @@ impl Refusal {
                 "error": {"type": self.anthropic, "message": self.message, "code": self.code},
                 "request_id": id.to_string(),
             }),
+            Dialect::Gemini => self.google(id),
         };
         let status = match self.status.as_u16() {
             402 | 403 if caller.stops_on_400_only => StatusCode::BAD_REQUEST,
@@ -153,8 +186,14 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             EncodingError::TooLarge { .. } => new(413, "request_too_large"),
             EncodingError::Corrupt(_) => new(400, "invalid_encoding"),
         },
-        Stopped::Body(_) => new(400, "invalid_body"),
-        Stopped::Blocked { .. } => new(403, "policy_violation"),
+        Stopped::Body(_) | Stopped::Multipart(_) => new(400, "invalid_body"),
+        Stopped::MediaType { .. } => new(415, "unsupported_media_type"),
+        Stopped::Blocked { .. } | Stopped::BlockedAnswer { .. } | Stopped::OpaquePart { .. } => {
+            new(403, POLICY_VIOLATION)
+        }
+        Stopped::Recogniser(_) => {
+            new(503, "recogniser_unavailable").retry_after(Duration::from_secs(1))
+        }
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
         Stopped::Exhausted(_) => {

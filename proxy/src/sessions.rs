@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
-use iron_policy::redact::Vault;
+use iron_policy::redact::{Memory, Vault};
 use iron_policy::types::Name;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -97,6 +97,14 @@ impl Sessions {
         let vault = Arc::new(Vault::new(self.key(name), remember));
         open.vaults.insert(name.clone(), (Arc::clone(&vault), now));
         vault
+    }
+
+    /// A memory of searched texts, keyed like the sessions and apart from them.
+    pub fn memory(&self) -> Memory {
+        let mut hash = Sha256::new();
+        hash.update(*self.secret);
+        hash.update(b"memory of searched texts");
+        Memory::new(hash.finalize().into())
     }
 
     /// Each session has a key of its own, so that placeholders do not link sessions.

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import sys
 
 import anthropic
 import openai
+from google import genai
+from google.genai import errors, types
 
 TEXT = "Mail ada@example.org, please."
 SAID = f"You said: {TEXT}"
@@ -14,6 +17,8 @@ MESSAGE = {
     "max_tokens": 64,
     "messages": [{"role": "user", "content": TEXT}],
 }
+GEMINI = "gemini-2.5-flash"
+SHORT = types.GenerateContentConfig(max_output_tokens=64)
 TOOL = {
     "type": "function",
     "function": {
@@ -54,6 +59,22 @@ def openai_sync() -> None:
         assert said == SAID, said
         assert stream.get_final_response().output_text == SAID
 
+    moderated = client.moderations.create(input=TEXT)
+    assert not moderated.results[0].flagged, moderated
+
+    lines = json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": CHAT})
+    for name, content in [("notes.txt", TEXT), ("batch.jsonl", lines)]:
+        file = client.files.create(file=(name, content.encode()), purpose="batch")
+        assert file.filename == name and client.files.retrieve(file.id).id == file.id, file
+        stored = client.files.content(file.id).text
+        assert "<EMAIL_" in stored and ("gpt-4o-mini" in stored) == (name == "batch.jsonl"), stored
+        assert client.files.delete(file.id).deleted
+    try:
+        client.files.create(file=("scan.pdf", b"%PDF-1.7\xff\x00"), purpose="user_data")
+        raise AssertionError("not refused")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "policy_violation", error
+
     vector = client.embeddings.create(model="text-embedding-3-small", input=TEXT)
     assert len(vector.data[0].embedding) > 0
     assert any(m.id == "gpt-4o-mini" for m in client.models.list())
@@ -71,9 +92,61 @@ def anthropic_sync() -> None:
     )
     assert count.input_tokens > 0
     assert len(list(client.models.list())) > 0
+    file = client.beta.files.upload(file=("notes.txt", TEXT.encode(), "text/plain"))
+    assert file.filename == "notes.txt" and file.size_bytes > 0, file
 
 
-async def both_async() -> None:
+def gemini_sync() -> None:
+    client = genai.Client()
+    answer = client.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+    assert answer.text == SAID, answer
+    assert answer.usage_metadata.candidates_token_count > 0
+    chunks = list(client.models.generate_content_stream(model=GEMINI, contents=TEXT, config=SHORT))
+    assert "".join(c.text or "" for c in chunks) == SAID, chunks
+    assert chunks[-1].usage_metadata.candidates_token_count > 0
+
+    declared = types.FunctionDeclaration(
+        name="mail",
+        parameters=types.Schema(
+            type="OBJECT", properties={"text": types.Schema(type="STRING", description=TEXT)}
+        ),
+    )
+    config = types.GenerateContentConfig(
+        max_output_tokens=64,
+        system_instruction=TEXT,
+        tools=[types.Tool(function_declarations=[declared])],
+    )
+    asked = types.Content(role="user", parts=[types.Part(text=f"call the tool: {TEXT}")])
+    for chunk in (
+        client.models.generate_content(model=GEMINI, contents=asked, config=config),
+        # To its end: a stream that is left early is charged whole.
+        list(client.models.generate_content_stream(
+            model=GEMINI, contents=asked, config=config
+        ))[0],
+    ):
+        call = chunk.function_calls[0]
+        assert (call.name, call.args) == ("mail", {"text": f"call the tool: {TEXT}"}), call
+    # The turn after it: the model's part goes back with its signature.
+    result = types.Part.from_function_response(name="mail", response={"result": f"sent: {TEXT}"})
+    answer = client.models.generate_content(
+        model=GEMINI,
+        contents=[asked, chunk.candidates[0].content, types.Content(role="user", parts=[result])],
+        config=config,
+    )
+    assert answer.text == f"The tool said: sent: {TEXT}", answer
+
+    chat = client.chats.create(model=GEMINI, config=SHORT)
+    assert chat.send_message(TEXT).text == SAID
+    assert "".join(c.text or "" for c in chat.send_message_stream(TEXT)) == SAID
+
+    assert client.models.count_tokens(model=GEMINI, contents=TEXT).total_tokens > 0
+    vectors = client.models.embed_content(model="gemini-embedding-001", contents=[TEXT, "b"])
+    assert len(vectors.embeddings) == 2 and vectors.embeddings[0].values
+    assert any(m.name == f"models/{GEMINI}" for m in client.models.list())
+    assert client.models.get(model=GEMINI).name == f"models/{GEMINI}"
+
+
+async def all_async() -> None:
     async with openai.AsyncOpenAI() as client:
         answers = await asyncio.gather(
             *(client.chat.completions.create(**CHAT) for _ in range(20))
@@ -87,6 +160,15 @@ async def both_async() -> None:
         async with client.messages.stream(**MESSAGE) as stream:
             said = "".join([text async for text in stream.text_stream])
         assert said == SAID, said
+    client = genai.Client().aio
+    answer = await client.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+    assert answer.text == SAID, answer
+    said = ""
+    async for chunk in await client.models.generate_content_stream(
+        model=GEMINI, contents=TEXT, config=SHORT
+    ):
+        said += chunk.text or ""
+    assert said == SAID, said
 
 
 def refusals() -> None:
@@ -104,6 +186,20 @@ def refusals() -> None:
     except anthropic.APIStatusError as error:
         assert error.status_code == 402, error
         assert error.body["error"]["type"] == "billing_error", error.body
+    # Told to retry whatever it retries, it makes one request all the same.
+    options = types.HttpOptions(headers=headers, retry_options=types.HttpRetryOptions(attempts=3))
+    poor = genai.Client(http_options=options)
+    try:
+        poor.models.generate_content(model=GEMINI, contents=TEXT, config=SHORT)
+        raise AssertionError("not refused")
+    except errors.ClientError as error:
+        assert (error.code, error.status) == (402, "RESOURCE_EXHAUSTED"), error
+        assert "agent:poor" in error.message, error
+    try:
+        list(poor.models.generate_content_stream(model=GEMINI, contents=TEXT, config=SHORT))
+        raise AssertionError("not refused")
+    except errors.ClientError as error:
+        assert error.code == 402, error
     try:
         openai.OpenAI().chat.completions.create(**{**CHAT, "model": "unheard-of"})
         raise AssertionError("not refused")
@@ -111,8 +207,24 @@ def refusals() -> None:
         assert error.code == "unpriced_model", error
 
 
-openai_sync()
-anthropic_sync()
-asyncio.run(both_async())
-refusals()
+def broken() -> None:
+    """A stream that breaks off is an exception, never half an answer."""
+    options = types.HttpOptions(headers={"x-simulate": "close-after=700"})
+    client = genai.Client(http_options=options)
+    text = f"{TEXT} A text that is long enough to be cut."
+    try:
+        list(client.models.generate_content_stream(model=GEMINI, contents=text, config=SHORT))
+        raise AssertionError("a stream that broke off passed for a whole one")
+    except errors.APIError as error:
+        assert error.status == "UNAVAILABLE", error
+
+
+if sys.argv[1] == "broken":
+    broken()
+else:
+    openai_sync()
+    anthropic_sync()
+    gemini_sync()
+    asyncio.run(all_async())
+    refusals()
 print("all steps passed")

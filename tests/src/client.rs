@@ -197,6 +197,14 @@ pub fn chat_stream(text: &str) -> Value {
     body
 }
 
+/// A Gemini call with one user text; the model is in the path.
+pub fn content(text: &str) -> Value {
+    json!({
+        "contents": [{"role": "user", "parts": [{"text": text}]}],
+        "generationConfig": {"maxOutputTokens": 64},
+    })
+}
+
 /// An Anthropic call with one user text.
 pub fn message(text: &str) -> Value {
     json!({

@@ -43,7 +43,7 @@ impl World {
     /// A proxy whose `iron.toml` holds these lines besides its upstreams.
     ///
     /// `{provider}` stands for the provider's address in them. Without an `[[upstream]]` of their
-    /// own there are `openai` and `anthropic`, both at the provider.
+    /// own there are `openai`, `anthropic` and `gemini`, all at the provider.
     pub async fn with(lines: &str) -> Self {
         let provider = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -72,6 +72,11 @@ impl World {
             .without("authorization")
             .header("x-api-key", CALLER_KEY)
             .header("anthropic-version", "2023-06-01")
+    }
+
+    /// A client that speaks Gemini's dialect.
+    pub fn gemini(&self) -> Client {
+        self.client().without("authorization").header("x-goog-api-key", CALLER_KEY)
     }
 
     /// Where the state is.
@@ -121,7 +126,9 @@ pub fn policy(lines: &str, provider: &str) -> Policy {
         text.push_str("\n[proxy]\nlisten = \"127.0.0.1:0\"\n");
     }
     if !text.contains("[[upstream]]") {
-        for (name, dialect) in [("openai", "openai"), ("anthropic", "anthropic")] {
+        for (name, dialect) in
+            [("openai", "openai"), ("anthropic", "anthropic"), ("gemini", "gemini")]
+        {
             text.extend([format!(
                 "\n[[upstream]]\nname = \"{name}\"\ndialect = \"{dialect}\"\nbase_url = \"{provider}\"\n"
             )]);

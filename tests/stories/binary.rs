@@ -90,7 +90,8 @@ async fn usage_logs_and_status_tell_what_happened_while_it_runs_and_after() {
     let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let folder = folder(
         &provider,
-        "[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"1 USD\"\n",
+        "[[budget]]\nscope = \"organisation\"\nwindow = \"day\"\nlimit = \"1 USD\"\n\
+         [redact]\nanswers = \"detect\"\n",
     );
     let config = folder.path().join("iron.toml");
     let state = folder.path().join("state.db");
@@ -131,6 +132,7 @@ async fn usage_logs_and_status_tell_what_happened_while_it_runs_and_after() {
     assert_eq!(lines.lines().count(), 2, "{lines}");
     let call: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(call["findings"]["EMAIL"], 1, "{call}");
+    assert_eq!(call["answer_findings"], serde_json::json!({}), "its own value is no finding");
     assert!(call["timeline"]["upstream"].as_u64().is_some(), "{call}");
     let table = binary::run(&[&["logs"], &files[..]].concat());
     assert!(String::from_utf8_lossy(&table.stdout).contains("gpt-4o-mini"));

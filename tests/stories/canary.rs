@@ -3,7 +3,7 @@
 use iron_cli::simulator::Simulator;
 use iron_tests::World;
 use iron_tests::binary::Proxy;
-use iron_tests::client::{Client, chat_stream, message};
+use iron_tests::client::{Client, chat_stream, content, message};
 
 const CANARY: &str = "sk-proj-CANARYa8Xk2Qv7Lm4Zr9Tb3Yw6Nc1Pd5Sf0Gh8Jk2Lq7";
 const CANARY_MAIL: &str = "canary.of.the.story@example.org";
@@ -20,6 +20,8 @@ async fn a_secret_never_reaches_the_provider_the_state_the_metrics_or_an_error()
     assert!(client.chat(&text).await.said().contains(CANARY));
     client.stream("/v1/chat/completions", &chat_stream(&text)).await.rest().await;
     world.anthropic().post("/v1/messages", &message(&text)).await;
+    let gemini = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+    world.gemini().post(gemini, &content(&text)).await;
     let mut errors = String::new();
     for answer in [
         client.clone().header("x-iron-agent", "poor").chat(&text).await,
@@ -59,6 +61,7 @@ async fn a_secret_never_reaches_the_log_however_much_is_logged() {
     let url = provider.url();
     let text = format!(
         "[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n\
+         [[upstream]]\nname = \"gemini\"\ndialect = \"gemini\"\nbase_url = \"{url}\"\n\
          [redact.kinds]\nIBAN = \"block\"\n"
     );
     std::fs::write(&config, text).unwrap();
@@ -71,6 +74,11 @@ async fn a_secret_never_reaches_the_log_however_much_is_logged() {
     client.chat(&format!("{text} DE89370400440532013000")).await;
     client.clone().header("x-simulate", "garbage").chat(&text).await;
     client.post_bytes("/v1/chat/completions", format!("{{\"model\":\"{CANARY}")).await;
+    // A key in the address, of a call that passes and of calls that stop.
+    for path in ["gemini-2.5-flash:generateContent", "unheard-of:generateContent", "x:predict"] {
+        let path = format!("/v1beta/models/{path}?key=caller-key-of-the-story");
+        client.post(&path, &content(&text)).await;
+    }
     assert!(proxy.terminate());
     let logged = std::fs::read_to_string(&log).unwrap();
     assert!(logged.contains("invalid_body") && logged.contains("blocked"), "{logged}");

@@ -8,15 +8,21 @@
 )]
 
 mod abort;
+mod answers;
 mod binary;
 mod breaker;
 mod budgets;
 mod canary;
+mod corpus;
+mod docs;
 mod faults;
 mod fidelity;
+mod gemini;
 mod leak_benchmark;
 mod limits;
+mod recogniser;
 mod redaction;
 mod routing;
 mod sdk;
 mod stable;
+mod uploads;

@@ -5,6 +5,27 @@ use std::path::Path;
 use iron_tests::{World, python};
 use tokio::process::Command as AsyncCommand;
 
+/// Runs a story of the SDKs, which only the environment points at the proxy.
+async fn tell(python: &Path, world: &World, story: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/story.py");
+    let base = format!("http://{}", world.address);
+    let output = AsyncCommand::new(python)
+        .arg(script)
+        .arg(story)
+        .env("OPENAI_BASE_URL", format!("{base}/v1"))
+        .env("OPENAI_API_KEY", "sk-caller")
+        .env("ANTHROPIC_BASE_URL", &base)
+        .env("ANTHROPIC_API_KEY", "sk-ant-caller")
+        .env("GOOGLE_GEMINI_BASE_URL", &base)
+        .env("GEMINI_API_KEY", "google-caller")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("all steps passed"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_sdks_work_unchanged() {
     let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
@@ -12,24 +33,18 @@ async fn the_official_sdks_work_unchanged() {
         "[[budget]]\nscope = \"agent:poor\"\nwindow = \"day\"\nlimit = \"0.000001 USD\"\n",
     )
     .await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/story.py");
-    let base = format!("http://{}", world.address);
-    let output = AsyncCommand::new(python)
-        .arg(script)
-        .env("OPENAI_BASE_URL", format!("{base}/v1"))
-        .env("OPENAI_API_KEY", "sk-caller")
-        .env("ANTHROPIC_BASE_URL", &base)
-        .env("ANTHROPIC_API_KEY", "sk-ant-caller")
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("all steps passed"), "{said}");
+    tell(&python, &world, "all").await;
     for call in world.provider.received() {
         assert!(!call.text().contains("ada@example.org"), "{}", call.text());
     }
+    // One request for each refusal: two of the first SDKs, two of Google's.
+    let calls = world.calls().await;
+    assert_eq!(calls.iter().filter(|call| call.agent == "poor").count(), 4);
     let totals = world.totals().await;
     assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
     assert_eq!((totals.pending.0, totals.estimated.0), (0, 0));
+
+    // In a world of its own, since it is charged whole.
+    let world = World::plain().await;
+    tell(&python, &world, "broken").await;
 }

@@ -73,13 +73,12 @@ fn line(call: &CallRow, output: Output, zone: &TimeZone) -> String {
         .unwrap_or_default();
     let steps = call.timeline.as_object().into_iter().flatten();
     let micros: u64 = steps.filter_map(|(_, micros)| micros.as_u64()).sum();
-    let findings: Vec<String> = call
-        .findings
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(kind, count)| format!("{kind} x{count}"))
-        .collect();
+    let listed = |findings: &serde_json::Value, place: &str| -> Vec<String> {
+        let kinds = findings.as_object().into_iter().flatten();
+        kinds.map(|(kind, count)| format!("{kind} x{count}{place}")).collect()
+    };
+    let findings =
+        [listed(&call.findings, ""), listed(&call.answer_findings, " in the answer")].concat();
     let outcome = if call.outcome == "refused" || call.outcome == "failed" {
         format!("{}: {}", call.outcome, call.reason)
     } else {
@@ -120,6 +119,7 @@ fn object(call: &CallRow) -> serde_json::Value {
         "usage": call.usage,
         "cost_pico_usd": call.cost,
         "findings": call.findings,
+        "answer_findings": call.answer_findings,
         "timeline": call.timeline,
     })
 }

@@ -2,8 +2,10 @@
 
 mod correct;
 mod demo;
+mod explain;
 mod logs;
 mod policy;
+mod scan;
 mod status;
 mod up;
 mod usage;
@@ -65,8 +67,24 @@ pub fn run(iron: Iron) -> Result<(), Failure> {
             runtime()?.block_on(logs::logs(&files, output, follow, lines, agent.as_deref()))
         }
         Command::Status { files, output } => runtime()?.block_on(status::status(&files, output)),
+        Command::Scan { file, config, jsonl, show, check, kinds, output } => {
+            let engine = scan::engine(config, &kinds)?;
+            let found = if jsonl {
+                scan::lines(&engine, file.as_deref())?
+            } else {
+                scan::text(&engine, file.as_deref(), show, output)?
+            };
+            if check && found > 0 {
+                return Err(Failure::Other(anyhow::anyhow!("{found} findings")));
+            }
+            Ok(())
+        }
         Command::Policy { command } => match command {
             PolicyCommand::Check { files, output } => policy::check(&files, output),
+            PolicyCommand::Explain { text, key, files, output } => {
+                explain::explain(text, key.as_deref(), &files, output)
+            }
+            PolicyCommand::Kinds { files, output } => explain::kinds(&files, output),
             PolicyCommand::Prices { query, files, output } => {
                 policy::prices(query.as_deref(), &files, output)
             }

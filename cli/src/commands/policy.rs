@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use iron_policy::config::{Limits, SecretSource};
 use iron_policy::price::{ModelPrice, PriceList};
-use iron_policy::redact::KINDS;
+use iron_policy::redact::Modes;
 use iron_policy::types::{CLASSES, NanoUsd, TokenClass};
 use serde_json::{Value, json};
 
@@ -45,10 +45,10 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
             })
         })
         .collect();
-    let kinds: serde_json::Map<String, Value> = KINDS
-        .iter()
-        .map(|kind| (kind.name().to_owned(), json!(policy.redact.modes.of(*kind))))
-        .collect();
+    let names = policy.redact.kinds();
+    let kinds = |modes: &Modes| -> serde_json::Map<String, Value> {
+        names.iter().map(|kind| (kind.name().to_owned(), json!(modes.of(*kind)))).collect()
+    };
     let checked = json!({
         "source": source,
         "time_zone": policy.time_zone.iana_name(),
@@ -59,7 +59,8 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
         },
         "upstreams": upstreams,
         "budgets": budgets,
-        "redact": kinds,
+        "redact": kinds(&policy.redact.modes),
+        "redact_answers": kinds(&policy.redact.answers),
         "placeholder_secret": policy.redact.secret.as_ref().map(kept),
         "limits": limits(&policy.limits),
     });

@@ -71,8 +71,13 @@ fn greet(config: &Config, address: SocketAddr, state: &Path, simulated: bool) {
     let key = if simulated { "" } else { " -H \"authorization: Bearer $OPENAI_API_KEY\"" };
     let version = env!("CARGO_PKG_VERSION");
     say(&format!("Iron Cage {version} listens for agents at {base}"));
-    say(&format!("  base URLs  OpenAI {base}/v1, Anthropic {base}, by name {base}/UPSTREAM/v1"));
-    say(&format!("  agents     export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base}"));
+    say(&format!(
+        "  base URLs  OpenAI {base}/v1, Anthropic and Gemini {base}, by name {base}/UPSTREAM/v1"
+    ));
+    say(&format!(
+        "  agents     export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base} \\\n             \
+         GOOGLE_GEMINI_BASE_URL={base}"
+    ));
     say(&format!("  state      {} (configuration: {from})", state.display()));
     if simulated {
         say("\nNo provider is called: a simulated one answers, and its money is not real.");

@@ -60,6 +60,7 @@ pub struct Billed {
 pub(super) enum Vendor {
     OpenAi,
     Anthropic,
+    Gemini,
 }
 
 /// A model that the simulator serves.
@@ -93,6 +94,11 @@ const fn openai(name: &'static str, [input, cache_read, output]: [i64; 3]) -> Mo
     model_of(Vendor::OpenAi, name, [input, cache_read, input, input, output])
 }
 
+/// Input, cache read, output; Google's caches write themselves.
+const fn gemini(name: &'static str, [input, cache_read, output]: [i64; 3]) -> Model {
+    model_of(Vendor::Gemini, name, [input, cache_read, input, input, output])
+}
+
 /// Input, cache read, cache write of five minutes, of one hour, output.
 const fn claude(name: &'static str, prices: [i64; 5]) -> Model {
     model_of(Vendor::Anthropic, name, prices)
@@ -114,7 +120,7 @@ impl Model {
 
 /// Every model served.
 #[rustfmt::skip]
-pub(super) const MODELS: [Model; 22] = [
+pub(super) const MODELS: [Model; 27] = [
     openai("gpt-4o-mini",            [  150_000,    75_000,    600_000]),
     openai("gpt-4o",                 [2_500_000, 1_250_000, 10_000_000]),
     openai("gpt-4.1",                [2_000_000,   500_000,  8_000_000]),
@@ -140,6 +146,12 @@ pub(super) const MODELS: [Model; 22] = [
     claude("claude-sonnet-5",   [2_000_000, 200_000, 2_500_000,  4_000_000, 10_000_000]),
     claude("claude-sonnet-5-5", [2_000_000, 100_000, 2_500_000,  4_000_000, 10_000_000]),
     claude("claude-opus-5-5",   [4_000_000, 200_000, 5_000_000,  8_000_000, 20_000_000]),
+    gemini("gemini-2.5-flash",      [  300_000,  30_000,  2_500_000]),
+    gemini("gemini-2.5-flash-lite", [  100_000,  10_000,    400_000]),
+    gemini("gemini-2.5-pro",        [1_250_000, 125_000, 10_000_000])
+        .long(200_000, [2_500_000, 250_000, 2_500_000, 2_500_000, 15_000_000]),
+    gemini("gemini-3.8-flash",      [  750_000,  75_000,  3_750_000]),
+    gemini("gemini-embedding-001",  [  150_000, 150_000,          0]),
 ];
 
 /// The model of this name, also with a date behind it (`gpt-4o-2024-08-06`,

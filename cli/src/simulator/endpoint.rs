@@ -3,7 +3,6 @@
 use hyper::{HeaderMap, Method, header};
 use serde_json::Value;
 
-use super::anthropic;
 use super::behaviour::{Behaviour, Form};
 use super::bill::{self, Model, Usage, Vendor};
 use super::draft::Draft;
@@ -12,6 +11,7 @@ use super::records::Received;
 use super::refusal::Refusal;
 use super::request::{self, Asked};
 use super::sse::{self, Event, Piece};
+use super::{anthropic, gemini};
 
 /// An answer, ready to be delivered.
 #[derive(Debug)]
@@ -55,15 +55,15 @@ impl Prepared {
         }
     }
 
-    fn json(body: &Value) -> Self {
+    pub(super) fn json(body: &Value) -> Self {
         Self::free(200, "application/json", body.to_string())
     }
 
-    fn billed(self, charge: Charge) -> Self {
+    pub(super) fn billed(self, charge: Charge) -> Self {
         Self { charge: Some(charge), ..self }
     }
 
-    fn stream(events: &[Event], form: Form, charge: Charge) -> Self {
+    pub(super) fn stream(events: &[Event], form: Form, charge: Charge) -> Self {
         Self {
             status: 200,
             content_type: "text/event-stream; charset=utf-8".to_owned(),
@@ -81,6 +81,9 @@ pub(super) fn path(call: &Received) -> &str {
 
 /// Whose API a call speaks.
 pub(super) fn vendor(call: &Received) -> Vendor {
+    if gemini::is_meant(call) {
+        return Vendor::Gemini;
+    }
     let anthropic = path(call).starts_with("/v1/messages")
         || call.headers.contains_key("anthropic-version")
         || call.headers.contains_key("x-api-key");
@@ -92,6 +95,9 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
     let Received { method, body, .. } = call.call;
     let path = path(call.call);
     let vendor = vendor(call.call);
+    if vendor == Vendor::Gemini {
+        return gemini::answer(call, behaviour);
+    }
     authenticate(&call.call.headers, vendor)?;
     if method == Method::GET {
         return list_models(path, vendor).ok_or_else(|| unknown_url(call.call, vendor));
@@ -100,6 +106,10 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
         return Err(unknown_url(call.call, vendor));
     }
     let body: Value = serde_json::from_slice(body).map_err(|_| malformed(vendor))?;
+    if path == "/v1/moderations" {
+        require(&body, "input")?;
+        return Ok(Prepared::json(&moderation(call.number)));
+    }
     let model = known_model(&body, vendor)?;
     match path {
         "/v1/chat/completions" => {
@@ -149,13 +159,23 @@ pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepar
     }
 }
 
-const POSTED: [&str; 6] = [
+/// Nothing is ever wrong with what is moderated here.
+fn moderation(number: u64) -> Value {
+    serde_json::json!({
+        "id": format!("modr-simulated{number:08}"),
+        "model": "omni-moderation-latest",
+        "results": [{ "flagged": false, "categories": {}, "category_scores": {} }],
+    })
+}
+
+const POSTED: [&str; 7] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/messages",
     "/v1/messages/count_tokens",
+    "/v1/moderations",
 ];
 
 /// How an endpoint writes an answer down.
@@ -196,19 +216,19 @@ fn list_models(path: &str, vendor: Vendor) -> Option<Prepared> {
     if path == "/v1/models" {
         return Some(Prepared::json(&match vendor {
             Vendor::OpenAi => models::all(),
-            Vendor::Anthropic => anthropic::models(),
+            Vendor::Anthropic | Vendor::Gemini => anthropic::models(),
         }));
     }
     let name = path.strip_prefix("/v1/models/")?;
     bill::model(name).filter(|model| model.vendor == vendor)?;
     Some(Prepared::json(&match vendor {
         Vendor::OpenAi => models::one(name),
-        Vendor::Anthropic => anthropic::model(name),
+        Vendor::Anthropic | Vendor::Gemini => anthropic::model(name),
     }))
 }
 
 /// Any key will do, but there must be one.
-fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
+pub(super) fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str())
         .and_then(|value| value.strip_prefix("Bearer "))
@@ -216,7 +236,9 @@ fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Refusal> {
     match vendor {
         _ if bearer => Ok(()),
         Vendor::Anthropic if text("x-api-key").is_some_and(|key| !key.is_empty()) => Ok(()),
-        Vendor::Anthropic => Err(Refusal::new(401, "x-api-key header is required")),
+        Vendor::Anthropic | Vendor::Gemini => {
+            Err(Refusal::new(401, "x-api-key header is required"))
+        }
         Vendor::OpenAi => Err(Refusal::new(
             401,
             "You didn't provide an API key. You need to provide your API key in an Authorization \
@@ -229,7 +251,7 @@ fn known_model(body: &Value, vendor: Vendor) -> Result<&'static Model, Refusal> 
     let Some(name) = body["model"].as_str() else {
         return Err(match vendor {
             Vendor::OpenAi => Refusal::new(400, "you must provide a model parameter"),
-            Vendor::Anthropic => Refusal::new(400, "model: Field required"),
+            Vendor::Anthropic | Vendor::Gemini => Refusal::new(400, "model: Field required"),
         });
     };
     bill::model(name).filter(|model| model.vendor == vendor).ok_or_else(|| match vendor {
@@ -238,7 +260,7 @@ fn known_model(body: &Value, vendor: Vendor) -> Result<&'static Model, Refusal> 
                 format!("The model `{name}` does not exist or you do not have access to it.");
             Refusal::new(404, message).code("model_not_found")
         }
-        Vendor::Anthropic => Refusal::new(404, format!("model: {name}")),
+        Vendor::Anthropic | Vendor::Gemini => Refusal::new(404, format!("model: {name}")),
     })
 }
 
@@ -274,7 +296,7 @@ fn malformed(vendor: Vendor) -> Refusal {
                  aren't using your HTTP library correctly. The API expects a JSON payload, but \
                  what was sent was not valid JSON.)"
             }
-            Vendor::Anthropic => "The request body is not valid JSON",
+            Vendor::Anthropic | Vendor::Gemini => "The request body is not valid JSON",
         },
     )
 }
@@ -284,6 +306,6 @@ fn unknown_url(call: &Received, vendor: Vendor) -> Refusal {
         Vendor::OpenAi => {
             Refusal::new(404, format!("Invalid URL ({} {})", call.method, path(call)))
         }
-        Vendor::Anthropic => Refusal::new(404, "Not found"),
+        Vendor::Anthropic | Vendor::Gemini => Refusal::new(404, "Not found"),
     }
 }

@@ -1,18 +1,18 @@
 //! A provider that speaks the real wire format, streams, sends its own bill and fails on demand.
 //!
 //! It stands where a real provider would: behind the proxy of `iron up --simulate` and
-//! `iron demo`, and as the scripted upstream of the end-to-end tests. It answers OpenAI's and
-//! Anthropic's endpoints over plain HTTP/1.1, echoing the last user text, so that what left as a
-//! placeholder comes back as one.
+//! `iron demo`, and as the scripted upstream of the end-to-end tests. It answers OpenAI's,
+//! Anthropic's and Google's endpoints over plain HTTP/1.1, echoing the last user text, so that
+//! what left as a placeholder comes back as one.
 //!
 //! A call's way: `server` reads it and remembers it in `records`; `script` (or the call's
 //! `x-simulate` header, see `directive`) names the [`Behaviour`]; `endpoint` checks it as the
-//! provider would; `request` says what it asks; `draft` makes the answer, and `openai` or
-//! `anthropic` write it down; `delivery` sends it at the pace and with the mishaps that were
+//! provider would; `request` says what it asks; `draft` makes the answer, and `openai`,
+//! `anthropic` or `gemini` write it down; `delivery` sends it at the pace and with the mishaps that were
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
-//! is there to check. It knows no images, audio, batches or files, and no HTTP/2 or TLS.
+//! is there to check. It knows no images, audio or batches, and no HTTP/2 or TLS.
 
 mod anthropic;
 mod behaviour;
@@ -21,6 +21,8 @@ mod delivery;
 mod directive;
 mod draft;
 mod endpoint;
+mod files;
+mod gemini;
 mod openai;
 mod records;
 mod refusal;
@@ -44,6 +46,7 @@ pub use directive::DirectiveError;
 pub use records::{Counts, Received};
 pub use script::When;
 
+use files::Files;
 use records::Records;
 use script::Script;
 
@@ -63,6 +66,7 @@ pub struct Simulator {
 struct World {
     records: Records,
     script: Script,
+    files: Files,
 }
 
 impl Simulator {

@@ -21,6 +21,10 @@ impl Refusal {
         let message = match (status, vendor) {
             (401, Vendor::OpenAi) => "Incorrect API key provided.",
             (401, Vendor::Anthropic) => "invalid x-api-key",
+            (401, Vendor::Gemini) => "Request had invalid authentication credentials.",
+            (429, Vendor::Gemini) => "You exceeded your current quota, please check your plan.",
+            (500, Vendor::Gemini) => "An internal error has occurred. Please retry.",
+            (503, Vendor::Gemini) => "The model is overloaded. Please try again later.",
             (402, _) => "Your credit balance is too low to access the API.",
             (403, _) => "Your API key does not have permission to use this resource.",
             (413, _) => "Request exceeds the maximum size.",
@@ -69,6 +73,11 @@ impl Refusal {
                 "error": { "type": anthropic(self.status), "message": self.message },
                 "request_id": request_id,
             }),
+            Vendor::Gemini => json!({ "error": {
+                "code": self.status,
+                "message": self.message,
+                "status": gemini(self.status),
+            }}),
         }
     }
 }
@@ -81,6 +90,20 @@ fn openai(status: u16) -> (&'static str, Option<&'static str>) {
         429 => ("requests", Some("rate_limit_exceeded")),
         500.. => ("server_error", None),
         _ => ("invalid_request_error", None),
+    }
+}
+
+/// `status` as Google's troubleshooting guide lists it by status.
+fn gemini(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        503 | 529 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn input_tokens(body: &Value) -> u64 {
     read.sum::<u64>().max(1)
 }
 
-fn leaf_tokens(value: &Value) -> u64 {
+pub(super) fn leaf_tokens(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) => 0,
         Value::Number(_) => 1,

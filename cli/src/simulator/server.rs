@@ -23,6 +23,7 @@ use super::bill::Vendor;
 use super::delivery::{Call, Delivery, Farewell, Plan, gzip, suffer};
 use super::directive;
 use super::endpoint::{self, Numbered, Prepared};
+use super::gemini;
 use super::records::Received;
 use super::refusal::Refusal;
 
@@ -111,7 +112,7 @@ async fn answer(
         Ok(behaviour) if whole => {
             let created = received.at.duration_since(UNIX_EPOCH).unwrap_or_default();
             let numbered = Numbered { call: &received, number, created: created.as_secs() };
-            let prepared = prepare(numbered, &behaviour, vendor);
+            let prepared = prepare(&world, numbered, &behaviour, vendor);
             (behaviour, prepared)
         }
         Ok(behaviour) => (behaviour, Err(Refusal::of_status(413, vendor))),
@@ -158,7 +159,7 @@ async fn answer(
     Ok(response.map(|()| Delivery::new(call, plan, behaviour.pace.gap)))
 }
 
-/// The one field that an order can be bound to.
+/// The one field that an order can be bound to, where the path does not say it.
 #[derive(Deserialize)]
 struct Named {
     model: String,
@@ -173,13 +174,22 @@ fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
             .map_err(|error: super::DirectiveError| Refusal::new(400, error.to_string()));
     }
     let named = serde_json::from_slice::<Named>(&received.body).ok();
-    let model = named.map(|named| named.model);
+    let path_model = gemini::model_in(endpoint::path(received)).map(str::to_owned);
+    let model = path_model.or(named.map(|named| named.model));
     Ok(world.script.behaviour(endpoint::path(received), model.as_deref()))
 }
 
-fn prepare(call: Numbered<'_>, behaviour: &Behaviour, vendor: Vendor) -> Result<Prepared, Refusal> {
+fn prepare(
+    world: &World,
+    call: Numbered<'_>,
+    behaviour: &Behaviour,
+    vendor: Vendor,
+) -> Result<Prepared, Refusal> {
     match &behaviour.answer {
-        Answer::Generate => endpoint::answer(call, behaviour),
+        Answer::Generate => {
+            let file = world.files.answer(call, vendor);
+            file.unwrap_or_else(|| endpoint::answer(call, behaviour))
+        }
         Answer::Refuse(status) => Err(Refusal::of_status(*status, vendor)),
         Answer::Literal { status, content_type, body } => {
             Ok(Prepared::free(*status, content_type, body.clone()))
@@ -201,6 +211,11 @@ fn provider_headers(headers: &mut HeaderMap, vendor: Vendor, request_id: &str, t
             set(headers, "x-ratelimit-limit-tokens", "2000000");
             set(headers, "x-ratelimit-remaining-tokens", "1999000");
             set(headers, "x-ratelimit-reset-tokens", "30ms");
+        }
+        Vendor::Gemini => {
+            set(headers, "x-request-id", request_id);
+            set(headers, "server-timing", &format!("gfet4t7; dur={}", took.as_millis()));
+            set(headers, "x-gemini-service-tier", "standard");
         }
         Vendor::Anthropic => {
             set(headers, "request-id", request_id);

@@ -39,6 +39,16 @@ impl Event {
         Self { name: None, data: "[DONE]".to_owned(), tokens: 0 }
     }
 
+    /// Its data.
+    pub(super) fn text(&self) -> &str {
+        &self.data
+    }
+
+    /// The tokens that were generated for it.
+    pub(super) const fn cost(&self) -> u64 {
+        self.tokens
+    }
+
     /// With the tokens that were generated for it.
     pub(super) fn tokens(mut self, tokens: u64) -> Self {
         self.tokens = tokens;

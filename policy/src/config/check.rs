@@ -1,21 +1,19 @@
 //! From the file's words to a policy that holds together.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Redact, Reserve, Route, SecretSource, Upstream};
+use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, redact};
 use crate::breaker;
-use crate::redact::Modes;
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
 const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
 
-pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
+pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
     let time_zone = match file.time_zone.as_deref() {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name).map_err(|_| {
@@ -40,9 +38,6 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
                 })
         })
         .collect::<Result<_, _>>()?;
-    if file.redact.remember == 0 {
-        return Err(wrong("redact.remember must be at least 1"));
-    }
     Ok(Policy {
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
@@ -55,11 +50,7 @@ pub(super) fn check(file: File) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
-        redact: Redact {
-            modes: modes(&file.redact),
-            remember: file.redact.remember,
-            secret: secret(file.redact.secret_env, file.redact.secret_file)?,
-        },
+        redact: redact::check(file.redact, text)?,
         limits: file.limits,
         agents: agents(file.agent)?,
         prices: file.price,
@@ -140,7 +131,7 @@ fn upstreams(
         .collect()
 }
 
-/// OpenAI and Anthropic, for a file that names no upstream.
+/// OpenAI, Anthropic and Google, for a file that names no upstream.
 fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
     Ok(vec![
         raw::Upstream::builtin(
@@ -154,6 +145,12 @@ fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
             Dialect::Anthropic,
             "https://api.anthropic.com",
             "ANTHROPIC_API_KEY",
+        ),
+        raw::Upstream::builtin(
+            "gemini".parse::<Name>()?,
+            Dialect::Gemini,
+            "https://generativelanguage.googleapis.com",
+            "GEMINI_API_KEY",
         ),
     ])
 }
@@ -176,30 +173,4 @@ fn base_url(name: &Name, url: &str) -> Result<String, ConfigError> {
         return Err(error("must be a plain address without a query"));
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn modes(raw: &raw::Redact) -> Modes {
-    raw.kinds.iter().fold(Modes::all(raw.mode), |modes, (kind, mode)| modes.with(*kind, *mode))
-}
-
-/// Where the secret is that keys placeholders.
-fn secret(
-    variable: Option<String>,
-    file: Option<PathBuf>,
-) -> Result<Option<SecretSource>, ConfigError> {
-    match (variable, file) {
-        (None, None) => Ok(None),
-        (Some(variable), None) if variable.is_empty() || variable.contains(['=', '\0']) => {
-            Err(wrong("redact.secret_env must be the name of an environment variable"))
-        }
-        (Some(variable), None) => Ok(Some(SecretSource::Variable(variable))),
-        // Not relative: another working folder would silently make another secret.
-        (None, Some(file)) if !file.is_absolute() => {
-            Err(wrong(format!("redact.secret_file `{}` must be an absolute path", file.display())))
-        }
-        (None, Some(file)) => Ok(Some(SecretSource::File(file))),
-        (Some(_), Some(_)) => Err(wrong(
-            "redact.secret_env and redact.secret_file exclude each other: keep one of them",
-        )),
-    }
 }

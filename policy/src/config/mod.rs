@@ -6,22 +6,22 @@
 
 mod check;
 mod raw;
+mod redact;
 mod suggest;
 mod text;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact, SecretSource};
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
-use crate::redact::Modes;
 use crate::types::{Dialect, Name};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
@@ -141,26 +141,6 @@ pub struct Reserve {
     pub tool_calls: u64,
 }
 
-/// `[redact]`
-#[derive(Debug, Clone)]
-pub struct Redact {
-    /// The mode of each kind of finding.
-    pub modes: Modes,
-    /// Values remembered per session, to be restored in answers.
-    pub remember: usize,
-    /// The secret that keys placeholders; a random one per process where there is none.
-    pub secret: Option<SecretSource>,
-}
-
-/// Where a secret is kept. What it holds is never part of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// The environment variable of this name.
-    Variable(String),
-    /// The file at this absolute path.
-    File(PathBuf),
-}
-
 /// Limits on a rate; none where absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,7 +177,7 @@ pub struct ConfigError {
 impl Policy {
     /// Reads the text of an `iron.toml`. An empty text is a valid one: the defaults.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        check::check(raw::parse(text)?)
+        check::check(raw::parse(text)?, text)
     }
 
     /// The upstream of this name.
@@ -226,7 +206,7 @@ mod tests {
         let policy = Policy::parse("").unwrap();
         assert_eq!(policy.proxy.listen, "127.0.0.1:4141".parse().unwrap());
         let names: Vec<_> = policy.upstreams.iter().map(|u| u.name.as_str()).collect();
-        assert_eq!(names, ["openai", "anthropic"]);
+        assert_eq!(names, ["openai", "anthropic", "gemini"]);
         assert!(policy.proxy.passthrough);
     }
 
@@ -286,6 +266,28 @@ mod tests {
     }
 
     #[test]
+    fn answers_have_modes_of_their_own_and_none_is_reversible() {
+        use crate::redact::{Kind, Mode};
+        let policy = Policy::parse(
+            "[redact]\nanswers = \"mask\"\n[redact.answer_kinds]\nIP = \"off\"\nIBAN = \"block\"\n",
+        )
+        .unwrap();
+        let answers = policy.redact.answers;
+        let modes = [Kind::Email, Kind::Ip, Kind::Iban].map(|kind| answers.of(kind));
+        assert_eq!(modes, [Mode::Mask, Mode::Off, Mode::Block]);
+        assert_eq!(policy.redact.modes.of(Kind::Iban), Mode::Reversible);
+        assert_eq!(Policy::parse("").unwrap().redact.answers.of(Kind::Iban), Mode::Off);
+        for text in [
+            "[redact]\nanswers = \"reversible\"\n",
+            "[redact.answer_kinds]\nEMAIL = \"reversible\"\n",
+        ] {
+            let error = Policy::parse(text).unwrap_err();
+            assert_eq!(error.line, Some(2), "{error}");
+            assert!(error.message.contains("put back on the way to the agent"), "{error}");
+        }
+    }
+
+    #[test]
     fn values_that_do_not_hold_together_are_refused() {
         let upstream = |name: &str, url: &str| {
             format!("[[upstream]]\nname = \"{name}\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n")
@@ -299,9 +301,6 @@ mod tests {
             ("[[route]]\nmodel = \"m\"\nupstream = \"nowhere\"\n".to_owned(), "nowhere"),
             ("time_zone = \"Mars/Olympus\"\n".to_owned(), "Mars/Olympus"),
             ("[proxy]\nbudget_status = 200\n".to_owned(), "402 or 429"),
-            ("[redact]\nsecret_env = \"A\"\nsecret_file = \"/b\"\n".to_owned(), "one of them"),
-            ("[redact]\nsecret_file = \"b\"\n".to_owned(), "absolute"),
-            ("[redact]\nsecret_env = \"\"\n".to_owned(), "name"),
         ] {
             let error = Policy::parse(&text).unwrap_err();
             assert!(error.message.contains(said), "{text}: {error}");

@@ -1,17 +1,15 @@
 //! The file as it is written. Every key is known here; what it means is decided in `check`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::text::duration;
-use super::{ConfigError, Durability, Limits, OnAbort, suggest};
+use super::{ConfigError, Durability, Limits, OnAbort, redact, suggest};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
-use crate::redact::{Kind, Mode};
 use crate::types::{Dialect, Name};
 
 #[derive(Deserialize, Default)]
@@ -24,7 +22,7 @@ pub(super) struct File {
     pub(super) route: Vec<Route>,
     pub(super) budget: Vec<Budget>,
     pub(super) reserve: Reserve,
-    pub(super) redact: Redact,
+    pub(super) redact: redact::Raw,
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
     pub(super) agent: Vec<Agent>,
@@ -148,28 +146,6 @@ pub(super) struct Reserve {
 impl Default for Reserve {
     fn default() -> Self {
         Self { clamp: false, default_max_output: None, tool_calls: 8 }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Redact {
-    pub(super) mode: Mode,
-    pub(super) kinds: std::collections::BTreeMap<Kind, Mode>,
-    pub(super) remember: usize,
-    pub(super) secret_env: Option<String>,
-    pub(super) secret_file: Option<PathBuf>,
-}
-
-impl Default for Redact {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Reversible,
-            kinds: std::collections::BTreeMap::new(),
-            remember: 10_000,
-            secret_env: None,
-            secret_file: None,
-        }
     }
 }
 

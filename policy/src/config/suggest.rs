@@ -8,14 +8,19 @@ pub(super) fn with_suggestion(message: &str) -> String {
     let Some(unknown) = words.next().filter(|_| message.starts_with("unknown ")) else {
         return message.to_owned();
     };
-    let nearest = words
-        .map(|known| (distance(unknown, known), known))
-        .filter(|(far, known)| *far <= 1 + known.len() / 3)
-        .min();
-    match nearest {
-        Some((_, known)) => format!("unknown key `{unknown}`: did you mean `{known}`?"),
+    match nearest(unknown, words) {
+        Some(known) => format!("unknown key `{unknown}`: did you mean `{known}`?"),
         None => message.to_owned(),
     }
+}
+
+/// The known word nearest to an unknown one, if one is near.
+pub(super) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|known| (distance(unknown, known), known))
+        .filter(|(far, known)| *far <= 1 + known.len() / 3)
+        .min()
+        .map(|(_, known)| known)
 }
 
 /// Levenshtein's distance, over one row.

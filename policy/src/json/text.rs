@@ -21,6 +21,23 @@ impl<'a> Text<'a> {
         Self::new(raw, at, false)
     }
 
+    /// The same string in a document that has `by` more bytes before it.
+    #[must_use]
+    pub const fn moved(mut self, by: usize) -> Self {
+        self.at += by;
+        self
+    }
+
+    /// The inside of a string literal that is no part of a document; its escapes must be valid.
+    pub(crate) const fn literal(raw: &'a str) -> Self {
+        Self::literal_at(raw, 0)
+    }
+
+    /// The same where it stands at byte `at` of a document.
+    pub(crate) const fn literal_at(raw: &'a str, at: usize) -> Self {
+        Self::new(raw, at, true)
+    }
+
     /// The characters as they stand in the document, escapes and all.
     pub const fn raw(&self) -> &'a str {
         self.raw

@@ -8,16 +8,23 @@
 //! What parsers disagree about is refused here ([`BadBody`]): a key that two readers would
 //! understand differently must not decide about money.
 
+mod form;
+mod gemini;
+mod lines;
+mod multipart;
 mod path;
 mod positions;
 mod walk;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+pub use form::{BadForm, redact_form};
+pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
 
-use crate::json::{JsonError, Text};
+use crate::json::JsonError;
 use crate::redact::{Edit, Span};
 use crate::types::Dialect;
 
@@ -36,6 +43,18 @@ pub enum Endpoint {
     Messages,
     /// Anthropic `POST /v1/messages/count_tokens`: free, but its text is redacted all the same.
     CountTokens,
+    /// OpenAI `POST /v1/moderations`: free as well, and may name no model.
+    Moderations,
+    /// Gemini `POST /v1beta/models/MODEL:generateContent`.
+    GenerateContent,
+    /// Gemini `POST /v1beta/models/MODEL:streamGenerateContent`.
+    StreamGenerateContent,
+    /// Gemini `POST /v1beta/models/MODEL:countTokens`: free, as Anthropic's.
+    GeminiCountTokens,
+    /// Gemini `POST /v1beta/models/MODEL:embedContent`.
+    EmbedContent,
+    /// Gemini `POST /v1beta/models/MODEL:batchEmbedContents`.
+    BatchEmbedContents,
 }
 
 impl Endpoint {
@@ -48,25 +67,48 @@ impl Endpoint {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::Moderations => "moderations",
+            Self::GenerateContent => "generateContent",
+            Self::StreamGenerateContent => "streamGenerateContent",
+            Self::GeminiCountTokens => "countTokens",
+            Self::EmbedContent => "embedContent",
+            Self::BatchEmbedContents => "batchEmbedContents",
         }
     }
 
     /// Whose API the operation belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::Embeddings
+            | Self::Moderations => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
-            _ => Dialect::OpenAi,
+            Self::GenerateContent
+            | Self::StreamGenerateContent
+            | Self::GeminiCountTokens
+            | Self::EmbedContent
+            | Self::BatchEmbedContents => Dialect::Gemini,
         }
     }
 
     /// True where a call costs nothing whatever it says.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::CountTokens)
+        matches!(self, Self::CountTokens | Self::GeminiCountTokens | Self::Moderations)
     }
 
     /// True where a call produces output tokens.
     pub const fn has_output(self) -> bool {
-        !matches!(self, Self::Embeddings | Self::CountTokens)
+        !matches!(
+            self,
+            Self::Embeddings
+                | Self::CountTokens
+                | Self::Moderations
+                | Self::GeminiCountTokens
+                | Self::EmbedContent
+                | Self::BatchEmbedContents
+        )
     }
 
     /// True where usage in a stream must be asked for with `stream_options.include_usage`.
@@ -80,7 +122,13 @@ impl Endpoint {
             Self::ChatCompletions => Some("max_completion_tokens"),
             Self::Completions | Self::Messages => Some("max_tokens"),
             Self::Responses => Some("max_output_tokens"),
-            Self::Embeddings | Self::CountTokens => None,
+            Self::GenerateContent | Self::StreamGenerateContent => Some("maxOutputTokens"),
+            Self::Embeddings
+            | Self::CountTokens
+            | Self::Moderations
+            | Self::GeminiCountTokens
+            | Self::EmbedContent
+            | Self::BatchEmbedContents => None,
         }
     }
 }
@@ -88,8 +136,9 @@ impl Endpoint {
 /// What a body asks for. Borrows from the body.
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the body")]
 pub struct Outline<'a> {
-    /// The model's name as the caller wrote it.
-    pub model: Text<'a>,
+    /// The model's name as the caller wrote it, in the body or in the path; empty where none need
+    /// be named.
+    pub model: Cow<'a, str>,
     /// Whether the answer is to be a stream.
     pub stream: bool,
     /// The caller's limit on output tokens, the largest where several are given.
@@ -111,6 +160,8 @@ pub struct Outline<'a> {
     pub tools: u64,
     /// Tools that the provider runs, and may bill, on its side.
     pub hosted_tools: u64,
+    /// Tools that the provider runs without a price of their own: what they read is input.
+    pub unbilled_tools: u64,
     /// The caller's limit on calls of those, where given.
     pub max_tool_calls: Option<u64>,
     /// The `detail` of each image.
@@ -128,10 +179,25 @@ pub struct Outline<'a> {
     pub spans: Vec<Span<'a>>,
     /// `stream_options`, as far as it concerns usage.
     usage_option: UsageOption,
+    /// Where a limit on output goes that the caller did not set.
+    limit_place: LimitPlace,
     /// Just inside the top-level object.
     head: usize,
     /// True where that object has no members yet.
     empty: bool,
+}
+
+/// Where a limit on output is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum LimitPlace {
+    /// At the top.
+    Top,
+    /// In an object at the top that is not there yet.
+    NewConfig,
+    /// In an object that is there: insert here; true where it is empty.
+    Config(usize, bool),
+    /// In an object in whose place there is null: replace this value.
+    NullConfig(Range<usize>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,9 +252,22 @@ impl fmt::Debug for Outline<'_> {
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a body of this endpoint.
+    /// Reads a body of this endpoint, whose model is named in the body.
     pub fn read(body: &'a [u8], endpoint: Endpoint) -> Result<Self, BadBody> {
-        walk::walk(body, endpoint)
+        Self::read_for(body, endpoint, None)
+    }
+
+    /// Reads a body of this endpoint; `model` is what the path names, where it names one.
+    pub fn read_for(
+        body: &'a [u8],
+        endpoint: Endpoint,
+        model: Option<&str>,
+    ) -> Result<Self, BadBody> {
+        match (endpoint.dialect(), model) {
+            (Dialect::Gemini, Some(model)) => gemini::walk(body, endpoint, model),
+            (Dialect::Gemini, None) => Err(BadBody::NoModel),
+            _ => walk::walk(body, endpoint),
+        }
     }
 
     /// True where the caller asked for usage in the stream itself.
@@ -214,11 +293,56 @@ impl<'a> Outline<'a> {
     /// The edits that lower (or set) the limit on output tokens.
     pub fn limit_output(&self, endpoint: Endpoint, limit: u64) -> Vec<Edit> {
         if self.max_output_at.is_empty() {
-            let member = |field| self.insert(format!("\"{field}\":{limit}"));
-            return endpoint.output_limit_field().map(member).into_iter().collect();
+            let write = |field| self.write_limit(format!("\"{field}\":{limit}"));
+            return endpoint.output_limit_field().map(write).into_iter().collect();
         }
         let lower = |range: &Range<usize>| Edit { range: range.clone(), with: limit.to_string() };
         self.max_output_at.iter().map(lower).collect()
+    }
+
+    /// What a body without members asks for; `head` is just inside its object.
+    fn empty(head: usize, limit_place: LimitPlace) -> Self {
+        Self {
+            model: Cow::Borrowed(""),
+            stream: false,
+            max_output: None,
+            max_output_at: Vec::new(),
+            choices: 1,
+            service_tier: None,
+            speed: false,
+            regional: false,
+            messages: 0,
+            tools: 0,
+            hosted_tools: 0,
+            unbilled_tools: 0,
+            max_tool_calls: None,
+            images: Vec::new(),
+            media_bytes: 0,
+            audio_bytes: 0,
+            hidden_input: false,
+            predicted: false,
+            spans: Vec::with_capacity(16),
+            usage_option: UsageOption::Absent,
+            limit_place,
+            head,
+            empty: true,
+        }
+    }
+
+    fn write_limit(&self, mut member: String) -> Edit {
+        match &self.limit_place {
+            LimitPlace::Top => self.insert(member),
+            LimitPlace::NewConfig => self.insert(format!("\"generationConfig\":{{{member}}}")),
+            LimitPlace::Config(at, empty) => {
+                if !empty {
+                    member.push(',');
+                }
+                Edit { range: *at..*at, with: member }
+            }
+            LimitPlace::NullConfig(range) => {
+                Edit { range: range.clone(), with: format!("{{{member}}}") }
+            }
+        }
     }
 
     fn insert(&self, mut member: String) -> Edit {
@@ -255,7 +379,7 @@ mod tests {
                "max_tokens":10,"max_completion_tokens":20,"n":3,"stream":true,"model":"gpt-4o"}"#,
         )
         .unwrap();
-        assert_eq!(outline.model.raw(), "gpt-4o");
+        assert_eq!(outline.model, "gpt-4o");
         assert!(outline.stream);
         assert_eq!((outline.max_output, outline.choices, outline.messages), (Some(20), 3, 4));
         assert_eq!(outline.images, [Some("low")]);

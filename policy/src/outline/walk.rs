@@ -1,9 +1,11 @@
 //! The one pass over a body.
 
+use std::borrow::Cow;
+
 use super::positions::Region;
-use super::{BadBody, Endpoint, Outline, UsageOption};
+use super::{BadBody, Endpoint, LimitPlace, Outline, UsageOption};
 use crate::json::{Event, Reader, Text};
-use crate::redact::{Span, SpanKind};
+use crate::redact::{Span, SpanKind, is_telling};
 
 /// An open container.
 struct Frame<'a> {
@@ -38,29 +40,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
         best_of: 1,
         in_order: true,
         stack: Vec::with_capacity(16),
-        out: Outline {
-            model: EMPTY,
-            stream: false,
-            max_output: None,
-            max_output_at: Vec::new(),
-            choices: 1,
-            service_tier: None,
-            speed: false,
-            regional: false,
-            messages: 0,
-            tools: 0,
-            hosted_tools: 0,
-            max_tool_calls: None,
-            images: Vec::new(),
-            media_bytes: 0,
-            audio_bytes: 0,
-            hidden_input: false,
-            predicted: false,
-            spans: Vec::with_capacity(16),
-            usage_option: UsageOption::Absent,
-            head: reader.position(),
-            empty: true,
-        },
+        out: Outline::empty(reader.position(), LimitPlace::Top),
     };
     walk.stack.push(Frame::new(Region::Api, false, ""));
     while let Some(event) = reader.next()? {
@@ -68,8 +48,6 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
     }
     walk.end()
 }
-
-const EMPTY: Text<'static> = Text::plain("", 0);
 
 /// The top-level fields that may stand only once, and their bits in [`Walk::seen`].
 const ONCE: [&str; 11] = [
@@ -289,7 +267,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &str, kind: Scalar, reader: &Reader<'a>) -> Result<(), BadBody> {
+    fn scalar(&mut self, value: &'a str, kind: Scalar, reader: &Reader<'a>) -> Result<(), BadBody> {
         let depth = self.stack.len();
         let Some(frame) = self.stack.last() else {
             return Ok(());
@@ -309,6 +287,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if depth != 1 {
+            // In the caller's own structures a number may be personal: its key says so.
+            if frame.region == Region::Free && kind == Scalar::Number && is_telling(key) {
+                let text = Text::plain(value, range.start);
+                self.out.spans.push(Span { text, key: Some(key), kind: SpanKind::Number });
+            }
             return Ok(());
         }
         match (key, kind) {
@@ -336,7 +319,12 @@ impl<'a> Walk<'a> {
     }
 
     fn end(mut self) -> Result<Outline<'a>, BadBody> {
-        self.out.model = self.model.ok_or(BadBody::NoModel)?;
+        self.out.model = match self.model {
+            Some(model) => model.decode(),
+            // A moderation has a default model.
+            None if self.endpoint == Endpoint::Moderations => Cow::Borrowed(""),
+            None => return Err(BadBody::NoModel),
+        };
         let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);
         if !self.in_order {
@@ -355,7 +343,7 @@ enum Scalar {
 }
 
 /// A string that looks like a JSON container is one, as in a tool call's arguments.
-fn kind_of(text: &Text<'_>) -> SpanKind {
+pub(super) fn kind_of(text: &Text<'_>) -> SpanKind {
     let json = text.raw().trim_start().starts_with(['{', '[']);
     if json { SpanKind::Json } else { SpanKind::Plain }
 }
@@ -368,7 +356,7 @@ fn known(key: &str) -> &'static str {
 const MOST: u64 = 1_000_000_000;
 
 /// A count as JSON writes it: providers refuse signs, fractions and exponents here, so we do.
-fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
+pub(super) fn natural(field: &'static str, number: &str) -> Result<u64, BadBody> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     number
         .parse()

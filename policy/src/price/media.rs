@@ -12,15 +12,23 @@ const MOST_ORIGINAL_PATCHES: u64 = 10_000;
 /// Anthropic's highest resolution: 2576 pixels on the longer side, `w x h / 750` tokens.
 const ANTHROPIC_MOST: u64 = 4_784;
 
-/// The most tokens that one image counts as.
+/// Gemini 3 and later: an image at `MEDIA_RESOLUTION_ULTRA_HIGH`, twice what one has by default.
+const GEMINI_MOST: u64 = 2_240;
+
+/// The most tokens that one image counts as; none where only the context window bounds it.
 ///
 /// Sources: OpenAI, "Images and vision", section "Calculating costs" (tiles: a base and a price
 /// per tile by model; patches: a multiplier by model); Anthropic, "Vision", section "Evaluate
-/// image size". A model that neither names gets the largest of its provider's rules.
-pub fn image_tokens(dialect: Dialect, model: &str, detail: Option<&str>) -> u64 {
+/// image size"; Google, "Media resolution", section "Token counts" (before Gemini 3, tiles whose
+/// number depends on an image's shape, which nobody here looks at). A model that neither names gets the largest of its provider's rules.
+pub fn image_tokens(dialect: Dialect, model: &str, detail: Option<&str>) -> Option<u64> {
     match dialect {
-        Dialect::Anthropic => ANTHROPIC_MOST,
-        Dialect::OpenAi => openai(model, detail),
+        Dialect::Anthropic => Some(ANTHROPIC_MOST),
+        Dialect::OpenAi => Some(openai(model, detail)),
+        Dialect::Gemini => {
+            let counted = ["gemini-3", "gemini-4"].iter().any(|name| model.starts_with(name));
+            counted.then_some(GEMINI_MOST)
+        }
     }
 }
 
@@ -58,12 +66,14 @@ mod tests {
 
     #[test]
     fn the_published_rules_give_these_bounds() {
-        let openai = |model, detail| image_tokens(Dialect::OpenAi, model, detail);
+        let openai = |model, detail| image_tokens(Dialect::OpenAi, model, detail).unwrap();
         assert_eq!(openai("gpt-4o", Some("low")), 85);
         assert_eq!(openai("gpt-4o", None), 1_445);
         assert_eq!(openai("gpt-4o-mini", Some("high")), 48_169);
         assert_eq!(openai("gpt-4.1-mini", None), 2_489);
         assert_eq!(openai("a-model-of-tomorrow", None), 48_169);
-        assert_eq!(image_tokens(Dialect::Anthropic, "claude", None), 4_784);
+        assert_eq!(image_tokens(Dialect::Anthropic, "claude", None), Some(4_784));
+        assert_eq!(image_tokens(Dialect::Gemini, "gemini-3.8-flash", None), Some(2_240));
+        assert_eq!(image_tokens(Dialect::Gemini, "gemini-2.5-flash", None), None);
     }
 }

@@ -160,6 +160,11 @@ impl ModelPrice {
         self.rates[0].as_ref()?.0[class as usize].as_ref().map(|steps| steps.at(0))
     }
 
+    /// Whether a tier has prices of its own; else the standard ones would be taken for it.
+    pub const fn has_tier(&self, tier: ServiceTier) -> bool {
+        self.rates[tier as usize].is_some()
+    }
+
     /// Thresholds of input tokens above which other prices hold.
     pub fn thresholds(&self) -> Vec<u64> {
         let mut found: Vec<u64> = self.rates[0]

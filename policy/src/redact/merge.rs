@@ -15,6 +15,8 @@ pub struct Match {
     pub rule: &'static str,
     /// How sure the rule is.
     pub confidence: Confidence,
+    /// The word around it that decided, where one did.
+    pub word: Option<&'static str>,
 }
 
 /// Sorts matches and joins those that overlap.
@@ -38,7 +40,8 @@ pub(super) fn merge(matches: &mut Vec<Match>, protects: impl Fn(Kind) -> bool) {
         let end = kept.range.end.max(next.range.end);
         if strong > best {
             best = strong;
-            (kept.kind, kept.rule, kept.confidence) = (next.kind, next.rule, next.confidence);
+            (kept.kind, kept.rule) = (next.kind, next.rule);
+            (kept.confidence, kept.word) = (next.confidence, next.word);
         }
         kept.range.end = end;
         true
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     fn found(kind: Kind, range: Range<usize>, confidence: Confidence) -> Match {
-        Match { kind, range, rule: kind.name(), confidence }
+        Match { kind, range, rule: "rule", confidence, word: None }
     }
 
     fn merged(mut matches: Vec<Match>) -> Vec<(Kind, Range<usize>)> {

@@ -1,8 +1,8 @@
-//! What a detector sees: the text, where its trigger stands in it, and the label before it.
+//! What a detector sees: the text, where its trigger stands in it, and what the text says there.
 
 use std::ops::Range;
 
-use super::context;
+use super::context::{Said, Scene};
 use super::kind::Confidence;
 
 /// A place in a text where a detector's trigger stands.
@@ -12,17 +12,36 @@ pub(super) struct Site<'a> {
     pub(super) text: &'a [u8],
     /// The trigger: an `@`, a run of digits, or a literal.
     pub(super) trigger: Range<usize>,
-    /// The JSON key or other label that stands before the whole text.
-    pub(super) label: Option<&'a str>,
+    /// The context of the whole text.
+    pub(super) scene: &'a Scene<'a>,
+    /// The asking detector's place among all.
+    pub(super) detector: usize,
+    /// Where the search for more values of the trigger's goes on.
+    pub(super) from: usize,
+    /// True where a word for the kind is taken as said: to tell what a word would change.
+    pub(super) supposing: bool,
 }
 
 /// What a detector makes of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
-    /// Bytes of the text. Both ends are ASCII, so they are borders of characters.
+    /// Bytes of the text. Both ends are borders of characters.
     pub(super) range: Range<usize>,
     pub(super) rule: &'static str,
     pub(super) confidence: Confidence,
+    /// The word that decided, where one did.
+    pub(super) word: Option<&'static str>,
+}
+
+impl Hit {
+    /// A find that needs no word.
+    pub(super) const fn sure(
+        range: Range<usize>,
+        rule: &'static str,
+        confidence: Confidence,
+    ) -> Self {
+        Self { range, rule, confidence, word: None }
+    }
 }
 
 impl Site<'_> {
@@ -49,16 +68,64 @@ impl Site<'_> {
         }
     }
 
+    /// True where nothing that could be a part of it stands before a number or word that starts
+    /// at `at`.
+    pub(super) fn starts(&self, at: usize) -> bool {
+        !self.before(at).is_some_and(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+')
+        })
+    }
+
     /// Where the bytes from `at` on stop being `wanted`, looking at most `limit` bytes far.
     pub(super) fn run(&self, at: usize, limit: usize, wanted: impl Fn(u8) -> bool) -> usize {
-        let window = &self.text[at..self.text.len().min(at + limit)];
+        let window = self.text.get(at..self.text.len().min(at + limit)).unwrap_or_default();
         at + window.iter().position(|byte| !wanted(*byte)).unwrap_or(window.len())
     }
 
-    /// True where the label, or the text shortly before `at`, says one of `words`.
-    pub(super) fn says(&self, at: usize, words: &[&str]) -> bool {
-        self.label.is_some_and(|label| context::says(label.as_bytes(), words))
-            || context::says(context::window_before(self.text, at), words)
+    /// What the label and the words around `range` say of it, for this detector.
+    pub(super) fn said(&self, range: &Range<usize>) -> Said {
+        if self.supposing {
+            return Said::Near("");
+        }
+        self.scene.said(range, self.detector)
+    }
+
+    /// A find that stands by itself: words may break it (`order 536-22-8731`), none are needed.
+    pub(super) fn unless_denied(
+        &self,
+        range: Range<usize>,
+        rule: &'static str,
+        confidence: Confidence,
+    ) -> Option<Hit> {
+        let said = self.said(&range);
+        (!said.is_against()).then_some(Hit { range, rule, confidence, word: said.word() })
+    }
+
+    /// A find that needs words, be it the label or nearby.
+    pub(super) fn if_named(
+        &self,
+        range: Range<usize>,
+        rule: &'static str,
+        confidence: Confidence,
+    ) -> Option<Hit> {
+        let word = self.said(&range).word()?;
+        Some(Hit { range, rule, confidence, word: Some(word) })
+    }
+
+    /// A find that needs a label of its own: its shape is too common for words nearby.
+    pub(super) fn if_labelled(
+        &self,
+        range: Range<usize>,
+        rule: &'static str,
+        confidence: Confidence,
+    ) -> Option<Hit> {
+        match self.said(&range) {
+            Said::Label(word) => Some(Hit { range, rule, confidence, word: Some(word) }),
+            Said::Near(word) if self.supposing => {
+                Some(Hit { range, rule, confidence, word: Some(word) })
+            }
+            _ => None,
+        }
     }
 }
 

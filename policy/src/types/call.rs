@@ -140,6 +140,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's.
     Anthropic,
+    /// Google's own, of the Gemini API.
+    Gemini,
 }
 
 impl Dialect {
@@ -148,6 +150,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 }
@@ -158,7 +161,7 @@ impl Dialect {
 pub enum Outcome {
     /// The upstream answered with success and the answer was passed on whole.
     Ok,
-    /// The proxy refused; nothing was sent.
+    /// The proxy refused: nothing was sent, or the answer was not passed on.
     Refused,
     /// The upstream answered with an error of its own, passed on unchanged.
     UpstreamError,

@@ -1,4 +1,4 @@
-//! Step 4: the body, within its limits, and what it asks for.
+//! Step 4: the body, within its limits, and what it asks for: JSON documents, and uploads in parts.
 //!
 //! The body stays the bytes that came. A compressed one is read from a decoded copy; the
 //! original is what leaves if nothing has to change.
@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, header};
 use hyper::body::Incoming;
-use iron_policy::outline::{BadBody, Endpoint, Outline};
+use iron_policy::outline::{BadBody, BadMultipart, Endpoint, Multipart, Outline};
 use self_cell::self_cell;
 
 use super::admit::{self, Admitted};
 use super::{Halt, Stopped};
 use crate::body::{self, CollectError};
-use crate::dialect::Operation;
+use crate::dialect::{self, Operation};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
 use crate::upstream::strip_credentials;
@@ -23,8 +23,18 @@ use crate::upstream::strip_credentials;
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) admitted: Admitted,
-    /// None for operations without a body.
-    pub(super) content: Option<Content>,
+    pub(super) payload: Payload,
+}
+
+/// What a call carries.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// Nothing: the operation has no body.
+    Nothing,
+    /// A JSON document.
+    Document(Content),
+    /// A file with the fields beside it.
+    Upload(Upload),
 }
 
 /// A body and what it asks for.
@@ -35,6 +45,24 @@ pub(super) struct Content {
     /// The bytes as they came, where they were compressed.
     pub(super) encoded: Option<Bytes>,
 }
+
+/// A multipart body, taken apart.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) parts: Parts,
+    /// The bytes as they came, where they were compressed.
+    pub(super) encoded: Option<Bytes>,
+}
+
+self_cell!(
+    pub(super) struct Parts {
+        owner: Bytes,
+        #[covariant]
+        dependent: Multipart,
+    }
+
+    impl {Debug}
+);
 
 self_cell!(
     pub(super) struct Parsed {
@@ -52,19 +80,15 @@ pub(super) async fn decode(
     mut admitted: Admitted,
     body: Incoming,
 ) -> Result<Decoded, Box<Halt>> {
-    let content = match admitted.call.target.operation {
-        Operation::Known(endpoint) => match read(live, &admitted, endpoint, body).await {
-            Ok(content) => Some(content),
-            Err(why) => return Err(admitted.call.ticket.halt(why)),
-        },
-        // Known to carry no text: whatever is there is not sent.
-        Operation::Free | Operation::Unpriced => None,
+    let payload = match read(live, &admitted, body).await {
+        Ok(payload) => payload,
+        Err(why) => return Err(admitted.call.ticket.halt(why)),
     };
-    if let Some(content) = &content {
+    if let Payload::Document(content) = &payload {
         let outline = content.parsed.borrow_dependent();
-        let model = outline.model.decode();
-        route(live, &mut admitted, &model);
-        admitted.call.ticket.request(&model, outline.stream);
+        let model = &outline.model;
+        route(live, &mut admitted, model);
+        admitted.call.ticket.request(model, outline.stream);
         let estimate =
             content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
@@ -72,15 +96,16 @@ pub(super) async fn decode(
         }
     }
     admitted.call.ticket.mark("decode");
-    Ok(Decoded { admitted, content })
+    Ok(Decoded { admitted, payload })
 }
 
-async fn read(
-    live: &Live,
-    admitted: &Admitted,
-    endpoint: Endpoint,
-    body: Incoming,
-) -> Result<Content, Stopped> {
+async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payload, Stopped> {
+    let operation = admitted.call.target.operation;
+    let kind = media_type(operation, &admitted.call.target.headers)?;
+    if matches!(operation, Operation::Free | Operation::Unpriced) {
+        // Known to carry no text: whatever is there is not sent.
+        return Ok(Payload::Nothing);
+    }
     let limit = live.policy.proxy.max_body;
     let bytes =
         body::collect(body, limit, live.policy.proxy.read_timeout).await.map_err(|error| {
@@ -96,9 +121,37 @@ async fn read(
         Encoding::Identity => (bytes, None),
         coding => (encoding::decode(coding, &bytes, limit)?, Some(bytes)),
     };
-    let parsed = Parsed::try_new(plain, |plain| Outline::read(plain, endpoint))
-        .map_err(|error: BadBody| Stopped::Body(error))?;
-    Ok(Content { endpoint, parsed, encoded })
+    if let Operation::Known(endpoint) = operation {
+        let model = dialect::gemini_call(&admitted.call.target.path).map(|(model, _)| model);
+        let parsed = Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model))
+            .map_err(|error: BadBody| Stopped::Body(error))?;
+        return Ok(Payload::Document(Content { endpoint, parsed, encoded }));
+    }
+    let parts = Parts::try_new(plain, |plain| Multipart::read(kind, plain))
+        .map_err(|error: BadMultipart| Stopped::Multipart(error))?;
+    Ok(Payload::Upload(Upload { parts, encoded }))
+}
+
+/// The content type, where the operation takes it; empty where none is said.
+fn media_type(operation: Operation, headers: &HeaderMap) -> Result<&str, Stopped> {
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    let said = all.next().map_or("", |value| value.to_str().unwrap_or("?"));
+    let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (wanted, taken) = match operation {
+        // A program that names no type means JSON: nothing else would do.
+        Operation::Known(_) => {
+            let json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");
+            ("application/json", json)
+        }
+        Operation::Upload => ("multipart/form-data", kind == "multipart/form-data"),
+        Operation::Free | Operation::Unpriced => return Ok(""),
+    };
+    // Of two types a server might take the other one.
+    if taken && all.next().is_none() {
+        return Ok(said);
+    }
+    let said = if said.is_empty() { "no content type" } else { said };
+    Err(Stopped::MediaType { wanted, said: said.chars().take(80).collect() })
 }
 
 /// Sends a model elsewhere where the policy says so and the caller did not name the upstream.

@@ -72,6 +72,7 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
     match upstream.send(request).await {
         Ok(answer) => {
             ticket.mark("upstream");
+            ticket.answered(answer.headers());
             let permit = Some(permit);
             Ok(Answered { ticket, upstream, permit, answer, endpoint, vault, hide_usage })
         }

@@ -10,7 +10,7 @@ use super::{Halt, Stopped, Ticket};
 use crate::dialect::{self, Address, Operation};
 use crate::live::Live;
 use crate::sessions::SessionName;
-use crate::upstream::{Upstream, strip_credentials, strip_hop_headers};
+use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
 
 /// A call whose agent, operation and upstream are known.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
     let upstream = if let Some(upstream) = address.upstream.and_then(|name| live.upstream(name)) {
         upstream
     } else {
-        let dialect = dialect::dialect_of(path, &headers);
+        let dialect = dialect::dialect_of(path, head.uri.query(), &headers);
         live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
     };
     ticket.upstream(&upstream);
@@ -90,6 +90,12 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
             path: address.path.chars().take(80).collect(),
         });
     }
+    let mut query = head.uri.query().map(str::to_owned);
+    if upstream.config.dialect == Dialect::Gemini {
+        query = query.and_then(|query| take_query_key(&query, &mut headers));
+        // Google's servers would take the call for another operation than it was priced as.
+        headers.remove("x-http-method-override");
+    }
     key(live, &upstream, &mut headers)?;
     strip_hop_headers(&mut headers);
     strip_own_headers(&mut headers);
@@ -97,7 +103,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         operation,
         method: head.method,
         path: address.path.to_owned(),
-        query: head.uri.query().map(str::to_owned),
+        query,
         headers,
         session,
         addressed: address.upstream.is_some(),
@@ -151,6 +157,7 @@ fn key(live: &Live, upstream: &Upstream, headers: &mut HeaderMap) -> Result<(), 
     }
     let carried = headers.contains_key(header::AUTHORIZATION)
         || headers.contains_key("x-api-key")
+        || headers.contains_key(GOOGLE_KEY)
         || headers.contains_key("api-key");
     match &upstream.config.api_key_env {
         Some(variable) if !carried => Err(Stopped::NoKey {

@@ -40,7 +40,8 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     let live = shared.live();
     let ticket = Ticket::open(shared);
     let id = ticket.id();
-    let dialect = crate::dialect::dialect_of(request.uri().path(), request.headers());
+    let dialect =
+        crate::dialect::dialect_of(request.uri().path(), request.uri().query(), request.headers());
     let mut caller = Caller::of(dialect, request.headers());
     let mut response = match pass(&live, ticket, request, &mut caller).await {
         Ok(response) => response,
@@ -61,7 +62,7 @@ async fn pass(
     caller.dialect = identified.dialect();
     let admitted = admit::admit(live, identified)?;
     let decoded = decode::decode(live, admitted, body).await?;
-    let redacted = redact::redact(live, decoded)?;
+    let redacted = redact::redact(live, decoded).await?;
     let reserved = reserve::reserve(live, redacted).await?;
     let permitted = forward::permit(reserved)?;
     let answered = forward::forward(permitted).await?;

@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
-use iron_policy::outline::path_at;
-use iron_policy::redact::{Edit, Finding, Mode, Vault};
+use iron_policy::config::OpaqueParts;
+use iron_policy::outline::{Multipart, Opaque, path_at};
+use iron_policy::redact::{Aids, Edit, Finding, Mode, Redaction, Vault, screen};
 
-use super::decode::{Content, Decoded};
+use super::decode::{Content, Decoded, Payload};
 use super::identify::Identified;
 use super::{Halt, Stopped};
 use crate::live::Live;
+use crate::recogniser::{Recognised, RecogniserError};
 
 /// A call whose outgoing text holds nothing that the policy keeps in.
 #[derive(Debug)]
 pub(super) struct Redacted {
     pub(super) call: Identified,
-    pub(super) content: Option<Content>,
+    pub(super) payload: Payload,
     /// What to change in the body, in order of position.
     pub(super) edits: Vec<Edit>,
     /// The session's placeholders, to be restored in the answer.
@@ -24,36 +26,84 @@ pub(super) struct Redacted {
 }
 
 /// Finds and replaces.
-pub(super) fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
-    let Decoded { admitted, content } = decoded;
+pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacted, Box<Halt>> {
+    let Decoded { admitted, payload } = decoded;
     let mut call = admitted.call;
     let vault = live.sessions.vault(&call.target.session, live.policy.redact.remember);
-    let mut edits = Vec::new();
-    if let Some(content) = &content {
-        let outline = content.parsed.borrow_dependent();
-        let redaction = live.engine.redact(&outline.spans, &vault);
-        call.ticket.findings(&redaction.findings);
-        if let Some(found) = blocked(content, &redaction.findings) {
-            return Err(call.ticket.halt(Stopped::Blocked { found }));
+    let redaction = match &payload {
+        Payload::Nothing => Redaction::default(),
+        Payload::Document(content) => {
+            let recognised = match recognise(live, content).await {
+                Ok(recognised) => recognised,
+                Err(error) => return Err(call.ticket.halt(Stopped::Recogniser(error))),
+            };
+            live.engine.redact_with(
+                &content.parsed.borrow_dependent().spans,
+                Aids {
+                    vault: &vault,
+                    // What was not seen by the recogniser must not be remembered as searched.
+                    memory: recognised
+                        .as_ref()
+                        .is_none_or(Recognised::is_whole)
+                        .then_some(&live.memory),
+                    recogniser: recognised.as_ref().map(|recognised| recognised as _),
+                },
+            )
         }
-        edits = redaction.edits;
+        Payload::Upload(upload) => {
+            let parts = upload.parts.borrow_dependent();
+            if let Some(part) = kept_in(live, parts) {
+                return Err(call.ticket.halt(Stopped::OpaquePart { part }));
+            }
+            parts.redact(&live.engine, &vault)
+        }
+    };
+    call.ticket.findings(&redaction.findings);
+    if let Some(found) = blocked(&payload, &redaction.findings) {
+        return Err(call.ticket.halt(Stopped::Blocked { found }));
     }
-    if !vault.is_empty() {
-        // Placeholders can only be found in an answer that is not compressed.
+    let edits = redaction.edits;
+    if !vault.is_empty() || live.guards_answers() {
+        // Nothing can be found in an answer that is compressed.
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     call.ticket.mark("redact");
-    Ok(Redacted { call, content, edits, vault })
+    Ok(Redacted { call, payload, edits, vault })
 }
 
-/// Kinds and paths of what the policy blocks, at most a few, never a value.
-fn blocked(content: &Content, findings: &[Finding]) -> Option<String> {
-    let body = content.parsed.borrow_owner();
+/// What the policy's recogniser says of the texts; `None` where the policy has none.
+async fn recognise(live: &Live, content: &Content) -> Result<Option<Recognised>, RecogniserError> {
+    let Some(recogniser) = &live.recogniser else { return Ok(None) };
+    let spans = &content.parsed.borrow_dependent().spans;
+    let texts = live.engine.texts(spans, Some(&live.memory));
+    recogniser.ask(texts).await.map(Some)
+}
+
+/// The first part that the policy does not let out unread; none where nothing is kept in at all.
+fn kept_in(live: &Live, parts: &Multipart<'_>) -> Option<String> {
+    if !screen::guards(live.engine.modes(), &live.policy.redact.kinds()) {
+        return None;
+    }
+    let stops = |what: &Opaque| match live.policy.redact.opaque_parts {
+        OpaqueParts::Pass => false,
+        OpaqueParts::Media => *what != Opaque::Media,
+        OpaqueParts::Block => true,
+    };
+    parts.opaque().find(|(what, _)| stops(what)).map(|(_, part)| part)
+}
+
+/// Kinds and places of what the policy blocks, at most a few, never a value.
+fn blocked(payload: &Payload, findings: &[Finding]) -> Option<String> {
+    let place = |at| match payload {
+        Payload::Nothing => String::new(),
+        Payload::Document(content) => path_at(content.parsed.borrow_owner(), at),
+        Payload::Upload(upload) => upload.parts.borrow_dependent().place(at),
+    };
     let places: BTreeSet<String> = findings
         .iter()
         .filter(|finding| finding.action == Mode::Block)
         .take(20)
-        .map(|finding| format!("{} at {}", finding.kind.name(), path_at(body, finding.range.start)))
+        .map(|finding| format!("{} at {}", finding.kind.name(), place(finding.range.start)))
         .collect();
     let shown: Vec<_> = places.into_iter().take(5).collect();
     (!shown.is_empty()).then(|| shown.join(", "))

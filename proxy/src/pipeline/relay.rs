@@ -1,4 +1,5 @@
-//! Step 9: the answer on its way to the client. Metered, restored, and otherwise as it came.
+//! Step 9: the answer on its way to the client. Metered, searched where the policy wants it, restored,
+//! and otherwise as it came.
 
 use std::sync::Arc;
 
@@ -8,12 +9,14 @@ use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Outcome};
 
 use super::forward::Answered;
-use super::stream::{StreamBody, VaultRestorers};
+use super::stream::StreamBody;
 use super::{Halt, Stopped};
 use crate::body::{self, Body, CollectError};
 use crate::live::Live;
+use crate::stream::answers::AnswerRestorers;
 use crate::stream::encoding::{self, Encoding};
-use crate::stream::{Metered, WireKind, plain};
+use crate::stream::plain::{self, RestoreError};
+use crate::stream::{Metered, StreamError, WireKind};
 use crate::upstream::{Health, strip_hop_headers};
 
 /// Passes the answer on.
@@ -35,7 +38,7 @@ pub(super) async fn relay(
     }
     let sse = is_event_stream(answered.answer.headers());
     if sse && status.is_success() {
-        return Ok(StreamBody::answer(live, answered));
+        return StreamBody::answer(live, answered);
     }
     whole(live, answered).await
 }
@@ -43,7 +46,7 @@ pub(super) async fn relay(
 /// An answer that comes in one piece: read to its end first, so that one that breaks off is an
 /// error and not half an answer.
 async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, Box<Halt>> {
-    let Answered { ticket, upstream, answer, endpoint, vault, .. } = answered;
+    let Answered { mut ticket, upstream, answer, endpoint, vault, .. } = answered;
     let (mut head, body) = answer.into_parts();
     let bad = |what| Stopped::BadAnswer { upstream: upstream.name().to_owned(), what };
     let limit = live.policy.proxy.max_body;
@@ -73,19 +76,40 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
     };
     let kind = wire_kind(endpoint, upstream.config.dialect);
     let Ok(metered) = plain::meter(kind, &plain) else {
+        if endpoint.is_none() {
+            // JSON lines by the name of JSON, as a file's content may be.
+            ticket.finish(head.status, Outcome::Ok, "ok", &Metered::default());
+            return Ok(Response::from_parts(head, bytes.into()));
+        }
         return Err(ticket.halt(bad("is not JSON")));
     };
-    let body = if vault.is_empty() {
+    let restorers = AnswerRestorers::new(live.answers.as_ref(), vault);
+    let body = if restorers.is_idle() {
         bytes
     } else {
-        match plain::restore(&plain, &VaultRestorers(vault)) {
+        let restored = match kind {
+            WireKind::Gemini => plain::restore_gemini(&plain, &restorers),
+            _ => plain::restore(&plain, &restorers),
+        };
+        let findings = restorers.findings();
+        ticket.answer_findings(&findings);
+        match restored {
             Ok(restored) if restored == plain => bytes,
             Ok(restored) => {
                 head.headers.remove(header::CONTENT_ENCODING);
                 head.headers.remove(header::CONTENT_LENGTH);
                 restored
             }
-            Err(_) => return Err(ticket.halt(bad("is not JSON"))),
+            Err(error) => {
+                ticket.metered(metered);
+                return Err(ticket.halt(match error {
+                    RestoreError::Forbidden(StreamError::Blocked) => {
+                        Stopped::BlockedAnswer { found: findings.blocked() }
+                    }
+                    RestoreError::Forbidden(_) => bad("holds a text too long to be checked"),
+                    RestoreError::Json(_) => bad("is not JSON"),
+                }));
+            }
         }
     };
     ticket.finish(head.status, Outcome::Ok, "ok", &metered);
@@ -120,7 +144,14 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
         Some(Endpoint::Responses) => WireKind::Responses,
         Some(Endpoint::Embeddings) => WireKind::Embeddings,
         Some(Endpoint::Messages) => WireKind::Messages,
-        Some(Endpoint::CountTokens) | None => WireKind::Other(dialect),
+        Some(
+            Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents,
+        ) => WireKind::Gemini,
+        Some(Endpoint::CountTokens | Endpoint::Moderations | Endpoint::GeminiCountTokens)
+        | None => WireKind::Other(dialect),
     }
 }
 

@@ -10,7 +10,7 @@ use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
 use iron_policy::redact::{Edit, Vault, splice};
 use iron_policy::types::{Dialect, NanoUsd};
 
-use super::decode::Content;
+use super::decode::{Content, Payload, Upload};
 use super::identify::Identified;
 use super::redact::Redacted;
 use super::{Halt, Stopped};
@@ -45,10 +45,18 @@ const TOOLS_OVERHEAD: u64 = 1_024;
 
 /// Reserves, or refuses with what is left.
 pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Reserved, Box<Halt>> {
-    let Redacted { mut call, content, edits, vault } = redacted;
-    let Some(content) = content else {
-        let body = Bytes::new();
-        return Ok(Reserved { call, body, endpoint: None, vault, hide_usage: false });
+    let Redacted { mut call, payload, edits, vault } = redacted;
+    let content = match payload {
+        Payload::Document(content) => content,
+        other => {
+            let body = match other {
+                Payload::Upload(Upload { parts, encoded }) => {
+                    outgoing(&mut call, parts.into_owner(), encoded, &edits)
+                }
+                _ => Bytes::new(),
+            };
+            return Ok(Reserved { call, body, endpoint: None, vault, hide_usage: false });
+        }
     };
     let endpoint = content.endpoint;
     let outline = content.parsed.borrow_dependent();
@@ -61,7 +69,8 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
         // An event can only be left out of a stream that is not compressed.
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    let body = outgoing(&mut call, content, &edits);
+    let Content { parsed, encoded, .. } = content;
+    let body = outgoing(&mut call, parsed.into_owner(), encoded, &edits);
     call.ticket.mark("reserve");
     Ok(Reserved { call, body, endpoint: Some(endpoint), vault, hide_usage })
 }
@@ -98,9 +107,9 @@ async fn hold(
         limit = Some(default);
         limiting = outline.limit_output(endpoint, default);
     }
-    let model = outline.model.decode();
+    let model = &outline.model;
     let upstream = Arc::clone(&call.target.upstream);
-    let price = live.price(&upstream, &model);
+    let price = live.price(&upstream, model);
     let unpriced = |why: String| Stopped::UnpricedModel {
         model: model.chars().take(80).collect(),
         upstream: upstream.name().to_owned(),
@@ -111,11 +120,18 @@ async fn hold(
         let tier: String = tier.chars().take(40).collect();
         return Err(unpriced(format!("the price of its service tier `{tier}` is not known")));
     }
-    let (mut ask, output) = ask(live, content, &edits, &price, &model, limit);
+    if outline.service_tier == Some("priority")
+        && endpoint.dialect() == Dialect::Gemini
+        && !price.has_tier(ServiceTier::Priority)
+    {
+        // It is dearer than the standard one by a part that is not published for every model.
+        return Err(unpriced("the price of its service tier `priority` is not known".into()));
+    }
+    let (mut ask, output) = ask(live, content, &edits, &price, model, limit);
     let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
     call.ticket.price(Arc::clone(&price), ask.percent);
     loop {
-        match reserve_in_all(live, call, &model, amount).await {
+        match reserve_in_all(live, call, model, amount).await {
             Ok(()) => {
                 edits.append(&mut limiting);
                 return Ok(sorted(edits));
@@ -194,32 +210,41 @@ fn ask(
     // A token is at least one byte of text, and what JSON adds around the text is more than what
     // providers add around a message.
     let mut input = body.saturating_sub(outline.media_bytes) + CALL_OVERHEAD;
-    if outline.tools + outline.hosted_tools > 0 {
-        input += TOOLS_OVERHEAD * (1 + outline.hosted_tools);
+    let hosted = outline.hosted_tools + outline.unbilled_tools;
+    if outline.tools + hosted > 0 {
+        input += TOOLS_OVERHEAD * (1 + hosted);
     }
-    let tool_calls = (outline.hosted_tools > 0)
-        .then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
-    if outline.hidden_input || tool_calls.is_some() {
+    let tool_calls =
+        (hosted > 0).then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
+    let images: Option<u64> =
+        outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
+    if outline.hidden_input || images.is_none() || tool_calls.is_some() {
         // What the provider adds is bounded by the context window, in each of its own turns.
         let turns = 1 + tool_calls.unwrap_or_default();
         let window = price.context_window().unwrap_or(LARGEST_WINDOW);
         input = input.max(window.saturating_mul(turns));
     }
-    let images =
-        outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
+    // Base64 takes four bytes for three; a byte of audio is never more than a token.
+    let mut audio = outline.audio_bytes / 4 * 3;
+    let mut image = images.unwrap_or_default();
+    match (dialect, outline.hidden_input) {
+        // Files hold sound as well, which some of Google's models price above text.
+        (Dialect::Gemini, true) => audio += std::mem::take(&mut input),
+        (Dialect::Gemini, false) if images.is_none() => image += std::mem::take(&mut input),
+        _ => {}
+    }
     let output = Output::of(content.endpoint, outline, body, tool_calls);
     let ask = Ask {
         input_tokens: input,
-        image_tokens: images,
-        // Base64 takes four bytes for three; a byte of audio is never more than a token.
-        audio_tokens: outline.audio_bytes / 4 * 3,
+        image_tokens: image,
+        audio_tokens: audio,
         max_output: if content.endpoint.has_output() {
             limit.map(|limit| output.all(limit))
         } else {
             Some(0)
         },
         choices: outline.choices,
-        tool_calls,
+        tool_calls: tool_calls.filter(|_| outline.hosted_tools > 0),
         percent: if outline.regional { REGIONAL_PERCENT } else { 100 },
         tiers: tiers(dialect, outline),
     };
@@ -232,6 +257,7 @@ struct Output {
     beside: u64,
     /// How often the limit applies. Anthropic's is on each of the turns that its own tools lead
     /// to; OpenAI's is on the whole response ("an upper bound for the number of tokens generated").
+    /// Google's docs do not say. Its limit includes what is thought.
     turns: u64,
 }
 
@@ -240,7 +266,12 @@ impl Output {
         Self {
             beside: if outline.predicted { body } else { 0 },
             turns: match (endpoint, tool_calls) {
-                (Endpoint::Messages, Some(calls)) => 1 + calls,
+                (
+                    Endpoint::Messages
+                    | Endpoint::GenerateContent
+                    | Endpoint::StreamGenerateContent,
+                    Some(calls),
+                ) => 1 + calls,
                 _ => 1,
             },
         }
@@ -267,7 +298,10 @@ fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
         (Dialect::OpenAi, _) => &[Standard, Priority, Fast],
         // Anthropic's priority tier costs the same per token; only fast mode is dearer.
         (Dialect::Anthropic, _) if outline.speed => &[Standard, Fast],
-        (Dialect::Anthropic, _) => &[Standard],
+        (Dialect::Gemini, Some("priority")) => &[Standard, Priority],
+        // Google serves a flexible call at no more than the standard price, and at that a call that
+        // names no tier.
+        (Dialect::Anthropic | Dialect::Gemini, _) => &[Standard],
     }
 }
 
@@ -277,10 +311,10 @@ fn sorted(mut edits: Vec<Edit>) -> Vec<Edit> {
 }
 
 /// The bytes to send: those that came where nothing changes.
-fn outgoing(call: &mut Identified, content: Content, edits: &[Edit]) -> Bytes {
+fn outgoing(call: &mut Identified, plain: Bytes, encoded: Option<Bytes>, edits: &[Edit]) -> Bytes {
     if edits.is_empty() {
-        return content.encoded.unwrap_or_else(|| content.parsed.into_owner());
+        return encoded.unwrap_or(plain);
     }
     call.target.headers.remove(header::CONTENT_ENCODING);
-    splice(content.parsed.borrow_owner(), edits).into()
+    splice(&plain, edits).into()
 }

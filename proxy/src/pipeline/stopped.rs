@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use iron_policy::outline::BadBody;
+use iron_policy::outline::{BadBody, BadMultipart};
 use iron_policy::types::{NameError, Outcome};
 
 use crate::dialect::BadPath;
 use crate::limits::Limited;
+use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
@@ -80,6 +81,27 @@ pub enum Stopped {
     /// The body cannot be guarded.
     #[error("{0}")]
     Body(#[from] BadBody),
+    /// The body is in a format that the operation does not take.
+    #[error(
+        "this path takes {wanted}, and the request says {said}: send the header content-type: {wanted}"
+    )]
+    MediaType {
+        /// What is taken.
+        wanted: &'static str,
+        /// What the caller's header says, shortened.
+        said: String,
+    },
+    /// The upload cannot be taken apart.
+    #[error("{0}")]
+    Multipart(#[from] BadMultipart),
+    /// The upload holds what cannot be read.
+    #[error(
+        "the policy blocks this upload: {part} cannot be read as text, so what is in it is not known. Send it as UTF-8 text, or change redact.opaque_parts in iron.toml"
+    )]
+    OpaquePart {
+        /// Which part.
+        part: String,
+    },
     /// The policy blocks what was found in the body.
     #[error(
         "the policy blocks this request: it holds {found}. Take it out, or change the kind's mode under [redact.kinds] in iron.toml"
@@ -88,6 +110,19 @@ pub enum Stopped {
         /// Kinds and paths, never values.
         found: String,
     },
+    /// The policy blocks what was found in the answer.
+    #[error(
+        "the policy blocks this answer: it holds {found}. It was paid for and is not passed on; ask otherwise, or change the kind's mode under [redact.answer_kinds] in iron.toml"
+    )]
+    BlockedAnswer {
+        /// Kinds, never values.
+        found: String,
+    },
+    /// The recogniser did not answer, and the policy sends nothing that it has not seen.
+    #[error(
+        "the recogniser of names did not answer, so nothing was sent: try again, or set on_failure = \"open\" under [redact.recogniser] in iron.toml"
+    )]
+    Recogniser(RecogniserError),
     /// No sound bound can be given for the model.
     #[error(
         "no price is known for the model `{model}` on upstream `{upstream}` ({why}): add a [[price]] for it to iron.toml"
@@ -152,6 +187,9 @@ pub enum Stopped {
     },
 }
 
+/// The reason of calls whose answer the policy blocks.
+pub(super) const ANSWER_BLOCKED: &str = "answer_blocked";
+
 impl Stopped {
     /// The reason in records and metrics: few values, no data.
     pub const fn reason(&self) -> &'static str {
@@ -168,8 +206,12 @@ impl Stopped {
             Self::SlowBody => "slow_body",
             Self::BrokenBody => "broken_body",
             Self::Encoding(_) => "encoding",
-            Self::Body(_) => "invalid_body",
+            Self::Body(_) | Self::Multipart(_) => "invalid_body",
+            Self::MediaType { .. } => "media_type",
+            Self::OpaquePart { .. } => "opaque_part",
             Self::Blocked { .. } => "blocked",
+            Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
+            Self::Recogniser(_) => "recogniser_unavailable",
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Exhausted(_) => "budget_exhausted",
@@ -202,6 +244,7 @@ impl Stopped {
         match self {
             Self::Upstream { upstream, error } => format!("upstream `{upstream}`: {error}"),
             Self::Ledger(error) => format!("ledger: {error}"),
+            Self::Recogniser(error) => format!("recogniser: {error}"),
             other => other.to_string(),
         }
     }

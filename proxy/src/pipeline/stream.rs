@@ -2,7 +2,8 @@
 //!
 //! A stream ends in one of three ways, and all of them end the [`Ticket`]: the upstream ends it,
 //! the upstream breaks or falls silent (an error event of the stream's dialect follows), or the
-//! client goes away and hyper drops the body.
+//! client goes away and hyper drops the body. What the policy blocks in an answer ends it as a break
+//! does: with an error event, never with a normal end.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,17 +18,18 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use iron_policy::config::OnAbort;
-use iron_policy::redact::{Restorer, Vault};
 use iron_policy::types::Outcome;
 use tokio::time::{Instant, Sleep};
 
-use super::Ticket;
 use super::forward::Answered;
 use super::relay::wire_kind;
+use super::stopped::{ANSWER_BLOCKED, Stopped};
+use super::{Halt, Ticket};
 use crate::body::Body;
 use crate::live::Live;
+use crate::stream::answers::{AnswerRestorers, Findings};
 use crate::stream::encoding::{Decoder, Encoding};
-use crate::stream::{Metered, Restore, Restorers, StreamRelay, WireKind};
+use crate::stream::{Metered, POLICY_VIOLATION, Restorers, StreamError, StreamRelay, WireKind};
 
 /// More than this of a stream is not read for a client that is gone.
 const DRAIN_BYTES: usize = 16 << 20;
@@ -48,6 +50,8 @@ pub struct StreamBody {
     moved: bool,
     status: StatusCode,
     on_abort: OnAbort,
+    /// What the policy for answers found.
+    findings: Findings,
     /// None once the call has ended.
     ticket: Option<Ticket>,
 }
@@ -56,7 +60,7 @@ pub struct StreamBody {
 struct Flow {
     /// None once the stream has ended, and where it went on into a drain.
     body: Option<Incoming>,
-    relay: StreamRelay<VaultRestorers>,
+    relay: StreamRelay<AnswerRestorers>,
     coding: Coding,
 }
 
@@ -80,13 +84,23 @@ impl fmt::Debug for StreamBody {
 
 impl StreamBody {
     /// The answer with this stream as its body.
-    pub(super) fn answer(live: &Arc<Live>, answered: Answered) -> Response<Body> {
+    pub(super) fn answer(
+        live: &Arc<Live>,
+        answered: Answered,
+    ) -> Result<Response<Body>, Box<Halt>> {
         let Answered { ticket, upstream, answer, endpoint, vault, hide_usage, .. } = answered;
         let (mut head, body) = answer.into_parts();
         let kind = wire_kind(endpoint, upstream.config.dialect);
-        let restorers = (!vault.is_empty()).then(|| VaultRestorers(vault));
-        let edited = hide_usage || restorers.is_some();
+        let restorers = AnswerRestorers::new(live.answers.as_ref(), vault);
+        let findings = restorers.findings();
+        let restorers = Some(restorers).filter(|restorers| !restorers.is_idle());
+        let edited = hide_usage || restorers.as_ref().is_some_and(|made| !made.only_looks());
         let coding = Coding::of(&head.headers, edited, live.policy.proxy.max_body);
+        if live.guards_answers() && matches!(coding, Coding::Opaque) {
+            let upstream = upstream.name().to_owned();
+            let what = "cannot be decoded, and so not be checked for what the policy keeps back";
+            return Err(ticket.halt(Stopped::BadAnswer { upstream, what }));
+        }
         if edited {
             head.headers.remove(header::CONTENT_LENGTH);
             head.headers.remove(header::CONTENT_ENCODING);
@@ -105,9 +119,10 @@ impl StreamBody {
             moved: false,
             status: head.status,
             on_abort: live.policy.proxy.on_abort,
+            findings,
             ticket: Some(ticket),
         };
-        Response::from_parts(head, Body::Stream(Box::new(stream)))
+        Ok(Response::from_parts(head, Body::Stream(Box::new(stream))))
     }
 
     /// The next bytes for the client; none at the end.
@@ -163,19 +178,37 @@ impl StreamBody {
                 return;
             }
         };
-        let pushed = readable.map_err(|error| error.to_string()).and_then(|data| {
-            relay.push(data, &mut self.scratch).map_err(|error| error.to_string())
-        });
+        let pushed = match readable {
+            Ok(data) => relay.push(data, &mut self.scratch),
+            Err(error) => {
+                tracing::warn!(%error, "a stream cannot be decoded any further");
+                return self.fail("upstream_answer", "the answer cannot be read any further");
+            }
+        };
         self.ready.extend(self.scratch.drain(..));
         if let Err(error) = pushed {
-            tracing::warn!(%error, "a stream cannot be edited any further");
-            self.fail("upstream_answer", "the answer cannot be read any further");
+            self.give_up(error);
         }
+    }
+
+    /// What came cannot be passed on.
+    fn give_up(&mut self, error: StreamError) {
+        if error == StreamError::Blocked {
+            return self.block();
+        }
+        tracing::warn!(%error, "a stream cannot be edited any further");
+        self.fail("upstream_answer", "the answer cannot be read any further");
     }
 
     /// The upstream ended its stream.
     fn end(&mut self) {
-        let metered = self.flow.relay.finish(&mut self.scratch);
+        let metered = match self.flow.relay.finish(&mut self.scratch) {
+            Ok(metered) => metered,
+            Err(error) => {
+                self.ready.extend(self.scratch.drain(..));
+                return self.give_up(error);
+            }
+        };
         if matches!(self.flow.coding, Coding::Aside(_) | Coding::Opaque) {
             self.scratch.clear();
         }
@@ -190,27 +223,39 @@ impl StreamBody {
 
     /// The stream cannot go on: what is held back, then an error event, then the end.
     fn fail(&mut self, reason: &'static str, message: &str) {
-        if matches!(self.flow.coding, Coding::Plain | Coding::Inline(_)) {
-            let id = self.ticket.as_ref().map(|ticket| ticket.id().to_string()).unwrap_or_default();
-            self.flow.relay.fail(reason, message, &id, &mut self.scratch);
-            self.ready.extend(self.scratch.drain(..));
-        }
+        self.tell(reason, message);
         let metered = self.flow.relay.metered().clone();
         self.finish(Outcome::Failed, reason, &metered);
     }
 
+    /// The policy keeps the rest of the answer back. What it costs is still to be learned.
+    fn block(&mut self) {
+        let why = Stopped::BlockedAnswer { found: self.findings.blocked() };
+        self.tell(POLICY_VIOLATION, &why.to_string());
+        self.leave(why.outcome(), ANSWER_BLOCKED);
+    }
+
+    fn tell(&mut self, code: &str, message: &str) {
+        if matches!(self.flow.coding, Coding::Plain | Coding::Inline(_)) {
+            let id = self.ticket.as_ref().map(|ticket| ticket.id().to_string()).unwrap_or_default();
+            self.flow.relay.fail(code, message, &id, &mut self.scratch);
+            self.ready.extend(self.scratch.drain(..));
+        }
+    }
+
     fn finish(&mut self, outcome: Outcome, reason: &'static str, metered: &Metered) {
         self.flow.body = None;
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(mut ticket) = self.ticket.take() {
+            ticket.answer_findings(&self.findings);
             ticket.finish(self.status, outcome, reason, metered);
         }
     }
-}
 
-/// The client went away: cancel upstream by dropping its body, or read on for the usage.
-impl Drop for StreamBody {
-    fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
+    /// Nobody takes the rest: cancels upstream by dropping its body, or reads on for the usage.
+    fn leave(&mut self, outcome: Outcome, reason: &'static str) {
+        let Some(mut ticket) = self.ticket.take() else { return };
+        self.flow.relay.abandon();
+        ticket.answer_findings(&self.findings);
         let status = self.status;
         let metered = self.flow.relay.metered().clone();
         let drains = self.on_abort == OnAbort::Drain && !metered.usage_is_final;
@@ -219,15 +264,23 @@ impl Drop for StreamBody {
             (Some(body), Ok(runtime)) if drains => {
                 let coding = std::mem::replace(&mut self.flow.coding, Coding::Opaque);
                 let idle = StreamRelay::new(WireKind::Chat, false, None);
-                let relay = std::mem::replace(&mut self.flow.relay, idle);
+                let mut relay = std::mem::replace(&mut self.flow.relay, idle);
+                relay.only_meter();
                 let flow = Flow { body: Some(body), relay, coding };
                 runtime.spawn(async move {
                     let metered = flow.drain().await;
-                    ticket.finish(status, Outcome::Aborted, "client_gone", &metered);
+                    ticket.finish(status, outcome, reason, &metered);
                 });
             }
-            _ => ticket.finish(status, Outcome::Aborted, "client_gone", &metered),
+            _ => ticket.finish(status, outcome, reason, &metered),
         }
+    }
+}
+
+/// The client went away.
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        self.leave(Outcome::Aborted, "client_gone");
     }
 }
 
@@ -261,7 +314,8 @@ impl Flow {
                 return;
             }
         }
-        self.relay.finish(&mut sink);
+        // Nothing is edited any more, so nothing can be refused.
+        let _ = self.relay.finish(&mut sink);
     }
 }
 
@@ -280,30 +334,5 @@ impl Coding {
             },
             _ => Self::Opaque,
         }
-    }
-}
-
-/// Makes the restorers of one answer from its session's vault.
-pub(super) struct VaultRestorers(pub(super) Arc<Vault>);
-
-impl Restorers for VaultRestorers {
-    type R = Restorer;
-
-    fn plain(&self) -> Restorer {
-        Restorer::new(Arc::clone(&self.0))
-    }
-
-    fn json(&self) -> Restorer {
-        Restorer::in_json(Arc::clone(&self.0), 1)
-    }
-}
-
-impl Restore for Restorer {
-    fn push(&mut self, text: &str, out: &mut String) {
-        Self::push(self, text, out);
-    }
-
-    fn finish(&mut self, out: &mut String) {
-        Self::finish(self, out);
     }
 }

@@ -9,11 +9,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
-use iron_policy::types::{CallId, Name, NanoUsd, Outcome};
+use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
 
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
@@ -22,6 +22,7 @@ use crate::metrics::Ended;
 use crate::shared::Shared;
 use crate::state::{CallRecord, End, Hold, ReserveError, Settlement};
 use crate::stream::Metered;
+use crate::stream::answers::{Findings, count};
 use crate::upstream::Upstream;
 
 /// The steps of a call, in order, as they are named in its timeline.
@@ -53,8 +54,12 @@ pub struct Ticket {
     marked: Instant,
     /// The price, and what the call costs of it in percent.
     price: Option<(Arc<ModelPrice>, u64)>,
+    /// The tier that the answer's head says the call was served at.
+    tier: Option<String>,
     /// Places among parallel calls, freed when the call ends.
     slots: Option<[Slot; 2]>,
+    /// What the answer said of its usage, where it is not passed on.
+    metered: Option<Metered>,
 }
 
 impl fmt::Debug for Ticket {
@@ -77,7 +82,9 @@ impl Ticket {
             begun: now,
             marked: now,
             price: None,
+            tier: None,
             slots: None,
+            metered: None,
         }
     }
 
@@ -111,6 +118,7 @@ impl Ticket {
     pub(super) fn operation(&mut self, operation: Operation) {
         self.record.endpoint = match operation {
             Operation::Known(endpoint) => endpoint.name(),
+            Operation::Upload => "files",
             Operation::Free => "free",
             Operation::Unpriced => "unpriced",
         };
@@ -128,16 +136,32 @@ impl Ticket {
 
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
-            let name = finding.kind.name();
-            match self.record.findings.iter_mut().find(|(kind, _)| *kind == name) {
-                Some((_, count)) => *count += 1,
-                None => self.record.findings.push((name, 1)),
-            }
+            count(&mut self.record.findings, finding.kind, 1);
         }
+    }
+
+    /// Notes what was found in the answer.
+    pub(super) fn answer_findings(&mut self, findings: &Findings) {
+        self.record.answer_findings = findings.counts();
+    }
+
+    /// Notes what an answer cost that will not be passed on.
+    pub(super) fn metered(&mut self, metered: Metered) {
+        self.metered = Some(metered);
     }
 
     pub(super) fn price(&mut self, price: Arc<ModelPrice>, percent: u64) {
         self.price = Some((price, percent));
+    }
+
+    /// Notes what the head of the answer says about the price. Google's says at which tier it
+    /// served the call, which may be another than was asked for
+    /// (<https://ai.google.dev/gemini-api/docs/priority-inference>).
+    pub(super) fn answered(&mut self, headers: &HeaderMap) {
+        if self.record.dialect == Some(Dialect::Gemini) {
+            let tier = headers.get("x-gemini-service-tier").and_then(|tier| tier.to_str().ok());
+            self.tier = tier.map(str::to_ascii_lowercase);
+        }
     }
 
     pub(super) fn hold_slots(&mut self, slots: [Slot; 2]) {
@@ -184,7 +208,8 @@ impl Ticket {
     /// Ends a call that stopped on the way.
     pub(super) fn stop(mut self, why: &Stopped, status: StatusCode) {
         self.record.status = status.as_u16();
-        self.close(why.outcome(), why.reason(), None);
+        let metered = self.metered.take();
+        self.close(why.outcome(), why.reason(), metered.as_ref());
     }
 
     /// Ends a call that the upstream refused: providers do not bill answers with an error status.
@@ -226,6 +251,7 @@ impl Ticket {
             (Stage::Held, ..) => Some(End::Void),
             (Stage::Sent, Some(usage), Some((price, percent))) => {
                 let tier = metered.and_then(|metered| metered.service_tier.as_deref());
+                let tier = tier.or(self.tier.as_deref());
                 let cost = price.cost(&usage, ServiceTier::served(tier)).percent(*percent);
                 let total = cost.total().min(MOST_PER_CALL);
                 self.record.cost = Some(cost);
@@ -247,6 +273,8 @@ impl Ticket {
             seconds: self.begun.elapsed().as_secs_f64(),
             spent: self.record.posted,
             usage: self.record.usage.as_ref(),
+            findings: &self.record.findings,
+            answer_findings: &self.record.answer_findings,
         });
         let record = std::mem::replace(&mut self.record, CallRecord::new(CallId(0)));
         match end {

@@ -2,6 +2,7 @@
 
 use iron_policy::budget;
 use iron_policy::price::Cost;
+use iron_policy::redact::Kind;
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 /// Everything that is kept of a call. Names, counts, times and money; never a text.
@@ -40,7 +41,9 @@ pub struct CallRecord {
     /// What each class of it cost.
     pub cost: Option<Cost>,
     /// Findings by kind.
-    pub findings: Vec<(&'static str, u32)>,
+    pub findings: Vec<(Kind, u32)>,
+    /// Findings in the answer, by kind.
+    pub answer_findings: Vec<(Kind, u32)>,
     /// Each step with its microseconds.
     pub timeline: Vec<(&'static str, u32)>,
 }
@@ -66,6 +69,7 @@ impl CallRecord {
             usage: None,
             cost: None,
             findings: Vec::new(),
+            answer_findings: Vec::new(),
             timeline: Vec::with_capacity(8),
         }
     }

@@ -5,6 +5,9 @@ pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
 pub(super) const VERSION: i64 = 1;
 
+/// What a kind's name begins with in `call.findings` where it was found in the answer.
+pub(super) const ANSWER_FINDING: &str = "answer/";
+
 /// Makes the tables of a new file.
 pub(super) const CREATE: &str = "
 CREATE TABLE account (

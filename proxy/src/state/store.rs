@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::StoreError;
+use super::schema;
 
 /// The state file, read.
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub struct CallRow {
     pub cost: Value,
     /// Findings by kind.
     pub findings: Value,
+    /// Findings in the answer, by kind.
+    pub answer_findings: Value,
     /// Microseconds by step.
     pub timeline: Value,
 }
@@ -358,6 +361,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         let value = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok::<_, rusqlite::Error>(value.unwrap_or(Value::Null))
     };
+    let (findings, answer_findings) = by_way(json(15)?);
     Ok(CallRow {
         id: CallId(row.get(0)?),
         agent: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
@@ -374,7 +378,21 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         estimated: row.get(12)?,
         usage: json(13)?,
         cost: json(14)?,
-        findings: json(15)?,
+        findings,
+        answer_findings,
         timeline: json(16)?,
     })
+}
+
+/// Findings in requests, and those in answers.
+fn by_way(findings: Value) -> (Value, Value) {
+    let Value::Object(all) = findings else { return (findings, Value::Null) };
+    let (mut requests, mut answers) = (Map::new(), Map::new());
+    for (name, count) in all {
+        match name.strip_prefix(schema::ANSWER_FINDING) {
+            Some(kind) => answers.insert(kind.to_owned(), count),
+            None => requests.insert(name, count),
+        };
+    }
+    (requests.into(), answers.into())
 }

@@ -21,27 +21,52 @@ pub enum StreamError {
         /// The most texts that may be open.
         limit: usize,
     },
+    /// A text that must be searched whole is longer than the relay is willing to hold.
+    #[error("a text of the answer that must be checked is longer than {limit} bytes")]
+    HeldTooLong {
+        /// The most bytes of one text that are held.
+        limit: usize,
+    },
+    /// The policy blocks what was found.
+    #[error("the policy blocks what the answer holds")]
+    Blocked,
 }
+
+/// The code of an error that the policy, not a failure, is the reason of.
+pub const POLICY_VIOLATION: &str = "policy_violation";
 
 /// The event that ends a broken stream, in the stream's own dialect: never a normal end.
 ///
 /// `code` is the machine's word (`upstream_reset`), `message` the reader's.
 pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) -> Bytes {
+    let (type_, status) = match code {
+        POLICY_VIOLATION => ("permission_error", (403, "PERMISSION_DENIED")),
+        code if code.contains("timeout") => ("api_error", (504, "DEADLINE_EXCEEDED")),
+        _ => ("api_error", (503, "UNAVAILABLE")),
+    };
+    let reason = quoted(&code.to_ascii_uppercase());
     let [code, message, request_id] = [code, message, request_id].map(quoted);
     let event = match (kind, kind.dialect()) {
         // The nested object is what the SDKs raise on; the flat members are the documented event.
         (WireKind::Responses, _) => format!(
             "event: error\ndata: {{\"type\":\"error\",\"code\":{code},\"message\":{message},\
-             \"param\":null,\"error\":{{\"type\":\"api_error\",\"code\":{code},\
+             \"param\":null,\"error\":{{\"type\":\"{type_}\",\"code\":{code},\
              \"message\":{message},\"param\":null}},\"request_id\":{request_id}}}\n\n"
         ),
         (_, Dialect::OpenAi) => format!(
-            "data: {{\"error\":{{\"message\":{message},\"type\":\"api_error\",\"param\":null,\
+            "data: {{\"error\":{{\"message\":{message},\"type\":\"{type_}\",\"param\":null,\
              \"code\":{code},\"request_id\":{request_id}}}}}\n\n"
         ),
         (_, Dialect::Anthropic) => format!(
-            "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"api_error\",\
+            "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"{type_}\",\
              \"message\":{message},\"code\":{code}}},\"request_id\":{request_id}}}\n\n"
+        ),
+        (_, Dialect::Gemini) => format!(
+            "data: {{\"error\":{{\"code\":{},\"message\":{message},\"status\":\"{}\",\
+             \"details\":[{{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\
+             \"reason\":{reason},\"domain\":\"iron-cage\",\
+             \"metadata\":{{\"requestId\":{request_id}}}}}]}}}}\n\n",
+            status.0, status.1
         ),
     };
     event.into()
@@ -90,5 +115,12 @@ mod tests {
             json!({"type": "error", "request_id": "call_1", "error": {
                 "type": "api_error", "message": message, "code": "upstream_reset"}})
         );
+
+        let (text, value) = data(WireKind::Gemini);
+        assert!(text.starts_with("data: {"));
+        let error = &value["error"];
+        assert_eq!((&error["code"], &error["status"]), (&json!(503), &json!("UNAVAILABLE")));
+        assert_eq!(error["message"], message);
+        assert_eq!(error["details"][0]["reason"], "UPSTREAM_RESET");
     }
 }

@@ -8,6 +8,8 @@
 //! | a stream of events | [`StreamRelay`]     | [`StreamRelay`]             |
 //! | one JSON document | [`plain::meter`]     | [`plain::restore`]          |
 //!
+//! What answers are searched for, and what keeps them back, is in [`answers`].
+//!
 //! What is not understood is passed on as it came. Nothing is translated between dialects, and
 //! an event is never dropped, merged or reordered; the one exception is the usage event that
 //! the proxy itself asked for on the client's behalf.
@@ -15,6 +17,7 @@
 //! Not here: time limits, back-pressure and money. Compressed streams must be decoded first
 //! ([`encoding`]), on a side copy where they are only metered.
 
+pub mod answers;
 mod edit;
 pub mod encoding;
 mod error;
@@ -28,7 +31,7 @@ mod walk;
 use iron_policy::types::Dialect;
 
 pub use edit::{Restore, Restorers, StreamRelay, Unchanged};
-pub use error::{StreamError, error_event};
+pub use error::{POLICY_VIOLATION, StreamError, error_event};
 pub use meter::{Meter, Metered, Noted};
 
 /// Which endpoint's answers the bytes are.
@@ -44,6 +47,8 @@ pub enum WireKind {
     Responses,
     /// Anthropic `messages`.
     Messages,
+    /// Gemini `generateContent`, in one piece or as a stream, and its embeddings.
+    Gemini,
     /// An answer without usage or texts, like a list of models: passed on, not looked into.
     Other(Dialect),
 }
@@ -54,6 +59,7 @@ impl WireKind {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
+            Self::Gemini => Dialect::Gemini,
             Self::Other(dialect) => dialect,
         }
     }

@@ -48,13 +48,13 @@ impl Tls {
 
 /// Connects within a limit of time, TLS handshake included.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(crate) struct Connector {
     inner: HttpsConnector<HttpConnector>,
     limit: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(tls: &Tls, limit: Duration) -> Self {
+    pub(crate) fn new(tls: &Tls, limit: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use iron_policy::types::Dialect;
+
+/// The header of Google's keys.
+pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// The operator's key for an upstream.
 pub struct ProviderKey {
-    header: http::HeaderName,
+    header: HeaderName,
     value: HeaderValue,
 }
 
@@ -21,9 +24,8 @@ impl ProviderKey {
     pub fn new(dialect: Dialect, key: &str) -> Result<Self, BadKey> {
         let (header, text) = match dialect {
             Dialect::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", key.trim())),
-            Dialect::Anthropic => {
-                (http::HeaderName::from_static("x-api-key"), key.trim().to_owned())
-            }
+            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.trim().to_owned()),
+            Dialect::Gemini => (GOOGLE_KEY, key.trim().to_owned()),
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| BadKey)?;
         value.set_sensitive(true);
@@ -42,12 +44,101 @@ pub fn strip_credentials(headers: &mut HeaderMap) {
     headers.remove(header::AUTHORIZATION);
     headers.remove("x-api-key");
     headers.remove("api-key");
-    headers.remove("x-goog-api-key");
+    headers.remove(GOOGLE_KEY);
     headers.remove(header::COOKIE);
+}
+
+/// Whether a query carries a key, as Google's older clients send it.
+pub fn query_has_key(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| credential(pair).is_some()))
+}
+
+/// Moves the credentials of a query to the headers, where every rule on credentials finds them
+/// and no log does. What else the query says stays as it is. A header that is there already wins.
+pub fn take_query_key(query: &str, headers: &mut HeaderMap) -> Option<String> {
+    let mut rest = Vec::new();
+    for pair in query.split('&') {
+        let Some((header, prefix)) = credential(pair) else {
+            rest.push(pair);
+            continue;
+        };
+        let value = pair.split_once('=').map_or("", |(_, value)| value);
+        let value = [prefix.as_bytes(), &decoded(value)].concat();
+        if let (Ok(mut value), false) =
+            (HeaderValue::from_bytes(&value), headers.contains_key(&header))
+        {
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+    }
+    (!rest.is_empty()).then(|| rest.join("&"))
+}
+
+/// The header that says the same as a parameter of a query that authenticates the caller, and
+/// what stands before its value there
+/// (<https://cloud.google.com/apis/docs/system-parameters>).
+fn credential(pair: &str) -> Option<(HeaderName, &'static str)> {
+    let name = decoded(pair.split('=').next().unwrap_or_default());
+    match name.as_slice() {
+        b"key" | b"$key" => Some((GOOGLE_KEY, "")),
+        b"access_token" | b"$access_token" | b"oauth_token" => {
+            Some((header::AUTHORIZATION, "Bearer "))
+        }
+        _ => None,
+    }
+}
+
+/// Undoes a query's percent-encoding.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        rest = after;
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            (b'+', ..) => out.push(b' '),
+            _ => out.push(*first),
+        }
+    }
+    out
 }
 
 impl fmt::Debug for ProviderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ProviderKey(****)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_querys_credentials_become_headers_and_the_rest_stays() {
+        for (query, rest, key, authorization) in [
+            ("alt=sse", Some("alt=sse"), None, None),
+            ("key=k1", None, Some("k1"), None),
+            ("alt=sse&key=k%31&x=%2F", Some("alt=sse&x=%2F"), Some("k1"), None),
+            ("%6bey=k1&key=k2", None, Some("k1"), None),
+            ("access_token=t&alt=sse", Some("alt=sse"), None, Some("Bearer t")),
+            ("keys=1&monkey=2", Some("keys=1&monkey=2"), None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let left = take_query_key(query, &mut headers);
+            assert_eq!(left.as_deref(), rest, "{query}");
+            let header = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(header(GOOGLE_KEY), key, "{query}");
+            assert_eq!(header(header::AUTHORIZATION), authorization, "{query}");
+            assert!(headers.values().all(HeaderValue::is_sensitive));
+            assert_eq!(query_has_key(Some(query)), rest != Some(query));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(GOOGLE_KEY, HeaderValue::from_static("own"));
+        assert_eq!(take_query_key("key=other", &mut headers), None);
+        assert_eq!(headers[GOOGLE_KEY], "own");
     }
 }

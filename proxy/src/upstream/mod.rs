@@ -18,11 +18,12 @@ use iron_policy::config;
 
 pub use breakers::Health;
 pub use connect::Tls;
-pub use key::{BadKey, ProviderKey, strip_credentials};
+pub use key::{BadKey, GOOGLE_KEY, ProviderKey, query_has_key, strip_credentials, take_query_key};
 
+use crate::dialect;
 use crate::limits::Gate;
 use breakers::{Breakers, Permits};
-use connect::Connector;
+pub(crate) use connect::Connector;
 
 /// An upstream at work. Lives as long as its configuration does not change.
 #[derive(Debug)]
@@ -111,10 +112,8 @@ impl Upstream {
     /// the wild: `https://api.groq.com/openai/v1` and `/v1/chat/completions`.
     pub fn address(&self, path: &str, query: Option<&str>) -> Result<Uri, CallError> {
         let base = self.config.base_url.as_str();
-        let path = match path.strip_prefix("/v1") {
-            Some(rest) if base.ends_with("/v1") && rest.starts_with('/') => rest,
-            _ => path,
-        };
+        let versioned = ["/v1", "/v1beta"].iter().any(|version| base.ends_with(version));
+        let path = if versioned { dialect::without_version(path) } else { path };
         let mut text = String::with_capacity(base.len() + path.len() + 1);
         text.push_str(base);
         text.push_str(path);

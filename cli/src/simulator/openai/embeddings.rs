@@ -34,6 +34,11 @@ pub(in crate::simulator) fn plain(body: &Value, usage: &Usage, report: Report) -
     answer
 }
 
+/// The vector of an input: the same for the same input.
+pub(in crate::simulator) fn vector_of(input: &Value, dimensions: usize) -> Vec<f32> {
+    vector(seed(input), dimensions)
+}
+
 /// A number for each input: a text, a list of texts, a list of tokens, or a list of such lists.
 fn seeds(input: &Value) -> Vec<u64> {
     match input.as_array() {

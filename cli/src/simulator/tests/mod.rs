@@ -2,6 +2,7 @@
 
 mod bills;
 mod faults;
+mod gemini;
 mod plain;
 mod scripts;
 mod streams;

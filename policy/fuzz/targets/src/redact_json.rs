@@ -7,19 +7,19 @@
 use std::sync::LazyLock;
 
 use iron_policy::json::{Event, Reader};
-use iron_policy::outline::{Endpoint, Outline};
+use iron_policy::outline::Endpoint;
 use iron_policy::redact::{Engine, Mode, Modes, SpanKind, Vault, restore, splice};
 
 use serde_json::json;
 
 use crate::cuts::Random;
-use crate::outline::ENDPOINTS;
+use crate::outline::{self, ENDPOINTS};
 use crate::redact_text::well_placed;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Modes::all(Mode::Reversible)));
 
 /// Numbers under such keys are settings: never anybody's.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 13] = [
     "max_tokens",
     "max_completion_tokens",
     "max_output_tokens",
@@ -28,6 +28,11 @@ const SETTINGS: [&str; 8] = [
     "temperature",
     "top_p",
     "best_of",
+    "maxOutputTokens",
+    "candidateCount",
+    "candidate_count",
+    "topP",
+    "topK",
 ];
 
 /// Redacts the body, compares the documents, and redacts again.
@@ -55,7 +60,7 @@ fn call(text: &str) -> String {
 }
 
 fn check_body(body: &[u8], endpoint: Endpoint) {
-    let Ok(outline) = Outline::read(body, endpoint) else { return };
+    let Ok(outline) = outline::read(body, endpoint) else { return };
     let vault = Vault::new(Random::from(body).key(), 10_000);
     let redaction = ENGINE.redact(&outline.spans, &vault);
     let before = std::str::from_utf8(body).unwrap();
@@ -63,7 +68,7 @@ fn check_body(body: &[u8], endpoint: Endpoint) {
 
     let out = splice(body, &redaction.edits);
     let after = std::str::from_utf8(&out).unwrap();
-    let again = Outline::read(&out, endpoint);
+    let again = outline::read(&out, endpoint);
     let again = again.unwrap_or_else(|error| panic!("{error}: {before}\nbecame {after}"));
     same_document(before, after);
 

@@ -1,21 +1,31 @@
-//! A stream of events is relayed: metered, restored, its usage event hidden, and it does not
-//! matter how its bytes are cut, nor how the model cut its text into events.
+//! A stream of events is relayed: metered, searched, restored, its usage event hidden, and it does
+//! not matter how its bytes are cut, nor how the model cut its text into events.
 //!
-//! The first byte chooses the dialect, the second what is done: bit 0 restores, bit 1 hides. With
-//! bit 2 the rest is no stream but a text, which is sent as one.
+//! The first byte chooses the dialect, the second what is done: bit 0 restores, bit 1 hides, bit 3
+//! masks what is found. With bit 2 the rest is no stream but a text, which is sent as one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use iron_policy::redact::{Restorer, Vault};
-use iron_proxy::stream::{Metered, Restorers, StreamRelay, WireKind};
+use iron_policy::redact::{Engine, KINDS, Mode, Modes, Vault};
+use iron_proxy::stream::answers::{AnswerRestorers, Answers};
+use iron_proxy::stream::{Metered, Restore, Restorers, StreamRelay, WireKind};
 use serde_json::{Value, json};
 
 use crate::cuts::{Random, cuts};
 use crate::issued::{planted, session};
 
-const KINDS: [WireKind; 4] =
-    [WireKind::Chat, WireKind::Completions, WireKind::Responses, WireKind::Messages];
+const WIRES: [WireKind; 5] = [
+    WireKind::Chat,
+    WireKind::Completions,
+    WireKind::Responses,
+    WireKind::Messages,
+    WireKind::Gemini,
+];
+
+/// Masks whatever is found.
+static MASK: LazyLock<Option<Answers>> =
+    LazyLock::new(|| Answers::of(Engine::new(Modes::all(Mode::Mask)), &KINDS));
 
 /// Streams up to this length, in bytes, are cut in two at every place.
 const EVERY_CUT: usize = 120;
@@ -23,22 +33,26 @@ const EVERY_CUT: usize = 120;
 /// Relays the stream in one piece and in many.
 pub fn check(data: &[u8]) {
     let [kind, what, rest @ ..] = data else { return };
-    let kind = KINDS[usize::from(*kind) % KINDS.len()];
-    let (restores, hides) = (what & 1 == 1, what & 2 == 2);
+    let chosen = usize::from(kind.wrapping_sub(b'0'));
+    let kind = WIRES[chosen % WIRES.len()];
+    let (restores, hides, masks) = (what & 1 == 1, what & 2 == 2, what & 8 == 8);
     let (vault, placeholders) = session();
     let stream = planted(rest, &placeholders);
+    let policy = MASK.as_ref().filter(|_| masks);
     if what & 4 == 4 {
-        let shape = &SHAPES[usize::from(data[0]) % SHAPES.len()];
-        check_text(shape, &String::from_utf8_lossy(&stream), &vault);
+        let shape = &SHAPES[chosen % SHAPES.len()];
+        let restorers = || AnswerRestorers::new(policy, Arc::clone(&vault));
+        check_text(shape, &String::from_utf8_lossy(&stream), restorers);
         return;
     }
     let relay = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let restorers = restores.then(|| Issued(Arc::clone(&vault)));
-        run(StreamRelay::new(kind, hides, restorers), pieces)
+        let vault = if restores { Arc::clone(&vault) } else { Arc::new(Vault::new([7; 32], 1)) };
+        let restorers = AnswerRestorers::new(policy, vault);
+        run(StreamRelay::new(kind, hides, Some(restorers).filter(|r| !r.is_idle())), pieces)
     };
 
     let whole = relay(&mut std::iter::once(&stream[..]));
-    if !restores && !hides {
+    if !restores && !hides && !masks {
         assert_eq!(whole.out, stream);
     }
     let mut random = Random::from(data);
@@ -64,7 +78,7 @@ struct Shape {
     piece: &'static str,
 }
 
-const SHAPES: [Shape; 4] = [
+const SHAPES: [Shape; 5] = [
     Shape {
         kind: WireKind::Chat,
         is_json: false,
@@ -102,14 +116,22 @@ const SHAPES: [Shape; 4] = [
         close: || json!({"type": "content_block_stop", "index": 0}),
         piece: "/delta/partial_json",
     },
+    Shape {
+        kind: WireKind::Gemini,
+        is_json: false,
+        event: |text| json!({"candidates": [{"content": {"parts": [{"text": text}]}}]}),
+        close: || json!({"candidates": [{"finishReason": "STOP"}]}),
+        piece: "/candidates/0/content/parts/0/text",
+    },
 ];
 
-/// Sends a text in events, cut in several ways: the agent gets it restored each time.
-fn check_text(shape: &Shape, text: &str, vault: &Arc<Vault>) {
+/// Sends a text in events, cut in several ways: the agent gets the same each time, masked and
+/// restored.
+fn check_text(shape: &Shape, text: &str, restorers: impl Fn() -> AnswerRestorers) {
     let mut restored = String::new();
-    let mut restorer = Restorer::in_json(Arc::clone(vault), u8::from(shape.is_json));
-    restorer.push(text, &mut restored);
-    restorer.finish(&mut restored);
+    let mut restore = if shape.is_json { restorers().json() } else { restorers().plain() };
+    restore.push(text, &mut restored);
+    restore.finish(&mut restored);
 
     let mut random = Random::from(text.as_bytes());
     for way in cuts(text.len(), &mut random, |at| text.is_char_boundary(at)) {
@@ -118,7 +140,7 @@ fn check_text(shape: &Shape, text: &str, vault: &Arc<Vault>) {
             stream.extend(["data: ", &(shape.event)(&text[range.clone()]).to_string(), "\n\n"]);
         }
         stream.extend(["data: ", &(shape.close)().to_string(), "\n\n"]);
-        let relay = StreamRelay::new(shape.kind, false, Some(Issued(Arc::clone(vault))));
+        let relay = StreamRelay::new(shape.kind, false, Some(restorers()));
         let out = run(relay, &mut std::iter::once(stream.as_bytes())).out;
         let out = String::from_utf8(out).unwrap();
         let mut said = String::new();
@@ -138,7 +160,10 @@ struct Relayed {
     failed: Option<String>,
 }
 
-fn run(mut relay: StreamRelay<Issued>, pieces: &mut dyn Iterator<Item = &[u8]>) -> Relayed {
+fn run(
+    mut relay: StreamRelay<AnswerRestorers>,
+    pieces: &mut dyn Iterator<Item = &[u8]>,
+) -> Relayed {
     let mut out = Vec::new();
     for piece in pieces {
         if let Err(error) = relay.push(Bytes::copy_from_slice(piece), &mut out) {
@@ -146,8 +171,8 @@ fn run(mut relay: StreamRelay<Issued>, pieces: &mut dyn Iterator<Item = &[u8]>) 
             return Relayed { out: out.concat(), metered: relay.metered().clone(), failed };
         }
     }
-    let metered = relay.finish(&mut out);
-    Relayed { out: out.concat(), metered, failed: None }
+    let failed = relay.finish(&mut out).err().map(|error| error.to_string());
+    Relayed { out: out.concat(), metered: relay.metered().clone(), failed }
 }
 
 fn same(cut: &Relayed, whole: &Relayed, way: &dyn std::fmt::Debug) {
@@ -156,19 +181,4 @@ fn same(cut: &Relayed, whole: &Relayed, way: &dyn std::fmt::Debug) {
     let text = String::from_utf8_lossy;
     assert_eq!(text(&cut.out), text(&whole.out), "{way:?}");
     assert_eq!(cut.out, whole.out, "{way:?}");
-}
-
-/// Restores what the session issued, as the proxy does.
-struct Issued(Arc<Vault>);
-
-impl Restorers for Issued {
-    type R = Restorer;
-
-    fn plain(&self) -> Restorer {
-        Restorer::new(Arc::clone(&self.0))
-    }
-
-    fn json(&self) -> Restorer {
-        Restorer::in_json(Arc::clone(&self.0), 1)
-    }
 }

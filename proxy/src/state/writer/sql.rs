@@ -7,6 +7,7 @@ use iron_policy::budget::{self, AccountKey};
 use iron_policy::types::{Dialect, Name, NanoUsd, TokenClass, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::state::schema::ANSWER_FINDING;
 use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, Settlement};
 
 /// What one call can cost at most beyond its reservation. More is a meter's mistake; so many
@@ -206,7 +207,7 @@ fn insert(
             })),
             usage,
             cost,
-            json(record.findings.iter().copied()),
+            findings(record),
             json(record.timeline.iter().copied()),
         ])?;
     Ok(())
@@ -284,8 +285,18 @@ fn ids(list: &str) -> impl Iterator<Item = i64> + '_ {
     list.trim_matches(['[', ']']).split(',').filter_map(|id| id.parse().ok())
 }
 
+/// Findings of both ways in one object: those in answers under a name of their own.
+fn findings(record: &CallRecord) -> String {
+    let requests = record.findings.iter().map(|(kind, count)| (kind.to_string(), count));
+    let answers = record.answer_findings.iter();
+    let answers = answers.map(|(kind, count)| (format!("{ANSWER_FINDING}{kind}"), count));
+    json(requests.chain(answers))
+}
+
 /// `{"name":number,...}`; the names are ours and need no escapes.
-fn json<N: std::fmt::Display>(members: impl Iterator<Item = (&'static str, N)>) -> String {
+fn json<S: std::fmt::Display, N: std::fmt::Display>(
+    members: impl Iterator<Item = (S, N)>,
+) -> String {
     let mut text = String::with_capacity(96);
     text.push('{');
     for (place, (name, number)) in members.enumerate() {

@@ -35,6 +35,7 @@ fn choice(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Result<
             "finish_reason" => finished = string(reader)?.is_some(),
             "text" => outline.piece(string(reader)?, unnumbered(Field::Completion)),
             "delta" => delta(outline, reader)?,
+            "logprobs" => outline.tokens(reader)?,
             _ => skip(reader)?,
         }
         Ok(())

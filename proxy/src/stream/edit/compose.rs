@@ -31,6 +31,7 @@ pub(super) fn delta_event(kind: WireKind, channel: Channel, last: &[u8], text: &
         let _ = copy_scalars(&mut out, data.bytes());
         match kind {
             WireKind::Responses => member(&mut out, "delta", text),
+            WireKind::Gemini => candidate(&mut out, channel, text),
             _ => choice(
                 &mut out,
                 channel,
@@ -106,6 +107,17 @@ fn choice(out: &mut String, channel: Channel, last: &str, text: &str) {
     out.push_str("\"delta\":{");
     member(out, name, text);
     out.push_str("},\"finish_reason\":null}]");
+}
+
+fn candidate(out: &mut String, channel: Channel, text: &str) {
+    out.push_str("\"candidates\":[{\"content\":{\"parts\":[{");
+    member(out, "text", text);
+    if channel.field == Field::Thinking {
+        out.push_str(",\"thought\":true");
+    }
+    out.push_str("}],\"role\":\"model\"},\"index\":");
+    out.push_str(&channel.index.to_string());
+    out.push_str("}]");
 }
 
 fn block_delta(out: &mut String, channel: Channel, text: &str) {

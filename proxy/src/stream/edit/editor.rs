@@ -74,6 +74,7 @@ impl<F: Restorers> Editor<F> {
             self.close(*close, &mut out);
         }
         self.outline = outline;
+        self.restorers.verdict()?;
         if out.is_empty() && !self.edits.iter().any(|edit| edit.changed) {
             return Ok(None);
         }
@@ -82,16 +83,29 @@ impl<F: Restorers> Editor<F> {
     }
 
     /// Closes every channel, as at the end of the stream.
-    pub(super) fn close_all(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn close_all(&mut self) -> Result<Option<Vec<u8>>, StreamError> {
         self.edits.clear();
         let mut out = Vec::new();
         self.close(Close::All, &mut out);
-        (!out.is_empty()).then_some(out)
+        self.restorers.verdict()?;
+        Ok((!out.is_empty()).then_some(out))
     }
 
     fn restore(&mut self, found: &Found, text: &str, event: &Bytes) -> Result<(), StreamError> {
-        let piece = found.decode(text);
         let start = self.restored.len();
+        if found.place == Place::Tokens {
+            if self.restorers.hides_tokens() {
+                self.restored.push_str(found.no_tokens(text));
+                self.edits.push(Edit {
+                    literal: found.literal.clone(),
+                    restored: start..self.restored.len(),
+                    changed: self.restored[start..] != text[found.literal.clone()],
+                    channel: None,
+                });
+            }
+            return Ok(());
+        }
+        let piece = found.decode(text);
         let channel = match found.place {
             Place::Piece(channel) => {
                 if !self.open.contains_key(&channel) {
@@ -103,12 +117,14 @@ impl<F: Restorers> Editor<F> {
                 }
                 Some(channel)
             }
-            Place::Whole => {
-                restore_whole(self.restorers.plain(), &piece, &mut self.restored);
-                None
-            }
-            Place::WholeJson => {
-                restore_whole(self.restorers.json(), &piece, &mut self.restored);
+            Place::Whole | Place::WholeJson | Place::Tokens => {
+                let json = found.place == Place::WholeJson;
+                let restore = if self.kind == WireKind::Responses {
+                    self.restorers.repeated(json)
+                } else {
+                    self.restorers.whole(json, found.key.clone().map(|key| &text[key]))
+                };
+                restore_whole(restore, &piece, &mut self.restored);
                 None
             }
         };
@@ -159,7 +175,10 @@ impl<F: Restorers> Editor<F> {
     fn splice(&self, event: &Bytes, data: &Data<'_>, out: &mut Vec<u8>) {
         let edits = self.edits.iter().filter(|edit| edit.changed).map(|edit| {
             let text = &self.restored[edit.restored.clone()];
-            (data.place(&edit.literal), text)
+            // A string stands within one line of data; a container may not.
+            let Range { start, end } = edit.literal;
+            let last = data.place(&(end.saturating_sub(1).max(start)..end));
+            (data.place(&(start..start)).start..last.end, text)
         });
         splice(event, edits, out);
     }

@@ -6,6 +6,9 @@
 //! starts there. What it holds comes out with the channel's next piece, or, where the channel
 //! closes, in an event made for it just before the closing one.
 //!
+//! A [`Restore`] may do more than put values back: what searches answers stands before it, may
+//! hold a text for longer, and may forbid to pass an event on.
+//!
 //! On the way of an event: [`outline`] says where its texts are and which channels it closes,
 //! [`editor`] restores them and splices, [`compose`] makes events for what was held back.
 
@@ -13,12 +16,15 @@ mod anthropic;
 mod chat;
 mod compose;
 mod editor;
+pub(super) mod gemini;
 mod outline;
 mod relay;
 mod responses;
 pub(super) mod whole;
 
 pub use relay::StreamRelay;
+
+use super::StreamError;
 
 /// Turns placeholders in one text back, piece by piece.
 ///
@@ -42,6 +48,34 @@ pub trait Restorers {
     /// For text that is itself JSON, like the arguments of a tool call: what is put in is escaped
     /// one level, as the inside of a string literal.
     fn json(&self) -> Self::R;
+
+    /// For a text that comes in one piece. `key` is the member that holds it, where the caller's
+    /// own structure names it.
+    fn whole(&self, json: bool, key: Option<&str>) -> Self::R {
+        let _ = key;
+        if json { self.json() } else { self.plain() }
+    }
+
+    /// For a text that repeats what came in pieces, and must become the same.
+    fn repeated(&self, json: bool) -> Self::R {
+        if json { self.json() } else { self.plain() }
+    }
+
+    /// True where texts are only looked at: nothing is changed and nothing held back.
+    fn only_looks(&self) -> bool {
+        false
+    }
+
+    /// True where a text's tokens may not pass beside it, since it may be kept back.
+    fn hides_tokens(&self) -> bool {
+        false
+    }
+
+    /// Asked once all texts of an event, or of a document, were taken: an error where it must not
+    /// be passed on.
+    fn verdict(&self) -> Result<(), StreamError> {
+        Ok(())
+    }
 }
 
 /// Restores nothing; stands in the type of a relay that has nothing to restore.

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use iron_policy::json::{Event, JsonError, Reader, Text};
 
+use super::gemini::Runs;
 use crate::stream::WireKind;
-use crate::stream::walk::{members, skip, string};
+use crate::stream::walk::{members, pass_over, skip, string, take};
 
 /// One text of an answer, across all events that carry pieces of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +38,7 @@ pub(in crate::stream) enum Field {
     Completion,
     // Responses: a place in the table of delta events.
     Delta(u8),
-    // Messages: members of `delta`.
+    // Messages: members of `delta`. Gemini has the first two: what is said, and what is thought.
     Text,
     Thinking,
     PartialJson,
@@ -63,17 +64,37 @@ pub(in crate::stream) enum Place {
     Whole,
     /// A whole text that is itself JSON.
     WholeJson,
+    /// No text but a value that repeats one, token by token: `logprobs`.
+    Tokens,
 }
 
-/// A string literal that may hold placeholders.
+/// A string literal that may hold placeholders, or a value that repeats one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::stream) struct Found {
-    /// Where it stands in the event's data, quotes not included.
+    /// Where it stands in the event's data, a string's quotes not included.
     pub(in crate::stream) literal: Range<usize>,
     pub(in crate::stream) place: Place,
+    /// Where the name of the member that holds it stands, in the caller's own structure.
+    pub(in crate::stream) key: Option<Range<usize>>,
 }
 
 impl Found {
+    /// The value that comes next, where it repeats a text token by token.
+    pub(super) fn tokens(reader: &mut Reader<'_>) -> Result<Option<Self>, JsonError> {
+        let first = take(reader)?;
+        let start = reader.position();
+        pass_over(reader, &first)?;
+        let some = matches!(first, Event::BeginObject | Event::BeginArray);
+        // The container began one byte before the reader stood.
+        let literal = start.saturating_sub(1)..reader.position();
+        Ok(some.then_some(Self { literal, place: Place::Tokens, key: None }))
+    }
+
+    /// What stands for such a value where it is kept back.
+    pub(in crate::stream) fn no_tokens(&self, data: &str) -> &'static str {
+        if data[self.literal.clone()].starts_with('[') { "[]" } else { "null" }
+    }
+
     /// The text that the literal stands for in this data.
     pub(in crate::stream) fn decode<'a>(&self, data: &'a str) -> Cow<'a, str> {
         // The reader makes texts of quoted literals only, so the quotes are there.
@@ -112,6 +133,8 @@ pub(in crate::stream) struct Outline {
     /// In the order in which they stand.
     pub(in crate::stream) found: Vec<Found>,
     pub(super) closes: Vec<Close>,
+    /// What candidates of Gemini are in the middle of; outlives the event.
+    pub(super) runs: Runs,
 }
 
 impl Outline {
@@ -127,6 +150,7 @@ impl Outline {
             WireKind::Chat | WireKind::Completions => super::chat::read(self, data),
             WireKind::Responses => super::responses::read(self, data),
             WireKind::Messages => super::anthropic::read(self, data),
+            WireKind::Gemini => super::gemini::read(self, data),
             WireKind::Embeddings | WireKind::Other(_) => Ok(()),
         };
         if read.is_err() {
@@ -135,9 +159,19 @@ impl Outline {
         }
     }
 
+    /// Notes the value that comes next, which is `logprobs`.
+    pub(super) fn tokens(&mut self, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        self.found.extend(Found::tokens(reader)?);
+        Ok(())
+    }
+
     pub(super) fn piece(&mut self, text: Option<Text<'_>>, channel: Channel) {
         if let Some(text) = text {
-            self.found.push(Found { literal: text.range(), place: Place::Piece(channel) });
+            self.found.push(Found {
+                literal: text.range(),
+                place: Place::Piece(channel),
+                key: None,
+            });
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::stream::{Meter, Metered, Noted, StreamError, WireKind, error_event};
 
 /// One stream on its way.
 ///
-/// Where nothing is restored or hidden, chunks are passed on at once and byte for byte, and the
-/// meter reads along. Otherwise each event is passed on as soon as it is whole, byte for byte
+/// Where nothing is restored or hidden, chunks are passed on at once and byte for byte; the meter,
+/// and what only looks at the texts, read along. Otherwise each event is passed on as soon as it is whole, byte for byte
 /// but for the texts that change.
 pub struct StreamRelay<F: Restorers = Unchanged> {
     kind: WireKind,
@@ -20,8 +20,8 @@ pub struct StreamRelay<F: Restorers = Unchanged> {
 }
 
 enum Way<F: Restorers> {
-    /// The meter reads along. `lost` once an event was too long for it.
-    Watch { lost: bool },
+    /// Read along. `lost` once an event was too long for it.
+    Watch { lost: bool, looker: Option<Editor<F>> },
     /// Events are held until they are whole.
     Edit {
         hide_usage_event: bool,
@@ -37,14 +37,12 @@ impl<F: Restorers> StreamRelay<F> {
     /// `hide_usage_event` drops the usage-only chunk of OpenAI's chat and completions, for
     /// clients that did not ask for it. `restorers` is `None` where no placeholder can occur.
     pub fn new(kind: WireKind, hide_usage_event: bool, restorers: Option<F>) -> Self {
-        let way = if hide_usage_event || restorers.is_some() {
-            Way::Edit {
-                hide_usage_event,
-                editor: restorers.map(|restorers| Editor::new(kind, restorers)),
-                unterminated: false,
-            }
+        let edits = restorers.as_ref().is_some_and(|restorers| !restorers.only_looks());
+        let editor = restorers.map(|restorers| Editor::new(kind, restorers));
+        let way = if hide_usage_event || edits {
+            Way::Edit { hide_usage_event, editor, unterminated: false }
         } else {
-            Way::Watch { lost: false }
+            Way::Watch { lost: false, looker: editor }
         };
         Self { kind, framer: Framer::default(), meter: Meter::new(kind), way }
     }
@@ -54,12 +52,14 @@ impl<F: Restorers> StreamRelay<F> {
     /// An error ends the stream: follow it with [`fail`](Self::fail).
     pub fn push(&mut self, mut chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         match &mut self.way {
-            Way::Watch { lost } => {
+            Way::Watch { lost, looker } => {
                 out.push(chunk.clone());
                 while !*lost && !chunk.is_empty() {
                     match self.framer.next(&mut chunk) {
                         Ok(Some(event)) => {
-                            self.meter.event(Data::of(&event).bytes());
+                            let data = Data::of(&event);
+                            self.meter.event(data.bytes());
+                            look(looker, &event, &data);
                         }
                         Ok(None) => break,
                         // Passing on needs no framing. What is unread stays unmetered, and what
@@ -77,30 +77,34 @@ impl<F: Restorers> StreamRelay<F> {
     }
 
     /// The upstream's stream ended by itself: appends what was held back.
-    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Metered {
+    ///
+    /// An error where that must not go out: follow it with [`fail`](Self::fail).
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<Metered, StreamError> {
         let rest = self.framer.rest();
-        if let Way::Watch { lost } = self.way {
-            if !lost {
+        if let Way::Watch { lost, looker } = &mut self.way {
+            if !*lost {
                 let rest = rest.unwrap_or_default();
-                self.meter.event(Data::of(&rest).bytes());
+                let data = Data::of(&rest);
+                self.meter.event(data.bytes());
+                look(looker, &rest, &data);
                 self.meter.end();
             }
-            return self.metered().clone();
+            self.abandon();
+            return Ok(self.metered().clone());
         }
         if let Some(rest) = rest {
-            // An error could only be about too many open texts; the event passes unrestored.
-            match self.edit(&rest) {
-                Ok(Change::Pass) | Err(_) => out.push(rest),
-                Ok(Change::Replace(event)) => out.push(event),
-                Ok(Change::Drop) => {}
+            match self.edit(&rest)? {
+                Change::Pass => out.push(rest),
+                Change::Replace(event) => out.push(event),
+                Change::Drop => {}
             }
             if let Way::Edit { unterminated, .. } = &mut self.way {
                 *unterminated = true;
             }
         }
-        self.release(out);
+        self.release(out)?;
         self.meter.end();
-        self.metered().clone()
+        Ok(self.metered().clone())
     }
 
     /// The stream broke off: appends what was held back and the dialect's error event.
@@ -108,13 +112,32 @@ impl<F: Restorers> StreamRelay<F> {
     /// An event that came in part is not passed on; where its first part went out already, it is
     /// ended, so that the error stands in an event of its own.
     pub fn fail(&mut self, code: &str, message: &str, request_id: &str, out: &mut Vec<Bytes>) {
-        if let Way::Watch { lost } = self.way
+        if let Way::Watch { lost, .. } = self.way
             && (lost || self.framer.is_inside_event())
         {
             out.push(Bytes::from_static(b"\n\n"));
         }
-        self.release(out);
+        self.abandon();
+        // What must not go out is left out; the error follows in any case.
+        let _ = self.release(out);
+        if let Way::Edit { unterminated: true, .. } = self.way {
+            out.push(Bytes::from_static(b"\n\n"));
+        }
         out.push(error_event(self.kind, code, message, request_id));
+    }
+
+    /// Nothing more comes: what only looks at texts looks at their ends.
+    pub fn abandon(&mut self) {
+        if let Way::Watch { looker: Some(looker), .. } = &mut self.way {
+            // Bytes that were passed on cannot be held back any more.
+            let _ = looker.close_all();
+        }
+    }
+
+    /// Nobody takes what comes from now on: it is read for its usage alone.
+    pub fn only_meter(&mut self) {
+        let lost = matches!(self.way, Way::Watch { lost: true, .. });
+        self.way = Way::Watch { lost, looker: None };
     }
 
     /// What was metered so far; after a stream that was cut short, all there is.
@@ -123,15 +146,16 @@ impl<F: Restorers> StreamRelay<F> {
     }
 
     /// Appends what the channels hold back.
-    fn release(&mut self, out: &mut Vec<Bytes>) {
+    fn release(&mut self, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         if let Way::Edit { editor: Some(editor), unterminated, .. } = &mut self.way
-            && let Some(held) = editor.close_all()
+            && let Some(held) = editor.close_all()?
         {
             if std::mem::take(unterminated) {
                 out.push(Bytes::from_static(b"\n\n"));
             }
             out.push(held.into());
         }
+        Ok(())
     }
 
     /// Neighbouring events that pass as they are leave as one slice of the chunk.
@@ -158,8 +182,16 @@ impl<F: Restorers> StreamRelay<F> {
                 out.push(whole.slice(passing));
             }
             passing = end..end;
-            if let Change::Replace(event) = change? {
-                out.push(event);
+            match change {
+                Ok(Change::Replace(event)) => out.push(event),
+                Ok(Change::Pass | Change::Drop) => {}
+                Err(error) => {
+                    // What else has come says what the answer costs.
+                    while let Ok(Some(event)) = self.framer.next(&mut chunk) {
+                        self.meter.event(Data::of(&event).bytes());
+                    }
+                    return Err(error);
+                }
             }
         }
         if !passing.is_empty() {
@@ -185,6 +217,13 @@ impl<F: Restorers> StreamRelay<F> {
         };
         let edited = editor.edit(event, &data)?;
         Ok(edited.map_or(Change::Pass, |bytes| Change::Replace(bytes.into())))
+    }
+}
+
+/// Shows an event to what only looks. It was passed on already, whatever is found.
+fn look<F: Restorers>(looker: &mut Option<Editor<F>>, event: &Bytes, data: &Data<'_>) {
+    if let Some(looker) = looker {
+        let _ = looker.edit(event, data);
     }
 }
 

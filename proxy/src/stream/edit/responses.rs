@@ -5,7 +5,7 @@
 
 use iron_policy::json::{JsonError, Reader};
 
-use super::outline::{Channel, Close, Field, Outline, event_type};
+use super::outline::{Channel, Close, Field, Found, Outline, event_type};
 use super::whole;
 use crate::stream::walk::{count, members, skip, string};
 
@@ -69,17 +69,21 @@ fn piece(outline: &mut Outline, place: u8, data: &str) -> Result<(), JsonError> 
     let mut index = 0;
     let mut part = 0;
     let mut text = None;
+    let mut tokens = None;
     members(&mut Reader::over(data), |key, reader| {
         match key.raw() {
             "output_index" => index = count(reader)?.unwrap_or(0),
             "content_index" | "summary_index" => part = count(reader)?.unwrap_or(0),
             "delta" => text = string(reader)?,
+            "logprobs" => tokens = Found::tokens(reader)?,
             _ => skip(reader)?,
         }
         Ok(())
     })?;
     let channel = Channel { index, part, field: Field::Delta(place) };
     outline.piece(text, channel);
+    outline.found.extend(tokens);
+    outline.found.sort_unstable_by_key(|found| found.literal.start);
     Ok(())
 }
 

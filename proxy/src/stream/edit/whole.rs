@@ -30,7 +30,13 @@ pub(in crate::stream) fn read(
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
     let first = take(reader)?;
-    value(&first, Treat::ByName, reader, found)
+    value(&first, Treat::ByName, None, reader, found)
+}
+
+/// Finds the texts of a value of the caller's own structure: every string of it.
+pub(super) fn read_text(reader: &mut Reader<'_>, found: &mut Vec<Found>) -> Result<(), JsonError> {
+    let first = take(reader)?;
+    value(&first, Treat::Text, None, reader, found)
 }
 
 /// Finds the texts of a member whose name has been read.
@@ -40,7 +46,7 @@ pub(super) fn read_member<'a>(
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
     let first = take(reader)?;
-    value(&first, treat(key, Treat::ByName), reader, found)
+    value(&first, treat(key, Treat::ByName), Some(key), reader, found)
 }
 
 /// True where a member of this name in the dialect's own structure holds no text.
@@ -59,8 +65,8 @@ fn by_name(name: &str) -> Treat {
     match name {
         "id" | "model" | "type" | "role" | "object" | "status" | "signature" | "data"
         | "encrypted_content" | "encrypted_index" | "b64_json" | "partial_image_b64"
-        | "embedding" | "logprobs" | "obfuscation" | "finish_reason" | "stop_reason"
-        | "service_tier" | "system_fingerprint" | "media_type" | "format" => Treat::Leave,
+        | "embedding" | "obfuscation" | "finish_reason" | "stop_reason" | "service_tier"
+        | "system_fingerprint" | "media_type" | "format" => Treat::Leave,
         name if name.ends_with("_id") || name.ends_with("_ids") => Treat::Leave,
         "arguments" | "partial_json" => Treat::Json,
         "input" | "metadata" => Treat::Text,
@@ -71,6 +77,7 @@ fn by_name(name: &str) -> Treat {
 fn value<'a>(
     first: &Event<'a>,
     how: Treat,
+    key: Option<Text<'a>>,
     reader: &mut Reader<'a>,
     found: &mut Vec<Found>,
 ) -> Result<(), JsonError> {
@@ -83,19 +90,24 @@ fn value<'a>(
                 } else {
                     Place::Whole
                 },
+                key: key.filter(|_| how == Treat::Text).map(|key| key.range()),
             });
         }
         Event::BeginObject => {
             let how = if how == Treat::Json { Treat::Text } else { how };
             while let Event::Key(key) = take(reader)? {
+                if how == Treat::ByName && key.is("logprobs") {
+                    found.extend(Found::tokens(reader)?);
+                    continue;
+                }
                 let first = take(reader)?;
-                value(&first, treat(key, how), reader, found)?;
+                value(&first, treat(key, how), Some(key), reader, found)?;
             }
         }
         Event::BeginArray => loop {
             match take(reader)? {
                 Event::EndArray => break,
-                first => value(&first, how, reader, found)?,
+                first => value(&first, how, key, reader, found)?,
             }
         },
         _ => {}

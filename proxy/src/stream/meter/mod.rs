@@ -8,6 +8,7 @@
 
 mod anthropic;
 mod find;
+mod gemini;
 mod openai;
 mod responses;
 
@@ -90,6 +91,13 @@ struct Progress {
     stopped: bool,
     /// Cumulative numbers, where each report may leave some of them out.
     reported: Usage,
+    /// Searches that the answer is grounded on.
+    searches: u64,
+    /// Candidates of Gemini that were seen, and those that have finished: one bit each.
+    begun: u64,
+    finished: u64,
+    /// The prompt was refused: there will be no candidates.
+    blocked: bool,
 }
 
 impl Meter {
@@ -107,6 +115,7 @@ impl Meter {
             }
             WireKind::Responses => responses::event(data, metered),
             WireKind::Messages => anthropic::event(data, metered, progress),
+            WireKind::Gemini => gemini::event(data, metered, progress),
             WireKind::Other(_) => Ok(Noted::Other),
         };
         noted.unwrap_or(Noted::Other)
@@ -139,6 +148,7 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
         }
         WireKind::Responses => responses::document(&mut reader, &mut metered)?,
         WireKind::Messages => anthropic::document(&mut reader, &mut metered)?,
+        WireKind::Gemini => gemini::document(&mut reader, &mut metered)?,
         WireKind::Other(_) => {
             reader.skip()?;
         }
@@ -152,5 +162,7 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
     Ok(metered)
 }
 
+#[cfg(test)]
+mod gemini_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 mod double;
 mod fixtures;
+mod gemini;
 mod relay;
+mod searched;
 mod splits;
 mod whole;

@@ -233,7 +233,7 @@ fn an_endless_event_is_refused_where_it_would_be_held_and_passed_where_not() {
         relay.push(megabyte.clone(), &mut out).unwrap();
     }
     assert_eq!(out.len(), 50);
-    assert_eq!(relay.finish(&mut out).usage, None);
+    assert_eq!(relay.finish(&mut out).unwrap().usage, None);
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! Which detectors may have a word of theirs in a stretch of text: an answer that is quick and may
+//! say yes too often, never no too often.
+//!
+//! At each beginning of a word its first four letters are looked up; of scripts that part no
+//! words, each character.
+
+use super::vocabulary::accented;
+
+/// Buckets of the table; a power of two.
+const BUCKETS: usize = 4096;
+/// Marks a key of a character, apart from those of four ASCII letters.
+const CHARACTER: u32 = 1 << 31;
+
+/// A table from the beginnings of words to the detectors that have them.
+pub(super) struct Waker {
+    /// One bit a bucket, small enough to stay in the nearest cache: most words are in none.
+    filled: [u64; BUCKETS / 64],
+    /// By bucket: keys and the detectors that have such words. Grows where many share one.
+    keys: Vec<Vec<(u32, u128)>>,
+}
+
+impl Waker {
+    /// Of words, each with the detectors that it wakes.
+    pub(super) fn new(words: impl Iterator<Item = (&'static str, u128)>) -> Self {
+        let mut waker = Self { filled: [0; BUCKETS / 64], keys: vec![Vec::new(); BUCKETS] };
+        for (word, detectors) in words.filter(|(_, detectors)| *detectors != 0) {
+            let key = key_at(word.as_bytes());
+            let bucket = bucket_of(key);
+            waker.filled[bucket / 64] |= 1 << (bucket % 64);
+            let keys = &mut waker.keys[bucket];
+            match keys.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, bits)) => *bits |= detectors,
+                None => keys.push((key, detectors)),
+            }
+        }
+        waker
+    }
+
+    /// Bit d: a word of detector d may stand in the text.
+    pub(super) fn awake(&self, text: &[u8]) -> u128 {
+        let mut awake = 0;
+        let mut before = OTHER;
+        for (at, &byte) in text.iter().enumerate() {
+            let class = CLASSES[usize::from(byte)];
+            let begins = BEGINS[usize::from(before)] >> class & 1 == 1;
+            before = class;
+            if !begins {
+                continue;
+            }
+            let key = key_at(&text[at..]);
+            let bucket = bucket_of(key);
+            if self.filled[bucket / 64] >> (bucket % 64) & 1 == 1 {
+                let known = self.keys[bucket].iter().find(|(known, _)| *known == key);
+                awake |= known.map_or(0, |(_, detectors)| *detectors);
+            }
+        }
+        awake
+    }
+}
+
+// What a byte is to a word: none of it, a lower or upper letter, a digit, the first byte of a
+// character that is not ASCII, or a later one.
+const OTHER: u8 = 0;
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 3;
+const LEAD: u8 = 4;
+const REST: u8 = 5;
+
+/// By the class of the byte before: a bit for each class that begins a word after it.
+const BEGINS: [u8; 8] = {
+    let always = 1 << LEAD;
+    let fresh = always | 1 << LOWER | 1 << UPPER | 1 << DIGIT;
+    let hump = always | 1 << UPPER;
+    [fresh, hump, hump, always, fresh, fresh, 0, 0]
+};
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'0'..=b'9' => DIGIT,
+            0xC0..=0xFF => LEAD,
+            0x80..=0xBF => REST,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// A letter or digit in lower case; a space for anything else.
+const PLAIN: [u8; 256] = {
+    let mut plain = [b' '; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            plain[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    plain
+};
+
+const fn bucket_of(key: u32) -> usize {
+    (key.wrapping_mul(0x9E37_79B1) >> 20) as usize & (BUCKETS - 1)
+}
+
+/// The first four letters of the word at the start of a text, in lower case, or its first
+/// character where that is not ASCII.
+fn key_at(text: &[u8]) -> u32 {
+    let mut four = [b' '; 4];
+    match text.first_chunk::<4>() {
+        Some(whole) => four = *whole,
+        None => four[..text.len()].copy_from_slice(text),
+    }
+    let class = four.map(|byte| CLASSES[usize::from(byte)]);
+    if (class[1] == LOWER) & (class[2] == LOWER) & (class[3] == LOWER) & (class[0] <= UPPER) {
+        return u32::from_be_bytes(four) | 0x2000_0000;
+    }
+    if class[0] >= LEAD {
+        return CHARACTER | character(text);
+    }
+    // A hump begins the next word; the second letter of `SSN` is none.
+    let hump = |at: usize| four[at].is_ascii_uppercase() & four[at - 1].is_ascii_lowercase();
+    let plain = four.map(|byte| PLAIN[usize::from(byte)]);
+    let first = (plain[1] == b' ') | hump(1);
+    let second = first | (plain[2] == b' ') | hump(2);
+    let third = second | (plain[3] == b' ') | hump(3);
+    u32::from_be_bytes([
+        plain[0],
+        if first { b' ' } else { plain[1] },
+        if second { b' ' } else { plain[2] },
+        if third { b' ' } else { plain[3] },
+    ])
+}
+
+fn character(text: &[u8]) -> u32 {
+    if let Some(letter) = accented(text) {
+        return letter as u32;
+    }
+    let length = if text[0] < 0xE0 { 2 } else { 3 };
+    text.iter().take(length).fold(0, |key, byte| key << 8 | u32::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_words_beginning_wakes_its_detector() {
+        let words = [
+            ("ssn", 1),
+            ("social security", 2),
+            ("身份证", 4),
+            ("číslo", 8),
+            ("dl", 16),
+            ("ת ז", 32),
+        ];
+        let waker = Waker::new(words.into_iter());
+        for (text, awake) in [
+            ("his SSN is", 1),
+            ("customerSSN=1", 1),
+            ("user_ssn", 1),
+            ("Social-Security", 2),
+            ("socialism", 2),
+            ("我的身份证号", 4),
+            ("ČÍSLO 5", 8),
+            ("DL# 5 dlx", 16),
+            ("ת.ז. 0", 32),
+            ("classname, 1ssn", 0),
+            ("", 0),
+        ] {
+            assert_eq!(waker.awake(text.as_bytes()), awake, "{text}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Keys of what source code goes through: hosting, packages, builds, analysis.
+
+use super::Alphabet::{Alnum, Base64, Dotted, Hex, Lower, Upper, Word};
+use super::Part::{Run, Text};
+use super::{Family, UUID, family};
+
+#[rustfmt::skip]
+pub(super) const FAMILIES: &[Family] = &[
+    // Hosting
+    family("github_pat_", "github-key", Word, (60, 255)),
+    family("ghp_", "github-key", Alnum, (36, 255)),
+    family("gho_", "github-key", Alnum, (36, 255)),
+    family("ghu_", "github-key", Alnum, (36, 255)),
+    family("ghs_", "github-key", Alnum, (36, 255)),
+    family("ghr_", "github-key", Alnum, (36, 255)),
+    family("glpat-", "gitlab-key", Dotted, (20, 320)),
+    family("gldt-", "gitlab-key", Word, (20, 64)),
+    family("glptt-", "gitlab-key", Hex, (40, 40)),
+    family("glrt-", "gitlab-key", Dotted, (20, 320)),
+    family("glcbt-", "gitlab-key", Word, (20, 64)),
+    family("glffct-", "gitlab-key", Word, (20, 64)),
+    family("glft-", "gitlab-key", Word, (20, 64)),
+    family("glimt-", "gitlab-key", Word, (20, 64)),
+    family("glagent-", "gitlab-key", Word, (50, 64)),
+    family("gloas-", "gitlab-key", Word, (64, 64)),
+    family("glsoat-", "gitlab-key", Word, (20, 64)),
+    family("GR1348941", "gitlab-key", Word, (20, 24)),
+    family("ATBB", "bitbucket-key", Alnum, (28, 40)).mixed(),
+    family("ATCTT3", "bitbucket-key", Word, (150, 240)).then(&[Text("="), Run(Hex, 8, 8)]),
+    family("ATATT3", "atlassian-key", Word, (150, 240)).then(&[Text("="), Run(Hex, 8, 8)]),
+    family("ATATT3", "atlassian-key", Word, (150, 240)),
+    family("sgp_local_", "sourcegraph-key", Hex, (40, 40)),
+    family("sgp_", "sourcegraph-key", Hex, (16, 16)).then(&[Text("_"), Run(Hex, 40, 40)]),
+    family("sgp_", "sourcegraph-key", Hex, (40, 40)),
+    family("AZDO", "azure-devops-key", Alnum, (4, 4)).after(&[Run(Alnum, 76, 76)]),
+    // Packages
+    family("npm_", "npm-key", Alnum, (36, 36)),
+    family("pypi-AgE", "pypi-key", Word, (50, 1000)),
+    family("rubygems_", "rubygems-key", Hex, (48, 48)),
+    family("dckr_pat_", "docker-key", Word, (27, 64)),
+    family("dckr_oat_", "docker-key", Word, (27, 64)),
+    family("oy2", "nuget-key", Lower, (43, 43)),
+    family("CLOJARS_", "clojars-key", Alnum, (60, 60)),
+    family("AKCp", "artifactory-key", Alnum, (69, 69)),
+    family("cmVmd", "artifactory-key", Alnum, (59, 59)),
+    // Builds and delivery
+    family("CCIPAT_", "circleci-key", Alnum, (22, 22)).then(&[Text("_"), Run(Hex, 40, 40)]),
+    family("CCIPRJ_", "circleci-key", Alnum, (22, 22)).then(&[Text("_"), Run(Hex, 40, 40)]),
+    family("bkua_", "buildkite-key", Hex, (40, 40)),
+    family("API-", "octopus-key", Upper, (26, 26)),
+    family("pat.", "harness-key", Word, (22, 22))
+        .then(&[Text("."), Run(Alnum, 24, 24), Text("."), Run(Alnum, 20, 20)]),
+    family("sat.", "harness-key", Word, (22, 22))
+        .then(&[Text("."), Run(Alnum, 24, 24), Text("."), Run(Alnum, 20, 20)]),
+    family("pul-", "pulumi-key", Hex, (40, 40)),
+    family("ico-", "infracost-key", Alnum, (32, 32)),
+    family("pnu_", "prefect-key", Alnum, (36, 36)),
+    family("pnb_", "prefect-key", Alnum, (36, 36)),
+    family("dbtu_", "dbt-key", Word, (40, 80)),
+    family("dbtc_", "dbt-key", Word, (40, 80)),
+    family("sdk-", "launchdarkly-key", Hex, (8, 8)).then(&UUID),
+    family("vercel_blob_rw_", "vercel-key", Alnum, (16, 16)).then(&[Text("_"), Run(Alnum, 24, 48)]),
+    family("vcp_", "vercel-key", Alnum, (24, 80)),
+    family("vci_", "vercel-key", Alnum, (24, 80)),
+    family("vca_", "vercel-key", Alnum, (24, 80)),
+    family("vcr_", "vercel-key", Alnum, (24, 80)),
+    family("vck_", "vercel-key", Alnum, (24, 80)),
+    family("nfp_", "netlify-key", Alnum, (36, 40)),
+    family("HRKU-AA", "heroku-key", Word, (58, 58)),
+    family("rnd_", "render-key", Alnum, (28, 40)),
+    family("fo1_", "fly-key", Word, (43, 43)),
+    family("fm1a_", "fly-key", Base64, (100, 4096)),
+    family("fm1r_", "fly-key", Base64, (100, 4096)),
+    family("fm2_", "fly-key", Base64, (100, 4096)),
+    // Analysis
+    family("squ_", "sonar-key", Hex, (40, 40)),
+    family("sqp_", "sonar-key", Hex, (40, 40)),
+    family("sqa_", "sonar-key", Hex, (40, 40)),
+    family("snyk_uat.", "snyk-key", Dotted, (40, 400)),
+    family("PMAK-", "postman-key", Hex, (24, 24)).then(&[Text("-"), Run(Hex, 34, 34)]),
+    family("rdme_", "readme-key", Alnum, (70, 72)),
+    family("tk-us-", "scalingo-key", Word, (48, 48)),
+];
