@@ -4,7 +4,6 @@
 //! [`document`](super::document).
 
 use std::fmt;
-use std::ops::Range;
 
 use super::context::Scene;
 use super::detect::DETECTORS;
@@ -14,7 +13,7 @@ use super::merge::{Match, merge};
 use super::prefilter::Prefilter;
 use super::recognise::Recognise;
 use super::rule::{Rule, Rules};
-use super::site::Site;
+use super::site::{Hit, Site};
 use super::view;
 
 /// A longer text, in bytes, is no secret that its key names.
@@ -128,36 +127,64 @@ fn sweep(
 ) {
     let scene = Scene::new(text.as_bytes(), key);
     let mut site =
-        Site { text: scene.text(), trigger: 0..0, scene: &scene, detector: 0, from: 0, supposing };
-    let mut ask = |place: usize, trigger: Range<usize>| {
+        Site { text: scene.text(), trigger: 0..0, scene: &scene, detector: 0, supposing };
+    let mut names_stand = false;
+    let awake = |at| if supposing { u128::MAX } else { scene.awake(at) };
+    prefilter.sweep(scene.text(), awake, |place, trigger| {
         let detector = DETECTORS[place];
-        (site.trigger, site.detector, site.from) = (trigger, place, 0);
-        let mut end = None;
-        while let Some(hit) = (detector.check)(&site) {
-            // A value before the last would be found for ever.
-            if end.is_some_and(|end| hit.range.start < end) {
-                break;
+        names_stand |= detector.by_name;
+        (site.trigger, site.detector) = (trigger, place);
+        let hit = (detector.check)(&site)?;
+        let end = hit.range.end;
+        found(match_of(place, hit, 0));
+        Some(end)
+    });
+    if let Some(key) = key {
+        whole(prefilter, text, key, 0, found);
+    }
+    if names_stand {
+        let is_name = |header: &[u8]| prefilter.holds_name(header);
+        scene.cells(is_name, &mut |header, cell| {
+            if let Some(value) = text.get(cell.clone()) {
+                whole(prefilter, value, header, cell.start, found);
             }
-            site.from = hit.range.end;
-            end = Some(hit.range.end);
-            found(Match {
-                kind: detector.kind,
-                range: hit.range,
-                rule: hit.rule,
-                confidence: hit.confidence,
-                word: hit.word,
-            });
-            if !detector.by_name {
-                break;
-            }
-        }
-        end
-    };
-    if key.is_some() && !text.is_empty() && text.len() <= NAMED {
-        prefilter.by_name(|place| {
-            ask(place, 0..text.len());
         });
     }
-    let awake = |at| if supposing { u128::MAX } else { scene.awake(at) };
-    prefilter.sweep(scene.text(), awake, ask);
+}
+
+/// Asks about a whole value those detectors that go by the name before it: its key, or the header
+/// of its column.
+fn whole(
+    prefilter: &Prefilter,
+    value: &str,
+    key: &str,
+    offset: usize,
+    found: &mut impl FnMut(Match),
+) {
+    if value.is_empty() || value.len() > NAMED {
+        return;
+    }
+    let scene = Scene::new(value.as_bytes(), Some(key));
+    for place in prefilter.by_name() {
+        let site = Site {
+            text: scene.text(),
+            trigger: 0..value.len(),
+            scene: &scene,
+            detector: place,
+            supposing: false,
+        };
+        if let Some(hit) = (DETECTORS[place].check)(&site) {
+            found(match_of(place, hit, offset));
+        }
+    }
+}
+
+fn match_of(place: usize, hit: Hit, offset: usize) -> Match {
+    Match {
+        kind: DETECTORS[place].kind,
+        range: hit.range.start + offset..hit.range.end + offset,
+        rule: hit.rule,
+        confidence: hit.confidence,
+        word: hit.word,
+    }
 }

@@ -23,12 +23,14 @@ pub struct Match {
 ///
 /// The joined match covers all of them, so that no byte of a weaker one is left behind. It is
 /// named after the strongest: one whose kind `protects` is set for, then the more confident,
-/// then the longer.
+/// then one that a word names, then the longer.
 pub(super) fn merge(matches: &mut Vec<Match>, protects: impl Fn(Kind) -> bool) {
     if matches.len() < 2 {
         return;
     }
-    let strength = |found: &Match| (protects(found.kind), found.confidence, found.range.len());
+    let strength = |found: &Match| {
+        (protects(found.kind), found.confidence, found.word.is_some(), found.range.len())
+    };
     matches.sort_unstable_by_key(|found| (found.range.start, found.range.end, found.rule));
     let mut best = strength(&matches[0]);
     matches.dedup_by(|next, kept| {

@@ -118,9 +118,21 @@ impl Prefilter {
         filter
     }
 
-    /// Calls `ask` with each detector that is asked about whole texts, by their key.
-    pub(super) fn by_name(&self, ask: impl FnMut(usize)) {
-        self.by_name.iter().copied().for_each(ask);
+    /// The detectors that are asked about whole values, by the name before them.
+    pub(super) fn by_name(&self) -> impl Iterator<Item = usize> {
+        self.by_name.iter().copied()
+    }
+
+    /// True where a name stands in the text that one of those looks for.
+    pub(super) fn holds_name(&self, text: &[u8]) -> bool {
+        let mut holds = false;
+        for group in &self.literals {
+            group.sweep(text, &mut |detector, _| {
+                holds |= self.by_name.contains(&detector);
+                None
+            });
+        }
+        holds
     }
 
     /// Calls `candidate` with a detector and its trigger, for each in the text.

@@ -16,8 +16,6 @@ pub(super) struct Site<'a> {
     pub(super) scene: &'a Scene<'a>,
     /// The asking detector's place among all.
     pub(super) detector: usize,
-    /// Where the search for more values of the trigger's goes on.
-    pub(super) from: usize,
     /// True where a word for the kind is taken as said: to tell what a word would change.
     pub(super) supposing: bool,
 }

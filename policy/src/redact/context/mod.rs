@@ -132,6 +132,21 @@ impl<'a> Scene<'a> {
         latest.as_ref().map_or(Said::Nothing, |(_, words)| words.said(detector))
     }
 
+    /// Calls `cell` with the header and the range of each cell of the columns whose header `wanted`
+    /// says yes to.
+    pub(super) fn cells(
+        &self,
+        wanted: impl Fn(&[u8]) -> bool,
+        cell: &mut impl FnMut(&str, Range<usize>),
+    ) {
+        self.tables().cells(self.text, wanted, &mut |header, range| {
+            if let Ok(header) = std::str::from_utf8(&self.text[header.clone()]) {
+                let is_edge = |c: char| c.is_whitespace() || "\"'`*".contains(c);
+                cell(header.trim_matches(is_edge), range);
+            }
+        });
+    }
+
     /// Bit d: a word of detector d stands where it could name a candidate at `at`.
     ///
     /// Read once for a stretch of the text, so that a detector that needs words is asked about
@@ -159,7 +174,14 @@ impl<'a> Scene<'a> {
         let mut words = Words::default();
         let first = window::first_of_list(self.text, range.start);
         if let Some(label) = label::before(self.text, first) {
-            vocabulary().read(&self.text[label.range.clone()], &mut words.label);
+            let label_text = &self.text[label.range.clone()];
+            vocabulary().read(label_text, &mut words.label);
+            // `ssns` and `tax_ids` name what they hold many of.
+            if words.label.is_empty()
+                && let Some(one) = label_text.strip_suffix(b"s")
+            {
+                vocabulary().read(one, &mut words.label);
+            }
             words.labelled = !label.is_generic && (label.is_structured || !words.label.is_empty());
         }
         if !words.labelled

@@ -2,6 +2,9 @@
 //! its values.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::packed;
 
 /// Lines and rows longer than this are none, in bytes.
 const ROW: usize = 4096;
@@ -10,6 +13,10 @@ const HEADER: usize = 512;
 /// More columns are not looked at.
 const COLUMNS: usize = 256;
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
+
+/// What every table of HTML or SQL holds: one search tells that there is none.
+static MARKS: LazyLock<Option<packed::Searcher>> =
+    LazyLock::new(|| packed::Searcher::new(["<th", "VALUES", "values"]));
 
 /// The tables of one text, in order of their rows.
 #[derive(Default)]
@@ -34,8 +41,10 @@ impl Tables {
     pub(in crate::redact) fn read(text: &[u8]) -> Self {
         let mut tables = Vec::new();
         lines(text, &mut tables);
-        html(text, &mut tables);
-        sql(text, &mut tables);
+        if MARKS.as_ref().is_none_or(|marks| marks.find(text).is_some()) {
+            html(text, &mut tables);
+            sql(text, &mut tables);
+        }
         tables.sort_by_key(|table| table.rows.start);
         Self(tables)
     }
@@ -46,6 +55,29 @@ impl Tables {
             Headers::Line { line, .. } => vec![line.clone()],
             Headers::Cells(cells) | Headers::Columns(cells) => cells.clone(),
         })
+    }
+
+    /// Calls `cell` with the header and the range of each cell of the columns that `wanted` says yes
+    /// to.
+    pub(in crate::redact) fn cells(
+        &self,
+        text: &[u8],
+        wanted: impl Fn(&[u8]) -> bool,
+        cell: &mut impl FnMut(&Range<usize>, Range<usize>),
+    ) {
+        for table in &self.0 {
+            let headers = table.headers.ranges(text);
+            let columns: Vec<bool> =
+                headers.iter().map(|range| wanted(&text[range.clone()])).collect();
+            if !columns.contains(&true) {
+                continue;
+            }
+            table.each_cell(text, &mut |column, range| {
+                if columns.get(column) == Some(&true) {
+                    cell(&headers[column], bare(text, range));
+                }
+            });
+        }
     }
 
     /// The header of the column that the byte at `at` stands in.
@@ -86,6 +118,100 @@ impl Tables {
     }
 }
 
+impl Headers {
+    fn ranges(&self, text: &[u8]) -> Vec<Range<usize>> {
+        match self {
+            Self::Line { line, separator } => parts(text, line.clone(), *separator, b'"'),
+            Self::Cells(cells) | Self::Columns(cells) => cells.clone(),
+        }
+    }
+}
+
+impl Table {
+    /// Calls `cell` with the place and the range of each cell.
+    fn each_cell(&self, text: &[u8], cell: &mut impl FnMut(usize, Range<usize>)) {
+        let mut row = |range: Range<usize>, separator, quote| {
+            parts(text, range, separator, quote)
+                .into_iter()
+                .enumerate()
+                .for_each(|(n, r)| cell(n, r));
+        };
+        match &self.headers {
+            Headers::Line { separator, .. } => {
+                let mut start = self.rows.start;
+                for line in text[self.rows.clone()].split_inclusive(|byte| *byte == b'\n') {
+                    let end = start + line.len();
+                    row(start..end - usize::from(line.ends_with(b"\n")), *separator, b'"');
+                    start = end;
+                }
+            }
+            Headers::Columns(_) => {
+                let mut at = self.rows.start;
+                while let Some(open) = memchr::memchr(b'(', &text[at..self.rows.end]) {
+                    let start = at + open + 1;
+                    let end = start + closing(&text[start..self.rows.end.min(start + ROW)]);
+                    row(start..end, b',', b'\'');
+                    at = end;
+                }
+            }
+            Headers::Cells(_) => {
+                let mut column = 0;
+                let mut at = self.rows.start;
+                while let Some(open) = memchr::memmem::find(&text[at..self.rows.end], b"<t") {
+                    let tag = at + open;
+                    let Some(close) = memchr::memchr(b'>', &text[tag..self.rows.end]) else {
+                        return;
+                    };
+                    let start = tag + close + 1;
+                    at = start;
+                    if text[tag..].starts_with(b"<tr") {
+                        column = 0;
+                    } else if text[tag..].starts_with(b"<td") {
+                        let rest = &text[start..self.rows.end];
+                        let end = memchr::memchr(b'<', rest).map_or(self.rows.end, |e| start + e);
+                        cell(column, start..end);
+                        column += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The parts of a row, quotes included.
+fn parts(text: &[u8], row: Range<usize>, separator: u8, quote: u8) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut quoted = false;
+    let mut start = row.start;
+    for at in row.clone() {
+        quoted ^= text[at] == quote;
+        if text[at] == separator && !quoted && parts.len() < COLUMNS {
+            parts.push(start..at);
+            start = at + 1;
+        }
+    }
+    parts.push(start..row.end);
+    parts
+}
+
+/// Where the bracket that closes a row stands, outside quotes.
+fn closing(row: &[u8]) -> usize {
+    let mut quoted = false;
+    let end = row.iter().position(|byte| {
+        quoted ^= *byte == b'\'';
+        *byte == b')' && !quoted
+    });
+    end.unwrap_or(row.len())
+}
+
+/// A cell without white space and quotes around it.
+fn bare(text: &[u8], cell: Range<usize>) -> Range<usize> {
+    let is_edge = |byte: &&u8| byte.is_ascii_whitespace() || b"\"'`".contains(byte);
+    let lead = text[cell.clone()].iter().take_while(is_edge).count();
+    let tail = text[cell.start + lead..cell.end].iter().rev().take_while(is_edge).count();
+    cell.start + lead..cell.end - tail
+}
+
 /// Lines that follow one another with equally many separators, the first of which holds words and
 /// no numbers.
 fn lines(text: &[u8], tables: &mut Vec<Table>) {
@@ -101,13 +227,18 @@ fn lines(text: &[u8], tables: &mut Vec<Table>) {
             && line.len() <= ROW
             && count_of(line, *separator) == *columns
         {
-            table.rows.end = end + 1;
+            table.rows.end = text.len().min(end + 1);
             *rows += 1;
         } else {
             close(&mut open);
             if let Some((separator, columns)) = header_of(line) {
                 let headers = Headers::Line { line: start..end, separator };
-                open = Some((Table { rows: end..end, headers }, separator, columns, 0));
+                open = Some((
+                    Table { rows: (end + 1).min(text.len())..end, headers },
+                    separator,
+                    columns,
+                    0,
+                ));
             }
         }
         start = end + 1;
@@ -131,8 +262,10 @@ fn header_of(line: &[u8]) -> Option<(u8, usize)> {
     }
     let counts = SEPARATORS.map(|separator| (separator, count_of(line, separator)));
     let (separator, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    // A line of a program ends with what separates it from the next.
+    let is_statement = separator != b'|' && line.trim_ascii_end().last() == Some(&separator);
     let has_words = line.iter().any(u8::is_ascii_alphabetic) || !line.is_ascii();
-    ((1..COLUMNS).contains(&count) && has_words).then_some((separator, count))
+    ((1..COLUMNS).contains(&count) && has_words && !is_statement).then_some((separator, count))
 }
 
 /// Separators in a line that stand in no quotes.
@@ -231,6 +364,7 @@ mod tests {
             ("x\n\nname;ssn\n\"Lee; Ann\";536228731", "536228731", Some("ssn")),
             ("| Name | SSN |\n|---|---|\n| Ann | 536228731 |", "536228731", Some(" SSN ")),
             ("a,b\n1,2\nand 536228731 more", "536228731", None),
+            ("f(\n a, ssn,\n b, 536228731,\n)", "536228731", None),
             ("Well, yes\nhe said 536228731", "536228731", None),
             (
                 "<table><thead><tr><th>Name</th><th class=\"x\">SSN</th></tr></thead>\

@@ -24,37 +24,55 @@ impl Waker {
     pub(super) fn new(words: impl Iterator<Item = (&'static str, u128)>) -> Self {
         let mut waker = Self { filled: [0; BUCKETS / 64], keys: vec![Vec::new(); BUCKETS] };
         for (word, detectors) in words.filter(|(_, detectors)| *detectors != 0) {
-            let key = key_at(word.as_bytes());
-            let bucket = bucket_of(key);
-            waker.filled[bucket / 64] |= 1 << (bucket % 64);
-            let keys = &mut waker.keys[bucket];
-            match keys.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, bits)) => *bits |= detectors,
-                None => keys.push((key, detectors)),
+            waker.add(key_at(word.as_bytes()), detectors);
+            // The plural of a word of three letters has four.
+            let first = word.split(' ').next().unwrap_or_default();
+            if first.len() == 3 {
+                waker.add(key_at(format!("{first}s").as_bytes()), detectors);
             }
         }
         waker
     }
 
+    fn add(&mut self, key: u32, detectors: u128) {
+        let bucket = bucket_of(key);
+        self.filled[bucket / 64] |= 1 << (bucket % 64);
+        let keys = &mut self.keys[bucket];
+        match keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, bits)) => *bits |= detectors,
+            None => keys.push((key, detectors)),
+        }
+    }
+
     /// Bit d: a word of detector d may stand in the text.
     pub(super) fn awake(&self, text: &[u8]) -> u128 {
         let mut awake = 0;
-        let mut before = OTHER;
+        let mut before = 0;
         for (at, &byte) in text.iter().enumerate() {
             let class = CLASSES[usize::from(byte)];
-            let begins = BEGINS[usize::from(before)] >> class & 1 == 1;
-            before = class;
-            if !begins {
-                continue;
-            }
-            let key = key_at(&text[at..]);
-            let bucket = bucket_of(key);
-            if self.filled[bucket / 64] >> (bucket % 64) & 1 == 1 {
-                let known = self.keys[bucket].iter().find(|(known, _)| *known == key);
-                awake |= known.map_or(0, |(_, detectors)| *detectors);
+            let begins = BEGINS[usize::from((before | class) & 63)];
+            let was_upper = before == UPPER * 8;
+            before = class.wrapping_mul(8);
+            // In a word of capitals only the last before a small letter begins another.
+            let is_inside = was_upper
+                && class == UPPER
+                && !text.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+            if begins && !is_inside {
+                awake |= self.detectors_of(key_at(&text[at..]));
             }
         }
         awake
+    }
+
+    /// The detectors that have a word which begins like this.
+    fn detectors_of(&self, key: u32) -> u128 {
+        let bucket = bucket_of(key);
+        let is_filled = self.filled[bucket / 64].wrapping_shr(bucket as u32 % 64) & 1 == 1;
+        if !is_filled {
+            return 0;
+        }
+        let known = self.keys[bucket].iter().find(|(known, _)| *known == key);
+        known.map_or(0, |(_, detectors)| *detectors)
     }
 }
 
@@ -67,12 +85,21 @@ const DIGIT: u8 = 3;
 const LEAD: u8 = 4;
 const REST: u8 = 5;
 
-/// By the class of the byte before: a bit for each class that begins a word after it.
-const BEGINS: [u8; 8] = {
-    let always = 1 << LEAD;
-    let fresh = always | 1 << LOWER | 1 << UPPER | 1 << DIGIT;
-    let hump = always | 1 << UPPER;
-    [fresh, hump, hump, always, fresh, fresh, 0, 0]
+/// Whether a byte begins a word: by eight times the class of the byte before, and its own.
+const BEGINS: [bool; 64] = {
+    let mut begins = [false; 64];
+    let mut place = 0;
+    while place < 64 {
+        let (before, class) = (place as u8 / 8, place as u8 % 8);
+        begins[place] = match class {
+            LEAD => true,
+            LOWER | DIGIT => matches!(before, OTHER | LEAD | REST),
+            UPPER => before != DIGIT,
+            _ => false,
+        };
+        place += 1;
+    }
+    begins
 };
 
 const CLASSES: [u8; 256] = {

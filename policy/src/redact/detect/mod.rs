@@ -121,9 +121,8 @@ pub(super) struct Detector {
     pub(super) word: (u8, u8),
     /// Decides about one trigger. Looks at a bounded part of the text around it.
     pub(super) check: fn(&Site<'_>) -> Option<Hit>,
-    /// True for one that is asked about a whole short text too, by the key that stands before it,
-    /// with the text as its trigger; and again after a find, for more of the same trigger's, with
-    /// [`Site::from`] behind the last.
+    /// True for one that is asked about whole values too, by the name before them: the key of a
+    /// JSON string, the header of a column. The value is then its text and its trigger.
     pub(super) by_name: bool,
     /// Words that name the kind, for [`Site::said`]: lower case, single spaces, any language.
     pub(super) words: &'static [&'static str],

@@ -26,6 +26,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "银行国际代码",
     ]),
     check,
+    by_name: true,
     // Deutsche Bank in Frankfurt, and one with a branch: examples of Wikipedia's article.
     valid: ["DEUTDEFF", "DSBACNBXSHA"],
     // No country; a character short.
@@ -64,6 +65,11 @@ const COUNTRIES: &[u8] = b"ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLB
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let trigger = site.trigger.clone();
+    // Asked about a whole value, by the name before it.
+    if trigger == (0..site.text.len()) {
+        let range = code_at(site, 0).filter(|range| *range == trigger)?;
+        return site.if_labelled(range, "swift-bic", Confidence::Context);
+    }
     if site.text[trigger.clone()] == *b"XXX" {
         let start = trigger.start.checked_sub(8)?;
         let hit = named(site, code_at(site, start)?)?;

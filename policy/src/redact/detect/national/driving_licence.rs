@@ -34,7 +34,7 @@ pub(super) const WORDS: &[&str] = &[
     "driver s license", "driver s licence", "drivers license", "drivers licence", "driver license",
     "driver licence", "driver s license number", "driver license number", "driving license",
     "driving licence", "driving licence number", "driving license number", "driverslicense",
-    "driverlicense", "drivinglicence", "drivinglicense", "dl number", "dl no", "dl num", "dl",
+    "driverlicense", "drivinglicence", "drivinglicense", "dl number", "dl no", "dl num", "dl", "license number", "licence number", "license no", "licence no",
     "driving permit", "driver s permit", "licence to drive", "dvla",
     "führerschein", "führerscheinnummer", "fuehrerschein", "fuehrerscheinnummer", "fahrerlaubnis",
     "permis de conduire", "numéro de permis", "carnet de conducir", "permiso de conducir",

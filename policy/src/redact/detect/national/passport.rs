@@ -47,18 +47,23 @@ const WORDS: &[&str] = &[
 ];
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let range = spaced(site).or_else(|| word_around(site, 4, 10))?;
+    let range = spaced(site).or_else(|| word_around(site, 8, 10))?;
     let text = &site.text[range.clone()];
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let length = text.iter().filter(|byte| **byte != b' ').count();
     let letters = length - digits;
-    if !(7..=10).contains(&length) || digits < 4 || letters > 4 || is_in_path(site, &range) {
+    let lower = text.iter().any(u8::is_ascii_lowercase);
+    // Germany's, France's and the Netherlands' mix both freely, in capitals.
+    let mixed = matches!(length, 9 | 10) && digits >= 2 && !lower && length == text.len();
+    if !(7..=10).contains(&length)
+        || ((digits < 4 || letters > 4) && !mixed)
+        || is_in_path(site, &range)
+    {
         return None;
     }
-    let lower = text.iter().any(u8::is_ascii_lowercase);
     let usual = match letters {
         1..=3 => (7..=9).contains(&length) && digits >= 5,
-        _ => length == 9,
+        _ => length == 9 && letters <= 4,
     };
     if usual && !lower {
         return site.if_named(range, "passport", Confidence::Context);

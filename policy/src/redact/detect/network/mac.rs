@@ -90,7 +90,8 @@ fn may_be(site: &Site<'_>) -> bool {
     // A number between spaces is none.
     let joins =
         |byte: Option<u8>| matches!(byte, Some(b':' | b'-' | b'.' | b'a'..=b'f' | b'A'..=b'F'));
-    let alone = !joins(site.before(site.trigger.start)) && !joins(site.byte(site.trigger.end));
+    let before = site.trigger.start.checked_sub(1).and_then(|at| site.byte(at));
+    let alone = !joins(before) && !joins(site.byte(site.trigger.end));
     if alone && site.trigger.len() != 12 {
         return false;
     }

@@ -1,5 +1,5 @@
 //! The values of HTTP's authorization: what follows `Basic` (RFC 7617) and `Bearer` (RFC 6750),
-//! other schemes of an `Authorization` header, and curl's `-u user:password`.
+//! and other schemes of an `Authorization` header.
 //!
 //! What is found is the value without its scheme, so that the text still says which it is. A JSON
 //! web token stays one, and a key with a prefix stays a key: both are surer than this.
@@ -21,8 +21,6 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "BASIC ",
         "uthorization",
         "UTHORIZATION",
-        " -u ",
-        " --user ",
     ]),
     check,
     // RFC 7617, section 2; RFC 6750, section 2.1.
@@ -35,16 +33,14 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     ..BASE
 };
 
-/// Bytes of a value, and how far before `-u` the command's name may stand.
+/// Bytes of a value.
 const LONGEST: usize = 4096;
-const COMMAND: usize = 300;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
     let after = site.trigger.end;
     let (range, confidence) = match &site.text[site.trigger.clone()] {
         b"asic " | b"BASIC " => (basic(site, after)?, Confidence::Prefix),
         b"earer " | b"BEARER " => (bearer(site, after)?, Confidence::Context),
-        b" -u " | b" --user " => (curl(site, after)?, Confidence::Context),
         _ => (header(site, after)?, Confidence::Context),
     };
     Some(Hit::sure(range, "auth-header", confidence))
@@ -113,27 +109,6 @@ fn header(site: &Site<'_>, name: usize) -> Option<Range<usize>> {
     if known { token(site, word + 1) } else { None }
 }
 
-/// `user:password` after `curl ... -u`.
-fn curl(site: &Site<'_>, start: usize) -> Option<Range<usize>> {
-    let before = &site.text[site.trigger.start.saturating_sub(COMMAND)..site.trigger.start];
-    memchr::memmem::rfind(before, b"curl")?;
-    let start = site.run(start, 4, |byte| byte == b' ');
-    let (start, quote) = match site.byte(start)? {
-        quote @ (b'"' | b'\'') => (start + 1, Some(quote)),
-        b'\\' if site.byte(start + 1) == Some(b'"') => (start + 2, Some(b'\\')),
-        _ => (start, None),
-    };
-    let end = site.run(start, 256, |byte| match quote {
-        Some(quote) => byte != quote && byte != b'\n',
-        None => byte.is_ascii_graphic() && !b"\"'`|;&<>\\".contains(&byte),
-    });
-    let pair = &site.text[start..end];
-    let colon = memchr::memchr(b':', pair)?;
-    let (user, password) = (&pair[..colon], &pair[colon + 1..]);
-    let fits = password.len() >= 3 && !is_placeholder(password);
-    (fits && !user.starts_with(b"$") && std::str::from_utf8(pair).is_ok()).then_some(start..end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,13 +131,7 @@ mod tests {
         ] {
             assert_eq!(found(&text), [(Kind::AuthHeader, TOKEN)], "{text}");
         }
-        for (text, value) in [
-            ("curl -u ann:hunter2 https://example.com", "ann:hunter2"),
-            ("curl -u \":d2LkV78zLx!t\" https://localhost:9200", ":d2LkV78zLx!t"),
-            ("curl --user  'ann:h0pk1ns~21s' $URL", "ann:h0pk1ns~21s"),
-            ("curl -sS --user \"ann:correct horse\" https://example.com", "ann:correct horse"),
-            ("Proxy-Authorization: basic dGVzdDoxMjPCow==", "dGVzdDoxMjPCow=="),
-        ] {
+        for (text, value) in [("Proxy-Authorization: basic dGVzdDoxMjPCow==", "dGVzdDoxMjPCow==")] {
             assert_eq!(found(text), [(Kind::AuthHeader, value)], "{text}");
         }
     }

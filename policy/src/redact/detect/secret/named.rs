@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::value::{count, is_placeholder};
+use super::value::count;
 use crate::redact::site::Site;
 
 /// A value that has been given a name.
@@ -45,9 +45,6 @@ pub(super) enum Form {
 const NAME: usize = 64;
 const VALUE: usize = 1024;
 const GAP: usize = 48;
-const LINE: usize = 1024;
-/// Rows of a table in which a value is looked for.
-const ROWS: usize = 64;
 
 /// Where the identifier starts that holds the byte at `at`.
 pub(super) fn name_start(site: &Site<'_>, at: usize) -> usize {
@@ -72,11 +69,6 @@ pub(super) fn value_of(site: &Site<'_>, name: &Range<usize>) -> Option<Named> {
     }
     if before == Some(b'(') && next == Some(b')') {
         return cell_before(site, name.start - 1);
-    }
-    if matches!(next, Some(b',' | b'\t' | b';' | b'|' | b'\n' | b'\r'))
-        && let Some(cell) = column(site, name)
-    {
-        return Some(cell);
     }
     let is_closer = |byte: u8| b" \t\"'`\\])*?".contains(&byte);
     let sign = site.run(name.end, 12, is_closer);
@@ -313,56 +305,4 @@ fn cell_before(site: &Site<'_>, bracket: usize) -> Option<Named> {
     let start =
         end - site.text[end.saturating_sub(VALUE)..end].iter().rev().take_while(is_value).count();
     (end < bracket && start < end).then_some(Named { value: start..end, form: Form::Cell })
-}
-
-/// The next value below a column's header.
-fn column(site: &Site<'_>, name: &Range<usize>) -> Option<Named> {
-    let text = site.text;
-    let floor = name.start.saturating_sub(LINE);
-    let line = floor + memchr::memrchr(b'\n', &text[floor..name.start]).map_or(0, |at| at + 1);
-    let rest = &text[name.end..text.len().min(name.end + LINE)];
-    let end = name.end + memchr::memchr(b'\n', rest)?;
-    let header = &text[line..end];
-    let separator =
-        [b',', b'\t', b';', b'|'].into_iter().max_by_key(|separator| count(header, *separator))?;
-    let (columns, place) = (count(header, separator), count(&text[line..name.start], separator));
-    let is_header = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || !byte.is_ascii()
-            || b" _-.\"'()/#\r".contains(byte)
-            || *byte == separator
-    };
-    // A line of a program ends with what separates it from the next.
-    let last = *header.trim_ascii_end().last()?;
-    let is_statement = last == separator && separator != b'|';
-    if columns == 0 || is_statement || !header.iter().all(is_header) {
-        return None;
-    }
-    // Below the last value that was found, where there is one.
-    let mut start = end + 1;
-    if site.from > start {
-        start = site.from + memchr::memchr(b'\n', &text[site.from..])? + 1;
-    }
-    for _ in 0..ROWS {
-        let window = text.get(start..text.len().min(start + LINE))?;
-        let end = memchr::memchr(b'\n', window).unwrap_or(window.len());
-        if count(&window[..end], separator) != columns {
-            return None;
-        }
-        let cell = window[..end].split(|byte| *byte == separator).nth(place)?;
-        let skipped: usize = window[..end]
-            .split(|byte| *byte == separator)
-            .take(place)
-            .map(|cell| cell.len() + 1)
-            .sum();
-        let is_edge = |byte: &&u8| b" \"'\r".contains(byte);
-        let lead = cell.iter().take_while(is_edge).count();
-        let tail = cell[lead..].iter().rev().take_while(is_edge).count();
-        let value = start + skipped + lead..start + skipped + cell.len() - tail;
-        if !value.is_empty() && !is_placeholder(&text[value.clone()]) {
-            return Some(Named { value, form: Form::Cell });
-        }
-        start += end + 1;
-    }
-    None
 }

@@ -51,9 +51,6 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     }
     let name = name(site)?;
     let named = value_of(site, &name)?;
-    if named.value.start < site.from {
-        return None;
-    }
     let word = &site.text[site.trigger.start..name.end];
     let value = &site.text[named.value.clone()];
     // `PASS: 12 tests`, `pass "x" to it`, `ok ? "PASS" : "FAIL"`
@@ -179,7 +176,11 @@ fn is_password(value: &[u8], form: Form) -> bool {
     let any = |wanted: fn(&u8) -> bool| value.iter().any(wanted);
     let (letter, digit) = (any(u8::is_ascii_alphabetic), any(u8::is_ascii_digit));
     let symbol = value.iter().any(|byte| b"!@#$%^&*+~?=".contains(byte));
-    let strong = letter && (digit || symbol);
+    // Letters in three runs of either case are no word either.
+    let turns =
+        value.windows(2).filter(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+    let drawn = value.len() >= 8 && value.is_ascii() && turns.count() >= 2;
+    let strong = letter && (digit || symbol || drawn);
     let is_word = value.iter().all(|byte| byte.is_ascii_alphabetic() || b"_-.".contains(byte));
     match form {
         Form::Quoted | Form::Tag => {
@@ -369,7 +370,7 @@ mod tests {
         let ask = |key, text: &str| {
             let scene = Scene::new(text.as_bytes(), key);
             let (text, trigger) = (scene.text(), 0..text.len());
-            check(&Site { text, trigger, scene: &scene, detector: 0, from: 0, supposing: false })
+            check(&Site { text, trigger, scene: &scene, detector: 0, supposing: false })
         };
         assert!(ask(Some("password"), "hunter2").is_some());
         assert!(ask(Some("dbPassword"), "rosebud").is_some());

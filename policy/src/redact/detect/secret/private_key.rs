@@ -10,12 +10,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::PrivateKey,
-    start: Start::Literals(&[
-        "-----BEGIN ",
-        "---- BEGIN ",
-        "PuTTY-User-Key-File-",
-        "AGE-SECRET-KEY-1",
-    ]),
+    start: Start::Literals(&["-----BEGIN ", "---- BEGIN ", "PuTTY-User-Key-File-"]),
     check,
     valid: [
         // RFC 8410, section 10.3.
@@ -44,7 +39,6 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.start;
     match site.text[start] {
         b'P' => putty(site).map(|end| Hit::sure(start..end, "putty-key", Confidence::Prefix)),
-        b'A' => age(site).map(|end| Hit::sure(start..end, "age-key", Confidence::Prefix)),
         _ => armour(site),
     }
 }
@@ -102,16 +96,6 @@ fn putty(site: &Site<'_>) -> Option<usize> {
     (end > code).then_some(end)
 }
 
-/// Where a key of age's ends: 58 characters of Bech32's alphabet.
-fn age(site: &Site<'_>) -> Option<usize> {
-    let start = site.trigger.end;
-    let is_bech32 = |byte: u8| b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".contains(&byte);
-    let end = site.run(start, 59, is_bech32);
-    let stands = site.starts(site.trigger.start) && site.ends(end);
-    let varied = !site.text[start..end].windows(2).all(|two| two[0] == two[1]);
-    (end - start == 58 && stands && varied).then_some(end)
-}
-
 /// Base64, white space, headers, and the marks of strings in source code, of quoted mail (`> `) and
 /// of HTML's line breaks.
 fn is_body(byte: u8) -> bool {
@@ -156,11 +140,6 @@ mod tests {
                 "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: a\nPublic-Lines: 1\n\
                  {body}\nPrivate-Lines: 1\n{body}\nPrivate-MAC: 0f1e2d3c4b5a69780f1e2d3c4b5a6978"
             ),
-            // Made up after the form in age's documentation.
-            format!(
-                "AGE-SECRET-KEY-1{}",
-                "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L0Q9Z8X7R6GF5TVDW4S3JN2K".to_owned() + "HCE"
-            ),
         ] {
             for text in [format!("{key}\nmore"), format!("\"{}\"", key.replace('\n', "\\n"))] {
                 let found = found(&text);
@@ -169,10 +148,9 @@ mod tests {
                 assert!(text.len() - found[0].1.len() <= 5, "{text}");
             }
         }
-        for text in [
-            "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ",
-            "PuTTY-User-Key-File-2 is what the file starts with, Private-Lines: come later",
-        ] {
+        for text in
+            ["PuTTY-User-Key-File-2 is what the file starts with, Private-Lines: come later"]
+        {
             assert_eq!(found(text), [], "{text}");
         }
     }

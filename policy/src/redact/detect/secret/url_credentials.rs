@@ -1,8 +1,11 @@
 //! Passwords in URLs and DSNs: `scheme://user:password@host` (RFC 3986, section 3.2.1).
 //!
 //! What is found is the pair `user:password` without the `@`, or the password alone where no user
-//! is named, as Redis writes it. Connection strings of names and values (`Pwd=...;`) are the
+//! is named, as Redis writes it; also curl's `-u user:password` and Go's `user:password@tcp(...)`.
+//! Connection strings of names and values (`Pwd=...;`) are the
 //! [`password`](super::password)'s.
+
+use std::ops::Range;
 
 use super::value::is_placeholder;
 use crate::redact::detect::{BASE, Detector, Start};
@@ -11,7 +14,7 @@ use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Credentials,
-    start: Start::Literals(&["://"]),
+    start: Start::Literals(&["://", "@tcp(", "@unix(", " -u ", " --user "]),
     check,
     // PostgreSQL's documentation of connection URIs, with a password; Redis's of its own.
     valid: [
@@ -26,10 +29,53 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     ..BASE
 };
 
+/// How far before `-u` the command's name may stand.
+const COMMAND: usize = 300;
 /// Bytes of a user and a password, which are also the most that are looked at.
 const LONGEST: usize = 256;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
+    let pair = match &site.text[site.trigger.clone()] {
+        b"://" => return in_url(site),
+        [b'@', ..] => before_at(site)?,
+        _ => curl(site, site.trigger.end)?,
+    };
+    Some(Hit::sure(pair, "credentials", Confidence::Prefix))
+}
+
+/// The pair before the address of a Go program's data source: `user:password@tcp(host:3306)/x`.
+fn before_at(site: &Site<'_>) -> Option<Range<usize>> {
+    let at = site.trigger.start;
+    let window = &site.text[at.saturating_sub(LONGEST)..at];
+    let is_pair = |byte: &&u8| byte.is_ascii_graphic() && !b"\"'`<>=,;|".contains(byte);
+    let start = at - window.iter().rev().take_while(is_pair).count();
+    let colon = memchr::memchr(b':', &site.text[start..at])?;
+    let password = &site.text[start + colon + 1..at];
+    (colon > 0 && !password.is_empty() && !is_placeholder(password)).then_some(start..at)
+}
+
+/// `user:password` after `curl ... -u`.
+fn curl(site: &Site<'_>, start: usize) -> Option<Range<usize>> {
+    let before = &site.text[site.trigger.start.saturating_sub(COMMAND)..site.trigger.start];
+    memchr::memmem::rfind(before, b"curl")?;
+    let start = site.run(start, 4, |byte| byte == b' ');
+    let (start, quote) = match site.byte(start)? {
+        quote @ (b'"' | b'\'') => (start + 1, Some(quote)),
+        b'\\' if site.byte(start + 1) == Some(b'"') => (start + 2, Some(b'\\')),
+        _ => (start, None),
+    };
+    let end = site.run(start, 256, |byte| match quote {
+        Some(quote) => byte != quote && byte != b'\n',
+        None => byte.is_ascii_graphic() && !b"\"'`|;&<>\\".contains(&byte),
+    });
+    let pair = &site.text[start..end];
+    let colon = memchr::memchr(b':', pair)?;
+    let (user, password) = (&pair[..colon], &pair[colon + 1..]);
+    let fits = password.len() >= 3 && !is_placeholder(password);
+    (fits && !user.starts_with(b"$") && std::str::from_utf8(pair).is_ok()).then_some(start..end)
+}
+
+fn in_url(site: &Site<'_>) -> Option<Hit> {
     let start = site.trigger.end;
     if !site.text[..site.trigger.start].last().is_some_and(u8::is_ascii_alphanumeric) {
         return None;
@@ -76,6 +122,11 @@ mod tests {
     #[test]
     fn urls_of_all_kinds_hold_credentials() {
         for (text, pair) in [
+            ("curl -u ann:hunter2 https://example.com", "ann:hunter2"),
+            ("curl -u \":d2LkV78zLx!t\" https://localhost:9200", ":d2LkV78zLx!t"),
+            ("curl --user  'ann:h0pk1ns~21s' $URL", "ann:h0pk1ns~21s"),
+            ("curl -sS --user \"ann:correct horse\" https://example.com", "ann:correct horse"),
+            ("dsn: app:s3cr3t@tcp(10.0.0.7:3306)/shop", "app:s3cr3t"),
             ("DATABASE_URL=postgres://app:s3cr3t@db.example.com:5432/app", "app:s3cr3t"),
             ("mysql://root:Tr0ub4dor&3@10.0.0.5/x", "root:Tr0ub4dor&3"),
             ("\"mongodb+srv://ann:Wx9%21k@cluster0.ab1cd.mongodb.net/test\"", "ann:Wx9%21k"),

@@ -162,7 +162,7 @@ pub(super) const TRIGGERS: &[&str] = &[
     "fm1r_", "fm2_", "squ_", "sqp_", "sqa_", "CCIP", "AKIA", "ASIA", "ABIA", "ACCA", "LTAI", "AKID",
     "AIza", "1//0", "+ASt", "+ABa", "ACDb", "APIM", "+ASb", "+AEh", "AIoT", "AzCa", "AzSe", "AzFu",
     "cfk_", "AQVN", "dapi", "dose", "sbp_", "4b1d", "hvs.", "hvb.", "hvr.", "lip_", "sk.e", "pk.e",
-    "IGQV", "IGAA", "ATTA", "lin_", "ntn_", "tfp_", "aio_", "p8e-", "pat-", "key-", "_mmk", "glc_",
+    "IGQV", "IGAA", "ATTA", "lin_", "ntn_", "tfp_", "secret_", "AGE-SECRET-KEY-1", "aio_", "p8e-", "pat-", "key-", "_mmk", "glc_",
     "NRAL", "phx_", "phs_", "EZAK", "EZTK", "FLWS", "FLWP", "rpa_", "flp_", "llx-", "e2b_", "ABSK",
     ".acc_", ".acc-", "rIjoi", "JQQJ9", "sess-", "pplx-", "tvly-", "jina_", "pcsk_", "lsv2_",
     "cfut_", "cfat_", "essu_", "napi_", "AVNS_", "dnkey-", "tskey-", "tk-us-", "xapp-", "figd_",

@@ -57,8 +57,11 @@ pub(super) const FAMILIES: &[Family] = &[
     family("lin_oauth_", "linear-key", Alnum, (40, 80)),
     family("ntn_", "notion-key", Alnum, (43, 50)),
     family("figd_", "figma-key", Word, (38, 60)),
+    family("secret_", "notion-key", Alnum, (43, 43)),
+    // 58 characters of Bech32.
+    family("AGE-SECRET-KEY-1", "age-key", Upper, (58, 58)),
     family("fio-u-", "frameio-key", Word, (64, 64)),
-    family("tfp_", "typeform-key", Dotted, (44, 64)),
+    family("tfp_", "typeform-key", Dotted, (40, 64)),
     family("aio_", "adafruit-key", Alnum, (28, 28)),
     family("p8e-", "adobe-key", Lower, (32, 32)),
     family("dG9rO", "intercom-key", Base64, (52, 60)),
