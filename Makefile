@@ -48,6 +48,7 @@ bench-redact: ## Measure detection: recall, precision, false alarms, speed (see 
 	cargo build --release -p iron_cli --bin iron
 	cargo build --release -p iron_policy --example scan_speed
 	python3 tests/redact/make.py --check
+	cargo bench -p iron_policy --bench redact
 	python3 tests/bench/redact.py --target $(TARGET)/release --show $(TARGET)/redact/findings.tsv --write docs/redaction.md
 
 doc: ## Build the crates' documentation

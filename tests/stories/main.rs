@@ -23,6 +23,7 @@ mod limits;
 mod recogniser;
 mod redaction;
 mod routing;
+mod scan;
 mod sdk;
 mod stable;
 mod uploads;

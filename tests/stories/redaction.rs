@@ -123,3 +123,28 @@ async fn a_compressed_answer_is_metered_and_restored() {
     assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
     assert_eq!(totals.estimated.0, 0);
 }
+
+#[tokio::test]
+async fn a_number_is_redacted_where_its_key_says_what_it_is() {
+    let world = World::plain().await;
+    let mut body = message("go on");
+    let input = json!({"ssn": 536_228_731, "line": 536_228_731, "inner": "{\"ssn\":536228731}"});
+    body["messages"].as_array_mut().unwrap().splice(
+        0..0,
+        [
+            json!({"role": "user", "content": "look it up"}),
+            json!({"role": "assistant", "content": [
+                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": input}]}),
+            json!({"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}]}),
+        ],
+    );
+    assert_eq!(world.anthropic().post("/v1/messages", &body).await.status, 200);
+    let sent: Value = serde_json::from_str(&world.last_received()).unwrap();
+    let input = &sent["messages"][1]["content"][0]["input"];
+    let placeholder = input["ssn"].as_str().unwrap();
+    assert!(placeholder.starts_with("<SSN_"), "{placeholder}");
+    assert_eq!(input["line"], 536_228_731);
+    let inner: Value = serde_json::from_str(input["inner"].as_str().unwrap()).unwrap();
+    assert_eq!(inner["ssn"], placeholder);
+}

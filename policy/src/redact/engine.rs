@@ -132,11 +132,13 @@ fn sweep(
     let awake = |at| if supposing { u128::MAX } else { scene.awake(at) };
     prefilter.sweep(scene.text(), awake, |place, trigger| {
         let detector = DETECTORS[place];
-        names_stand |= detector.by_name;
+        if detector.by_name {
+            names_stand = true;
+        }
         (site.trigger, site.detector) = (trigger, place);
         let hit = (detector.check)(&site)?;
         let end = hit.range.end;
-        found(match_of(place, hit, 0));
+        found(match_of(place, &hit, 0));
         Some(end)
     });
     if let Some(key) = key {
@@ -174,12 +176,12 @@ fn whole(
             supposing: false,
         };
         if let Some(hit) = (DETECTORS[place].check)(&site) {
-            found(match_of(place, hit, offset));
+            found(match_of(place, &hit, offset));
         }
     }
 }
 
-fn match_of(place: usize, hit: Hit, offset: usize) -> Match {
+fn match_of(place: usize, hit: &Hit, offset: usize) -> Match {
     Match {
         kind: DETECTORS[place].kind,
         range: hit.range.start + offset..hit.range.end + offset,

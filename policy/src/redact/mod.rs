@@ -24,6 +24,8 @@
 //! | `engine`      | all of it over one text                                         |
 //! | `document`    | all of it over the spans of a document                          |
 //! | `catalogue`   | what can be found, for people                                   |
+//! | `mask`        | kinds of bytes as bits, for the fast loops                      |
+//! | `passage`     | one text of a document: found, taken out, searched again        |
 //! | `memory`      | what was found in texts that come again                         |
 //! | `edit`        | changes to the document's bytes                                 |
 //! | `placeholder` | how a placeholder is written and recognised                     |
@@ -42,8 +44,10 @@ mod edit;
 mod encoded;
 mod engine;
 mod kind;
+mod mask;
 mod memory;
 mod merge;
+mod passage;
 mod placeholder;
 mod prefilter;
 mod recognise;

@@ -4,8 +4,8 @@
 //!
 //! - literals (key prefixes, armour) by Teddy, a packed search for up to [`GROUP`] literals at once;
 //! - digits and `@` by a test over blocks of 64 bytes that the compiler turns into vector
-//!   instructions. Only a block with one of them is looked at byte by byte, and a whole run of
-//!   digits is one candidate, so a detector is asked once per number and not once per digit.
+//!   instructions. A whole run of digits is one candidate, so a detector is asked once per number
+//!   and not once per digit.
 //!
 //! A digit run is offered only to detectors that can start with a run of its length, after the byte
 //! before it, before what comes after it: three table look-ups decide.
@@ -16,6 +16,7 @@ use aho_corasick::packed;
 use memchr::memmem;
 
 use super::detect::{ANY_WORD, After, Before, DETECTORS, Start};
+use super::mask::{BLOCK, mask, with_block};
 use super::site::byte_before;
 
 /// Literals per packed searcher: as many as Teddy takes on every processor it supports.
@@ -159,54 +160,55 @@ impl Prefilter {
         awake: &impl Fn(usize) -> u128,
         candidate: &mut impl FnMut(usize, Range<usize>) -> Option<usize>,
     ) {
-        let mut at = 0;
-        while at < text.len() {
-            while let Some(block) = text[at..].first_chunk::<64>()
-                && is_quiet(block)
-            {
-                at += block.len();
+        // Where the latest run ends: its digits are no triggers of their own.
+        let mut done = 0;
+        let mut block = 0;
+        while block < text.len() {
+            let mut loud = with_block(text, block, |bytes| mask(bytes, is_loud));
+            while loud != 0 {
+                let start = block + loud.trailing_zeros() as usize;
+                loud &= loud - 1;
+                if start < done {
+                    continue;
+                }
+                if text[start] == b'@' {
+                    ask(self.at_signs, start..start + 1, candidate);
+                    continue;
+                }
+                let length = text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                done = start + length;
+                let able = self.able(text, start..done, awake);
+                ask(able, start..done, candidate);
             }
-            let end = text.len().min(at + 64);
-            while at < end {
-                let Some(ahead) = text[at..end].iter().position(|byte| is_loud(*byte)) else {
-                    at = end;
-                    break;
-                };
-                at += ahead;
-                let start = at;
-                if text[at] == b'@' {
-                    at += 1;
-                    ask(self.at_signs, start..at, candidate);
-                } else {
-                    while text.get(at).is_some_and(u8::is_ascii_digit) {
-                        at += 1;
-                    }
-                    let before = Before::of(byte_before(text, start)) as usize;
-                    let able = self.by_length[(at - start).min(LONGEST)] & self.by_before[before];
-                    if able == 0 {
-                        continue;
-                    }
-                    let after = After::of(&text[at..]);
-                    let mut able = able & self.by_after[after as usize];
-                    if matches!(after, After::Clear | After::Word) && at - start < SHORTEST {
-                        // It begins no number. A detector that takes a colon too reads on by itself.
-                        able &= self.by_after[After::Colon as usize];
-                    }
-                    if self.by_word.iter().any(|(_, bits)| able & bits != 0) {
-                        let word = word_length(text, start..at);
-                        for ((least, most), bits) in &self.by_word {
-                            if !word.is_some_and(|length| (*least..=*most).contains(&length)) {
-                                able &= !bits;
-                            }
-                        }
-                    }
-                    if able & self.needs_words != 0 {
-                        able &= !self.needs_words | awake(start);
-                    }
-                    ask(able, start..at, candidate);
+            block += BLOCK;
+        }
+    }
+
+    /// The detectors to ask about a run of digits.
+    fn able(&self, text: &[u8], run: Range<usize>, awake: &impl Fn(usize) -> u128) -> u128 {
+        let before = Before::of(byte_before(text, run.start)) as usize;
+        let mut able = self.by_length[run.len().min(LONGEST)] & self.by_before[before];
+        if able == 0 {
+            return 0;
+        }
+        let after = After::of(&text[run.end..]);
+        able &= self.by_after[after as usize];
+        if matches!(after, After::Clear | After::Word) && run.len() < SHORTEST {
+            // It begins no number. A detector that takes a colon too reads on by itself.
+            able &= self.by_after[After::Colon as usize];
+        }
+        if self.by_word.iter().any(|(_, bits)| able & bits != 0) {
+            let word = word_length(text, run.clone());
+            for ((least, most), bits) in &self.by_word {
+                if !word.is_some_and(|length| (*least..=*most).contains(&length)) {
+                    able &= !bits;
                 }
             }
         }
+        if able & self.needs_words != 0 {
+            able &= !self.needs_words | awake(run.start);
+        }
+        able
     }
 }
 
@@ -252,12 +254,6 @@ fn ask(
 
 const fn is_loud(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'@'
-}
-
-/// True where no byte of the block is a digit or an `@`.
-fn is_quiet(block: &[u8; 64]) -> bool {
-    // A fold rather than `any`: without the early exit it compiles to vector instructions.
-    !block.iter().fold(false, |loud, byte| loud | is_loud(*byte))
 }
 
 /// Leaves out literals that start with another one, which finds them too.

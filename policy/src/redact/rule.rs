@@ -279,7 +279,7 @@ fn pattern_of(pattern: &str) -> Result<How, BadRule> {
     let hir = regex_syntax::ParserBuilder::new()
         .unicode(true)
         .build()
-        .parse(&pattern.replace("\\d", "[0-9]"))
+        .parse(&with_ascii_digits(pattern))
         .map_err(|error| bad(&error))?;
     if hir.properties().minimum_len() == Some(0) {
         return Err(BadRule::Empty);
@@ -287,6 +287,25 @@ fn pattern_of(pattern: &str) -> Result<How, BadRule> {
     let anchor = Anchor::of(&hir).ok_or(BadRule::NoAnchor)?;
     let regex = Regex::builder().build_from_hir(&hir).map_err(|error| bad(&error))?;
     Ok(How::Pattern { regex, anchor })
+}
+
+/// The pattern with each `\d` as `[0-9]`.
+fn with_ascii_digits(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '\\') {
+            (_, true) => match characters.next() {
+                Some('d') => out.push_str("[0-9]"),
+                other => {
+                    out.push('\\');
+                    out.extend(other);
+                }
+            },
+            (plain, false) => out.push(plain),
+        }
+    }
+    out
 }
 
 fn words_of(words: &[String]) -> Result<How, BadRule> {
@@ -330,6 +349,7 @@ mod tests {
         let far = format!("{}7{}A-17{}", "x ".repeat(400), "é ".repeat(400), " y".repeat(400));
         assert_eq!(found(&pattern(r"[A-Z]-\d\d"), &far), ["A-17"]);
         assert_eq!(found(&pattern("a@|bcd"), "a@ bcd"), ["a@", "bcd"]);
+        assert_eq!(found(&pattern(r"ID\\\d"), r"ID\7 ID\d"), [r"ID\7"]);
     }
 
     #[test]

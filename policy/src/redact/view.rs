@@ -172,6 +172,10 @@ fn next_mark(text: &str, at: usize) -> Option<(usize, Mark)> {
 }
 
 /// True for a byte that a mark may start with.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it compiles to vector instructions"
+)]
 const fn is_loud(byte: u8) -> bool {
     (byte == b'%') | (byte == b'\\') | (byte == b'&') | (byte >= 0xC2)
 }

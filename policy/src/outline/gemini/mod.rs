@@ -16,7 +16,7 @@ use places::Place;
 use super::walk::{kind_of, natural};
 use super::{BadBody, Endpoint, LimitPlace, Outline};
 use crate::json::{Event, Reader, Text};
-use crate::redact::Span;
+use crate::redact::{Span, SpanKind, is_telling};
 
 /// An open container.
 struct Frame<'a> {
@@ -270,7 +270,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &str, reader: &Reader<'a>) -> Result<(), BadBody> {
+    fn scalar(&mut self, value: &'a str, reader: &Reader<'a>) -> Result<(), BadBody> {
         let Some(frame) = self.stack.last() else { return Ok(()) };
         let key = frame.value_key();
         let range: Range<usize> = reader.position() - value.len()..reader.position();
@@ -289,6 +289,13 @@ impl<'a> Walk<'a> {
                 self.out.choices = natural("candidateCount", value)?.max(1);
             }
             _ if null => {}
+            // In the caller's own structures a number may be personal: its key says so.
+            (Place::Free, key) => {
+                if value.starts_with(|first: char| first.is_ascii_digit()) && is_telling(key) {
+                    let text = Text::plain(value, range.start);
+                    self.out.spans.push(Span { text, key: Some(key), kind: SpanKind::Number });
+                }
+            }
             _ => {
                 if let Some(field) = frame.decides(key) {
                     return Err(wrong(field));

@@ -254,7 +254,13 @@ fn header_of(line: &[u8]) -> Option<(u8, usize)> {
     }
     // Most lines are none: the first sign of code or of a value tells.
     let mut digits = 0;
+    let mut before = b' ';
     for byte in line {
+        // `f(a, b)` is a call.
+        if *byte == b'(' && before.is_ascii_alphanumeric() {
+            return None;
+        }
+        before = *byte;
         digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
         if digits > 3 || matches!(byte, b'{' | b'}' | b'=' | b'@') {
             return None;
@@ -365,6 +371,7 @@ mod tests {
             ("| Name | SSN |\n|---|---|\n| Ann | 536228731 |", "536228731", Some(" SSN ")),
             ("a,b\n1,2\nand 536228731 more", "536228731", None),
             ("f(\n a, ssn,\n b, 536228731,\n)", "536228731", None),
+            ("def f(a, ssn):\n  g(a, 536228731)", "536228731", None),
             ("Well, yes\nhe said 536228731", "536228731", None),
             (
                 "<table><thead><tr><th>Name</th><th class=\"x\">SSN</th></tr></thead>\

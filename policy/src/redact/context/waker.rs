@@ -5,7 +5,10 @@
 //! words, each character.
 
 use super::vocabulary::accented;
+use crate::redact::mask::{BLOCK, mask, with_block};
 
+/// Bits of the filter; a power of two.
+const FILTER: usize = 32 * 1024;
 /// Buckets of the table; a power of two.
 const BUCKETS: usize = 4096;
 /// Marks a key of a character, apart from those of four ASCII letters.
@@ -13,8 +16,8 @@ const CHARACTER: u32 = 1 << 31;
 
 /// A table from the beginnings of words to the detectors that have them.
 pub(super) struct Waker {
-    /// One bit a bucket, small enough to stay in the nearest cache: most words are in none.
-    filled: [u64; BUCKETS / 64],
+    /// One bit for several keys, few of which are set: most words are told off here.
+    filled: [u64; FILTER / 64],
     /// By bucket: keys and the detectors that have such words. Grows where many share one.
     keys: Vec<Vec<(u32, u128)>>,
 }
@@ -22,7 +25,7 @@ pub(super) struct Waker {
 impl Waker {
     /// Of words, each with the detectors that it wakes.
     pub(super) fn new(words: impl Iterator<Item = (&'static str, u128)>) -> Self {
-        let mut waker = Self { filled: [0; BUCKETS / 64], keys: vec![Vec::new(); BUCKETS] };
+        let mut waker = Self { filled: [0; FILTER / 64], keys: vec![Vec::new(); BUCKETS] };
         for (word, detectors) in words.filter(|(_, detectors)| *detectors != 0) {
             waker.add(key_at(word.as_bytes()), detectors);
             // The plural of a word of three letters has four.
@@ -35,9 +38,9 @@ impl Waker {
     }
 
     fn add(&mut self, key: u32, detectors: u128) {
-        let bucket = bucket_of(key);
-        self.filled[bucket / 64] |= 1 << (bucket % 64);
-        let keys = &mut self.keys[bucket];
+        let hash = hash_of(key);
+        self.filled[hash % FILTER / 64] |= 1 << (hash % 64);
+        let keys = &mut self.keys[hash % BUCKETS];
         match keys.iter_mut().find(|(known, _)| *known == key) {
             Some((_, bits)) => *bits |= detectors,
             None => keys.push((key, detectors)),
@@ -47,32 +50,68 @@ impl Waker {
     /// Bit d: a word of detector d may stand in the text.
     pub(super) fn awake(&self, text: &[u8]) -> u128 {
         let mut awake = 0;
-        let mut before = 0;
-        for (at, &byte) in text.iter().enumerate() {
-            let class = CLASSES[usize::from(byte)];
-            let begins = BEGINS[usize::from((before | class) & 63)];
-            let was_upper = before == UPPER * 8;
-            before = class.wrapping_mul(8);
-            // In a word of capitals only the last before a small letter begins another.
-            let is_inside = was_upper
-                && class == UPPER
-                && !text.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-            if begins && !is_inside {
-                awake |= self.detectors_of(key_at(&text[at..]));
+        let mut before = Kinds::default();
+        let mut at = 0;
+        while at < text.len() {
+            let kinds = with_block(text, at, Kinds::of);
+            let next = text.get(at + BLOCK).is_some_and(u8::is_ascii_lowercase);
+            let mut begins = kinds.begins(before, next);
+            while begins != 0 {
+                let start = at + begins.trailing_zeros() as usize;
+                begins &= begins - 1;
+                awake |= self.detectors_of(key_at(&text[start..]));
             }
+            before = kinds;
+            at += BLOCK;
         }
         awake
     }
 
     /// The detectors that have a word which begins like this.
     fn detectors_of(&self, key: u32) -> u128 {
-        let bucket = bucket_of(key);
-        let is_filled = self.filled[bucket / 64].wrapping_shr(bucket as u32 % 64) & 1 == 1;
-        if !is_filled {
+        let hash = hash_of(key);
+        if self.filled[hash % FILTER / 64].wrapping_shr(hash as u32 % 64) & 1 == 0 {
             return 0;
         }
-        let known = self.keys[bucket].iter().find(|(known, _)| *known == key);
+        let known = self.keys[hash % BUCKETS].iter().find(|(known, _)| *known == key);
         known.map_or(0, |(_, detectors)| *detectors)
+    }
+}
+
+/// Which bytes of a block are what to a word.
+#[derive(Clone, Copy, Default)]
+struct Kinds {
+    lower: u64,
+    upper: u64,
+    digit: u64,
+    /// The first byte of a character that is not ASCII.
+    lead: u64,
+}
+
+impl Kinds {
+    fn of(block: &[u8; BLOCK]) -> Self {
+        Self {
+            lower: mask(block, |byte| byte.is_ascii_lowercase()),
+            upper: mask(block, |byte| byte.is_ascii_uppercase()),
+            digit: mask(block, |byte| byte.is_ascii_digit()),
+            lead: mask(block, |byte| byte >= 0xC0),
+        }
+    }
+
+    /// Which bytes begin a word, after the block before and before a byte that is a small letter or
+    /// not.
+    fn begins(self, before: Self, next_is_lower: bool) -> u64 {
+        let shifted = |here: u64, before: u64| here << 1 | before >> (BLOCK - 1);
+        let lower_before = shifted(self.lower, before.lower);
+        let upper_before = shifted(self.upper, before.upper);
+        let digit_before = shifted(self.digit, before.digit);
+        let word = self.lower | self.upper | self.digit;
+        // No word begins with a digit.
+        let fresh = word & !self.digit & !(lower_before | upper_before | digit_before);
+        // In a word of capitals only the last before a small letter begins another.
+        let lower_after = self.lower >> 1 | u64::from(next_is_lower) << (BLOCK - 1);
+        let hump = self.upper & (lower_before | (upper_before & lower_after));
+        self.lead | fresh | hump
     }
 }
 
@@ -84,23 +123,6 @@ const UPPER: u8 = 2;
 const DIGIT: u8 = 3;
 const LEAD: u8 = 4;
 const REST: u8 = 5;
-
-/// Whether a byte begins a word: by eight times the class of the byte before, and its own.
-const BEGINS: [bool; 64] = {
-    let mut begins = [false; 64];
-    let mut place = 0;
-    while place < 64 {
-        let (before, class) = (place as u8 / 8, place as u8 % 8);
-        begins[place] = match class {
-            LEAD => true,
-            LOWER | DIGIT => matches!(before, OTHER | LEAD | REST),
-            UPPER => before != DIGIT,
-            _ => false,
-        };
-        place += 1;
-    }
-    begins
-};
 
 const CLASSES: [u8; 256] = {
     let mut classes = [OTHER; 256];
@@ -132,12 +154,13 @@ const PLAIN: [u8; 256] = {
     plain
 };
 
-const fn bucket_of(key: u32) -> usize {
-    (key.wrapping_mul(0x9E37_79B1) >> 20) as usize & (BUCKETS - 1)
+const fn hash_of(key: u32) -> usize {
+    (key.wrapping_mul(0x9E37_79B1) >> 12) as usize
 }
 
 /// The first four letters of the word at the start of a text, in lower case, or its first
 /// character where that is not ASCII.
+#[expect(clippy::needless_bitwise_bool, reason = "half of the words would be guessed wrong")]
 fn key_at(text: &[u8]) -> u32 {
     let mut four = [b' '; 4];
     match text.first_chunk::<4>() {

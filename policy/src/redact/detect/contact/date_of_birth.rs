@@ -22,7 +22,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     label: "date of birth",
     needs_words: true,
     words: WORDS,
-    about: "a date, only where named",
+    about: "a date",
     ..BASE
 };
 

@@ -25,7 +25,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     label: "telephone",
     needs_words: true,
     words: WORDS,
-    about: "length and prefix, only where named",
+    about: "length and prefix",
     ..BASE
 };
 

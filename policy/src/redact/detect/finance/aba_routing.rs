@@ -38,7 +38,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "número de ruta",
         "numero de ruta",
     ],
-    about: "prefix and weighted checksum, only where named",
+    about: "prefix and weighted checksum",
     ..BASE
 };
 

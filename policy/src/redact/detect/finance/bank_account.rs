@@ -27,7 +27,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     wakes: &PLAIN,
     words: &WORDS,
     against: &["blz", "bankleitzahl", "bank code", "branch code", "code banque", "code guichet"],
-    about: "length, only where named; CLABE's checksum",
+    about: "length; CLABE's checksum",
     ..BASE
 };
 

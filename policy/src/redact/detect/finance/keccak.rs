@@ -72,7 +72,7 @@ mod tests {
     fn digests_are_those_that_ethereum_knows() {
         let hex = |message: &[u8]| {
             let digest = keccak_256(message).unwrap();
-            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
         };
         // The hash of empty code (Ethereum yellow paper, section 4.1), and of the event
         // `Transfer(address,address,uint256)` (EIP-20).

@@ -27,7 +27,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "s c",
         "cód sort",
     ],
-    about: "six digits in pairs, only where named",
+    about: "six digits in pairs",
     ..BASE
 };
 

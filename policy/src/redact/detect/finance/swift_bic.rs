@@ -47,7 +47,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "codice swift",
         "银行国际代码",
     ],
-    about: "country's code, only where named",
+    about: "country's code",
     ..BASE
 };
 

@@ -27,7 +27,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "australian business number",
         "australian business no",
     ],
-    about: "weighted sum modulo 89; only where named",
+    about: "weighted sum modulo 89",
     ..BASE
 };
 

@@ -31,7 +31,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "medicare card no",
         "medicare irn",
     ],
-    about: "check digit modulo 10; only where named",
+    about: "check digit modulo 10",
     ..BASE
 };
 

@@ -21,7 +21,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["123 456 783", "999 999 999"],
     needs_words: true,
     words: &["tfn", "tfns", "tax file number", "tax file no", "tax file", "tfn number"],
-    about: "weighted sum modulo 11; only where named",
+    about: "weighted sum modulo 11",
     ..BASE
 };
 

@@ -33,7 +33,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "bulgarian national id",
         "national id",
     ],
-    about: "date and check digit (mod 11), where named",
+    about: "date and check digit (mod 11)",
     ..BASE
 };
 

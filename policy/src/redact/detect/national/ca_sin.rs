@@ -35,7 +35,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "numéro assurance sociale",
         "nas",
     ],
-    about: "Luhn; only where named",
+    about: "Luhn",
     ..BASE
 };
 

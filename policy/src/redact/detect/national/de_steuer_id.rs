@@ -41,7 +41,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "tax identification number",
         "german tax id",
     ],
-    about: "repeated digit and check digit (ISO 7064), where named",
+    about: "repeated digit and check digit (ISO 7064)",
     ..BASE
 };
 

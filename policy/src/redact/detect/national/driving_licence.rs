@@ -25,7 +25,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     label: "driver's license",
     words: WORDS,
     needs_words: true,
-    about: "shape, only where named",
+    about: "shape",
     ..BASE
 };
 

@@ -31,7 +31,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "croatian personal identification number",
         "croatian national id",
     ],
-    about: "check digit (ISO 7064), where named",
+    about: "check digit (ISO 7064)",
     ..BASE
 };
 

@@ -35,7 +35,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "rsi number",
         "rsi no",
     ],
-    about: "check letter (mod 23), where named",
+    about: "check letter (mod 23)",
     ..BASE
 };
 

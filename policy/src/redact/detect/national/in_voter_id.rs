@@ -41,7 +41,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "epic card",
         "मतदाता",
     ],
-    about: "three letters and seven digits; only where named",
+    about: "three letters and seven digits",
     ..BASE
 };
 

@@ -22,7 +22,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     invalid: ["6214 9832 0258", "123456789012"],
     needs_words: true,
     words: &["my number", "mynumber", "my number card", "マイナンバー", "個人番号", "kojin bango"],
-    about: "check digit modulo 11; only where named",
+    about: "check digit modulo 11",
     ..BASE
 };
 

@@ -36,7 +36,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "dutch social security",
         "persoonsnummer",
     ],
-    about: "checksum (mod 11), where named",
+    about: "checksum (mod 11)",
     ..BASE
 };
 

@@ -27,7 +27,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     label: "passport number",
     needs_words: true,
     words: WORDS,
-    about: "shape, only where named",
+    about: "shape",
     ..BASE
 };
 

@@ -31,7 +31,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "national id",
         "national identification number",
     ],
-    about: "date and check digit, where named",
+    about: "date and check digit",
     ..BASE
 };
 

@@ -38,7 +38,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "tax identification number",
         "tin",
     ],
-    about: "first digit and check digit (mod 11), where named",
+    about: "first digit and check digit (mod 11)",
     ..BASE
 };
 

@@ -33,7 +33,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "national id",
         "national identification number",
     ],
-    about: "date and check digit (mod 11), where named",
+    about: "date and check digit (mod 11)",
     ..BASE
 };
 

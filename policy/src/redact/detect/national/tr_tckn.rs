@@ -48,7 +48,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "national id",
         "national identification number",
     ],
-    about: "two check digits, where named",
+    about: "two check digits",
     ..BASE
 };
 

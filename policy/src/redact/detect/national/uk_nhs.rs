@@ -38,7 +38,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "health and care number",
         "h c number",
     ],
-    about: "check digit (mod 11), where named",
+    about: "check digit (mod 11)",
     ..BASE
 };
 

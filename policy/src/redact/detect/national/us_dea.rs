@@ -32,7 +32,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "drug enforcement administration",
         "prescriber dea",
     ],
-    about: "registrant letter and check digit; only where named",
+    about: "registrant letter and check digit",
     ..BASE
 };
 

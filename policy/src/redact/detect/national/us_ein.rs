@@ -41,7 +41,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "tax id",
         "tin",
     ],
-    about: "prefix rule; only where named",
+    about: "prefix rule",
     ..BASE
 };
 

@@ -35,7 +35,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         "provider npi",
         "npi id",
     ],
-    about: "Luhn with its prefix; only where named",
+    about: "Luhn with its prefix",
     ..BASE
 };
 

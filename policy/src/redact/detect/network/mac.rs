@@ -16,6 +16,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         before: &[Before::Clear, Before::Letter, Before::Joint],
     },
     after: &After::ALL,
+    word: (2, 12),
     check,
     // RFC 2464, section 4; the IEEE's guidelines for EUI.
     valid: ["34:56:78:9A:BC:DE", "AC-DE-48-00-00-80"],

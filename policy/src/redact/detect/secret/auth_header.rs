@@ -94,6 +94,13 @@ fn token(site: &Site<'_>, start: usize) -> Option<Range<usize>> {
 
 /// The value of a header whose scheme is none of the two, or that names none.
 fn header(site: &Site<'_>, name: usize) -> Option<Range<usize>> {
+    // `EndpointAuthorization` is another name.
+    let first = site.trigger.start.checked_sub(1)?;
+    let begins = site.text[first].eq_ignore_ascii_case(&b'a')
+        && !site.before(first).is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !begins {
+        return None;
+    }
     let is_sign = |byte: u8| b" \t\"'`\\:=,>]".contains(&byte);
     let start = site.run(name, 12, is_sign);
     if !site.text[name..start].iter().any(|byte| b":=,".contains(byte)) {
@@ -125,15 +132,16 @@ mod tests {
             format!("{{\"Authorization\":\"Bearer {TOKEN}\"}}"),
             format!("{{\\\"Authorization\\\":\\\"Bearer {TOKEN}\\\"}}"),
             format!("Proxy-Authorization: Bearer {TOKEN}"),
+            format!("HTTP_AUTHORIZATION=Bearer {TOKEN}"),
+            format!("AUTHORIZATION: SSWS {TOKEN}"),
             format!("headers.set(\"Authorization\", \"token {TOKEN}\")"),
             format!("Authorization: SSWS {TOKEN}"),
             format!("Authorization: {TOKEN}"),
         ] {
             assert_eq!(found(&text), [(Kind::AuthHeader, TOKEN)], "{text}");
         }
-        for (text, value) in [("Proxy-Authorization: basic dGVzdDoxMjPCow==", "dGVzdDoxMjPCow==")] {
-            assert_eq!(found(text), [(Kind::AuthHeader, value)], "{text}");
-        }
+        let (text, value) = ("Proxy-Authorization: basic dGVzdDoxMjPCow==", "dGVzdDoxMjPCow==");
+        assert_eq!(found(text), [(Kind::AuthHeader, value)]);
     }
 
     #[test]
@@ -156,6 +164,7 @@ mod tests {
             "WWW-Authenticate: Basic realm=\"simple\"",
             "authorization: AuthorizationServiceProvider",
             "docker run -u 1000:1000 image",
+            "\"AWS::Redshift::EndpointAuthorization\": \"e72be424d109da1d\"",
             "curl -u user:password https://example.com",
             "curl -u \"$USER:$PASSWORD\" https://example.com",
             // `username:password`.

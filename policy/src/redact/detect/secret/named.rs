@@ -60,6 +60,10 @@ pub(super) fn name_start(site: &Site<'_>, at: usize) -> usize {
 pub(super) fn value_of(site: &Site<'_>, name: &Range<usize>) -> Option<Named> {
     let text = site.text;
     let before = site.before(name.start);
+    // `Vendor::Module::Secret` is a type.
+    if site.text[..name.start].ends_with(b"::") {
+        return None;
+    }
     if before == Some(b'/') || (before == Some(b'@') && site.byte(name.end) != Some(b':')) {
         return None;
     }

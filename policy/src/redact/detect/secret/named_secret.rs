@@ -97,6 +97,9 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     // Asked about a whole text, by the key that stands before it.
     if site.trigger == (0..site.text.len()) {
         let key = site.scene.key()?.as_bytes();
+        if memchr::memmem::find(key, b"::").is_some() {
+            return None;
+        }
         let named = Named { value: site.trigger.clone(), form: Form::Quoted };
         return names_a_secret(key).then(|| hit(site, named))?;
     }
