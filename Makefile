@@ -59,3 +59,17 @@ prices: ## Convert the vendored price list anew from its sources
 
 clean: ## Remove what was built
 	cargo clean
+
+FUZZ_TARGETS := redact_text redact_json restore_stream outline json_reader sse_relay
+TIME ?= 60
+
+.PHONY: fuzz
+# Without a sanitizer: there is no unsafe code for one to watch, and so the stable toolchain does.
+fuzz: ## Run each fuzz target for TIME seconds (TIME=60); TARGETS="a b" chooses
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'fuzz: needs cargo-fuzz (cargo install cargo-fuzz)'; exit 1; }
+	@command -v c++ >/dev/null || { echo 'fuzz: needs a C++ compiler for libFuzzer'; exit 1; }
+	@cd policy/fuzz && for target in $(or $(TARGETS),$(FUZZ_TARGETS)); do \
+		echo "fuzz: $$target for $(TIME) s"; mkdir -p corpus/$$target; \
+		cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(TIME) -max_len=4096 -timeout=20 -dict=words.txt -verbosity=0 -print_funcs=0 || exit 1; \
+	done

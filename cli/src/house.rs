@@ -14,6 +14,7 @@ use iron_proxy::state::Ledger;
 use iron_proxy::upstream::Tls;
 
 use crate::commands::Failure;
+use crate::secret;
 
 /// A proxy that has its port and its ledger.
 pub struct House {
@@ -50,7 +51,6 @@ impl House {
 #[derive(Clone)]
 pub struct Maker {
     tls: Tls,
-    sessions: Arc<Sessions>,
     keys: Keys,
     /// Where every upstream is sent instead, with a key that means nothing.
     simulated: Option<String>,
@@ -67,21 +67,39 @@ impl Maker {
     pub fn with_keys(keys: HashMap<String, String>) -> Result<Self, Failure> {
         Ok(Self {
             tls: Tls::system().context("TLS cannot be set up")?,
-            sessions: Arc::new(Sessions::new().map_err(anyhow::Error::from)?),
             keys: Keys::Given(keys),
             simulated: None,
         })
     }
 
     fn key(&self, variable: &str) -> Option<String> {
-        match (&self.simulated, &self.keys) {
-            (Some(_), _) => Some("simulated".to_owned()),
-            (None, Keys::Environment) => std::env::var(variable).ok(),
-            (None, Keys::Given(keys)) => keys.get(variable).cloned(),
+        if self.simulated.is_some() {
+            Some("simulated".to_owned())
+        } else {
+            self.variable(variable)
         }
     }
 
-    /// A policy at work; what did not change is taken over from the one before.
+    fn variable(&self, name: &str) -> Option<String> {
+        match &self.keys {
+            Keys::Environment => std::env::var(name).ok(),
+            Keys::Given(keys) => keys.get(name).cloned(),
+        }
+    }
+
+    /// The vaults of a proxy that starts.
+    fn sessions(&self, policy: &Policy) -> Result<Sessions, Failure> {
+        match &policy.redact.secret {
+            None => Ok(Sessions::new().map_err(anyhow::Error::from)?),
+            Some(source) => {
+                let secret = secret::read(source, |name| self.variable(name));
+                Ok(Sessions::keyed(&secret.map_err(Failure::Config)?))
+            }
+        }
+    }
+
+    /// A policy at work; what did not change is taken over from the one before, and so are the
+    /// placeholders of open sessions, whatever became of the secret that keys them.
     pub fn live(&self, mut policy: Policy, before: Option<&Live>) -> Result<Live, Failure> {
         if let Some(url) = &self.simulated {
             for upstream in &mut policy.upstreams {
@@ -90,14 +108,12 @@ impl Maker {
                 upstream.api_key_env = Some("SIMULATED".to_owned());
             }
         }
-        Live::build(
-            policy,
-            |variable| self.key(variable),
-            &self.tls,
-            Arc::clone(&self.sessions),
-            before,
-        )
-        .map_err(|error| Failure::Config(anyhow!("{error}")))
+        let sessions = match before {
+            Some(live) => Arc::clone(&live.sessions),
+            None => Arc::new(self.sessions(&policy)?),
+        };
+        Live::build(policy, |variable| self.key(variable), &self.tls, sessions, before)
+            .map_err(|error| Failure::Config(anyhow!("{error}")))
     }
 }
 

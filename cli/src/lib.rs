@@ -10,4 +10,5 @@ pub mod house;
 pub mod local_http;
 pub mod output;
 pub mod reload;
+pub mod secret;
 pub mod simulator;

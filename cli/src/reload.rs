@@ -49,6 +49,7 @@ fn apply(
     for (changed, what) in [
         (policy.proxy.listen != before.policy.proxy.listen, "proxy.listen"),
         (policy.proxy.durability != before.policy.proxy.durability, "proxy.durability"),
+        (policy.redact.secret != before.policy.redact.secret, "the secret of placeholders"),
     ] {
         if changed {
             tracing::warn!("{what} takes effect at the next start");

@@ -2,11 +2,16 @@
 //!
 //! A session is what shares one mapping of values to placeholders: an agent, or one run of it
 //! where it sends `x-iron-session`. Vaults live in memory only; the oldest is forgotten when
-//! there are too many.
+//! there are too many. Their keys are derived from one secret and the session's name: under a
+//! secret that is kept, a session's values have the placeholders after a restart that they had
+//! before.
+//!
+//! Not here: where the secret is kept.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hmac::{Hmac, KeyInit, Mac};
 use iron_policy::redact::{Memory, Vault};
 use iron_policy::types::Name;
 use sha2::{Digest, Sha256};
@@ -26,7 +31,8 @@ pub struct SessionName {
 
 /// All vaults of this process.
 pub struct Sessions {
-    secret: Zeroizing<[u8; 32]>,
+    /// The hash of the secret, padded with zeros to a block of the hash as RFC 2104 does.
+    secret: Zeroizing<[u8; 64]>,
     open: Mutex<Open>,
 }
 
@@ -48,15 +54,28 @@ impl std::fmt::Debug for Sessions {
 #[error("the system gave no randomness to key placeholders with")]
 pub struct NoRandom;
 
+/// A secret that nobody knows.
+pub fn fresh_secret() -> Result<Zeroizing<[u8; 32]>, NoRandom> {
+    let mut secret = Zeroizing::new([0; 32]);
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(secret.as_mut())
+        .map_err(|_| NoRandom)?;
+    Ok(secret)
+}
+
 impl Sessions {
-    /// Starts with a secret of this process's own.
+    /// Starts with a secret of this process's own: its placeholders end with it.
     pub fn new() -> Result<Self, NoRandom> {
-        let mut secret = Zeroizing::new([0; 32]);
-        rustls::crypto::ring::default_provider()
-            .secure_random
-            .fill(secret.as_mut())
-            .map_err(|_| NoRandom)?;
-        Ok(Self { secret, open: Mutex::default() })
+        Ok(Self::keyed(&*fresh_secret()?))
+    }
+
+    /// Starts with a secret that is kept: whoever starts with the same one writes the same
+    /// placeholders for the same values of the same session.
+    pub fn keyed(secret: &[u8]) -> Self {
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(&Sha256::digest(secret));
+        Self { secret: block, open: Mutex::default() }
     }
 
     /// The vault of a session, made on first use to hold up to `remember` values.
@@ -90,12 +109,14 @@ impl Sessions {
 
     /// Each session has a key of its own, so that placeholders do not link sessions.
     fn key(&self, name: &SessionName) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(*self.secret);
-        for part in [name.agent.as_str(), "/", name.run.as_ref().map_or("", Name::as_str)] {
-            hash.update(part.as_bytes());
+        let mut mac = Hmac::<Sha256>::new((&*self.secret).into());
+        mac.update(b"iron session");
+        for part in [name.agent.as_str(), name.run.as_ref().map_or("", Name::as_str)] {
+            // With its length before it, so that no two names read the same.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
         }
-        hash.finalize().into()
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -115,6 +136,20 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &sessions.vault(&session("a", Some("r")), 10)));
         assert!(!Arc::ptr_eq(&first, &sessions.vault(&session("b", None), 10)));
         assert_ne!(sessions.key(&session("a", None)), sessions.key(&session("b", None)));
+    }
+
+    #[test]
+    fn a_kept_secret_keys_each_session_as_before_and_another_secret_does_not() {
+        let key =
+            |secret: &[u8], agent: &str, run| Sessions::keyed(secret).key(&session(agent, run));
+        let kept = [7; 32];
+        assert_eq!(key(&kept, "a", None), key(&kept, "a", None));
+        assert_eq!(key(&kept, "a", Some("r")), key(&kept, "a", Some("r")));
+        assert_ne!(key(&kept, "a", Some("r")), key(&kept, "ar", None));
+        assert_ne!(key(&kept, "a", None), key(&[8; 32], "a", None));
+        assert_ne!(key(&kept, "a", None), key(&[7; 33], "a", None));
+        let fresh = || Sessions::new().unwrap().key(&session("a", None));
+        assert_ne!(fresh(), fresh());
     }
 
     #[test]

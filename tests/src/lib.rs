@@ -14,6 +14,7 @@
 
 pub mod binary;
 pub mod client;
+pub mod python;
 pub mod world;
 
 pub use client::{Answer, Client, Events};

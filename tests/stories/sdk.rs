@@ -1,34 +1,9 @@
 //! The official Python SDKs, unchanged, pointed at the proxy.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use iron_tests::World;
+use iron_tests::{World, python};
 use tokio::process::Command as AsyncCommand;
-
-/// A Python with the SDKs in it, made once and kept beside the build.
-fn python() -> PathBuf {
-    let folder = iron_tests::binary::path().parent().unwrap().join("sdk-venv");
-    let python = folder.join("bin/python");
-    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).unwrap();
-    let stamp = folder.join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return python;
-    }
-    ok(&Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder).output().unwrap());
-    ok(&Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&requirements)
-        .output()
-        .unwrap());
-    std::fs::write(stamp, wanted).unwrap();
-    python
-}
-
-fn ok(output: &Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// Runs a story of the SDKs, which only the environment points at the proxy.
 async fn tell(python: &Path, world: &World, story: &str) {
@@ -53,7 +28,7 @@ async fn tell(python: &Path, world: &World, story: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_sdks_work_unchanged() {
-    let python = tokio::task::spawn_blocking(python).await.unwrap();
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
     let world = World::with(
         "[[budget]]\nscope = \"agent:poor\"\nwindow = \"day\"\nlimit = \"0.000001 USD\"\n",
     )

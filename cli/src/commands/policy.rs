@@ -1,7 +1,7 @@
 //! `iron policy`: what the configuration says, and what models cost.
 
 use anyhow::anyhow;
-use iron_policy::config::Limits;
+use iron_policy::config::{Limits, SecretSource};
 use iron_policy::price::{ModelPrice, PriceList};
 use iron_policy::redact::Modes;
 use iron_policy::types::{CLASSES, NanoUsd, TokenClass};
@@ -25,10 +25,7 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
         .upstreams
         .iter()
         .map(|upstream| {
-            let key = upstream.api_key_env.as_deref().map(|variable| {
-                let set = std::env::var(variable).is_ok_and(|key| !key.is_empty());
-                format!("{variable} ({})", if set { "set" } else { "not set" })
-            });
+            let key = upstream.api_key_env.as_deref().map(variable);
             json!({
                 "name": upstream.name.as_str(),
                 "dialect": upstream.dialect.name(),
@@ -64,6 +61,7 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
         "budgets": budgets,
         "redact": kinds(&policy.redact.modes),
         "redact_answers": kinds(&policy.redact.answers),
+        "placeholder_secret": policy.redact.secret.as_ref().map(kept),
         "limits": limits(&policy.limits),
     });
     match output {
@@ -74,6 +72,19 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A variable's name and whether it is set, never its value.
+fn variable(name: &str) -> String {
+    let set = std::env::var(name).is_ok_and(|value| !value.is_empty());
+    format!("{name} ({})", if set { "set" } else { "not set" })
+}
+
+fn kept(secret: &SecretSource) -> String {
+    match secret {
+        SecretSource::Variable(name) => variable(name),
+        SecretSource::File(path) => path.display().to_string(),
+    }
 }
 
 fn limits(limits: &Limits) -> Value {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact};
+pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact, SecretSource};
 pub(crate) use text::{amount, duration};
 
 use crate::breaker;

@@ -1,6 +1,7 @@
 //! `[redact]`: what is looked for, what is done about it, and the operator's own rules.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -18,6 +19,8 @@ pub struct Redact {
     pub modes: Modes,
     /// Values remembered per session, to be restored in answers.
     pub remember: usize,
+    /// The secret that keys placeholders; a random one per process where there is none.
+    pub secret: Option<SecretSource>,
     /// Rules of the operator's own.
     pub rules: Vec<OwnRule>,
     /// A service that finds names and places.
@@ -26,6 +29,15 @@ pub struct Redact {
     pub answers: Modes,
     /// What happens to uploaded parts whose text cannot be read.
     pub opaque_parts: OpaqueParts,
+}
+
+/// Where a secret is kept. What it holds is never part of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The environment variable of this name.
+    Variable(String),
+    /// The file at this absolute path.
+    File(PathBuf),
 }
 
 /// What happens to the parts of an upload that hold no text that could be read.
@@ -99,6 +111,8 @@ pub(super) struct Raw {
     mode: Mode,
     kinds: BTreeMap<toml::Spanned<String>, Mode>,
     remember: usize,
+    secret_env: Option<toml::Spanned<String>>,
+    secret_file: Option<toml::Spanned<PathBuf>>,
     rule: Vec<toml::Spanned<Rule>>,
     recogniser: Option<toml::Spanned<RawRecogniser>>,
     answers: AnswerMode,
@@ -156,6 +170,8 @@ impl Default for Raw {
             mode: Mode::Reversible,
             kinds: BTreeMap::new(),
             remember: 10_000,
+            secret_env: None,
+            secret_file: None,
             rule: Vec::new(),
             recogniser: None,
             answers: AnswerMode(Mode::Off),
@@ -233,11 +249,38 @@ pub(super) fn check(raw: Raw, text: &str) -> Result<Redact, ConfigError> {
     Ok(Redact {
         modes,
         remember: raw.remember,
+        secret: secret(raw.secret_env, raw.secret_file, text)?,
         rules,
         recogniser,
         answers,
         opaque_parts: raw.opaque_parts,
     })
+}
+
+/// Where the secret is that keys placeholders.
+fn secret(
+    variable: Option<toml::Spanned<String>>,
+    file: Option<toml::Spanned<PathBuf>>,
+    text: &str,
+) -> Result<Option<SecretSource>, ConfigError> {
+    let said = variable.as_ref().map(toml::Spanned::span);
+    let at = said.or_else(|| file.as_ref().map(toml::Spanned::span)).map(|span| span.start);
+    let bad = |what: &str| Err(wrong(text, at, what));
+    match (variable.map(toml::Spanned::into_inner), file.map(toml::Spanned::into_inner)) {
+        (None, None) => Ok(None),
+        (Some(variable), None) if variable.is_empty() || variable.contains(['=', '\0']) => {
+            bad("redact.secret_env must be the name of an environment variable")
+        }
+        (Some(variable), None) => Ok(Some(SecretSource::Variable(variable))),
+        // Not relative: another working folder would silently make another secret.
+        (None, Some(file)) if !file.is_absolute() => {
+            bad(&format!("redact.secret_file `{}` must be an absolute path", file.display()))
+        }
+        (None, Some(file)) => Ok(Some(SecretSource::File(file))),
+        (Some(_), Some(_)) => {
+            bad("redact.secret_env and redact.secret_file exclude each other: keep one of them")
+        }
+    }
 }
 
 fn recogniser(raw: RawRecogniser, at: usize, text: &str) -> Result<Recogniser, ConfigError> {
@@ -344,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_rule_is_said_with_its_line() {
+    fn what_is_wrong_is_said_with_its_line() {
         for (text, line, said) in [
             ("\n[redact.kinds]\nEMIAL = \"off\"\n".to_owned(), 3, "did you mean `EMAIL`?"),
             ("[redact.answer_kinds]\nIBAM = \"mask\"\n".to_owned(), 2, "did you mean `IBAN`?"),
@@ -352,6 +395,9 @@ mod tests {
             (RULE.replace("EMP-12", "EMP-123456"), 1, "something is found in `EMP-123456`"),
             (RULE.replace("EMP-\\d{6}", "[a-z]+"), 1, "three literal characters"),
             (RULE.replace("EMPLOYEE_ID", "e-mail"), 1, "no name of a kind"),
+            ("[redact]\nsecret_env = \"A\"\nsecret_file = \"/b\"\n".to_owned(), 2, "one of them"),
+            ("[redact]\n\nsecret_file = \"b\"\n".to_owned(), 3, "absolute"),
+            ("[redact]\nsecret_env = \"\"\n".to_owned(), 2, "name"),
         ] {
             let error = Policy::parse(&text).unwrap_err();
             assert_eq!(error.line, Some(line), "{error}");

@@ -51,6 +51,9 @@ fn written(steps: &[Step]) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
+                if key.is_empty() {
+                    path.push_str("\"\"");
+                }
                 // A key is the caller's own text: keep it short and on one line.
                 path.extend(key.chars().take(40).map(|c| if c.is_control() { '?' } else { c }));
             }
@@ -73,6 +76,7 @@ mod tests {
         assert_eq!(path_at(body, at), "messages[1].content[1].text");
         assert_eq!(path_at(body, 10), "model");
         assert_eq!(path_at(body, 10_000), "");
+        assert_eq!(path_at(br#"{"a":{"":1}}"#, 9), "a.\"\"");
         assert_eq!(path_at(b"nonsense", 3), "");
     }
 }

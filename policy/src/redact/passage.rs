@@ -12,8 +12,9 @@ use super::merge::Match;
 use super::placeholder::{self, Read};
 use super::vault::Vault;
 
-/// How often what is left of a text is searched again after something was taken out of it.
-const MAX_ROUNDS: usize = 8;
+/// How often what is left of a text is searched again after something was taken out of it. A row of
+/// values each of which hides the next takes a round a value.
+const MAX_ROUNDS: usize = 32;
 /// Bytes on both sides of a change that are searched again. No value that is not found by a long
 /// armour of its own reaches further, context included.
 const SEAM: usize = 512;

@@ -6,6 +6,7 @@
 use iron_policy::json::{JsonError, Reader, Text};
 
 use super::outline::{Channel, Close, Field, Outline, Place};
+use super::whole;
 use crate::stream::walk::{count, items, members, skip, string};
 
 pub(super) fn read(outline: &mut Outline, data: &str) -> Result<(), JsonError> {
@@ -76,12 +77,54 @@ fn delta(outline: &mut Outline, reader: &mut Reader<'_>) -> Result<(), JsonError
                 items(reader, |place, reader| tool_call(outline, place, reader))?;
                 return Ok(());
             }
+            // A member of some vendor's own: text like any other, where it is a string.
+            name if !whole::is_fixed(name) => {
+                let channel = Channel { part: number(name), ..unnumbered(Field::Other) };
+                outline.piece(string(reader)?, channel);
+                return Ok(());
+            }
             _ => return skip(reader),
         };
         outline.piece(string(reader)?, unnumbered(field));
         Ok(())
     })?;
     Ok(())
+}
+
+/// A number for the name of a member, the same in each event: FNV-1a,
+/// <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>.
+fn number(name: &str) -> u64 {
+    name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+/// The name of the member of `choices[].delta` that has this number, as it is written.
+pub(super) fn name_of(data: &str, wanted: u64) -> Option<&str> {
+    let mut found = None;
+    // What was read before reads again.
+    let _ = members(&mut Reader::over(data), |key, reader| {
+        if key.raw() != "choices" {
+            return skip(reader);
+        }
+        items(reader, |_, reader| {
+            members(reader, |key, reader| {
+                if key.raw() != "delta" {
+                    return skip(reader);
+                }
+                members(reader, |key, reader| {
+                    if number(key.raw()) == wanted {
+                        found = Some(key.raw());
+                    }
+                    skip(reader)
+                })?;
+                Ok(())
+            })?;
+            Ok(())
+        })?;
+        Ok(())
+    });
+    found
 }
 
 fn tool_call(outline: &mut Outline, place: u64, reader: &mut Reader<'_>) -> Result<(), JsonError> {

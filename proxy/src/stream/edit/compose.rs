@@ -2,6 +2,7 @@
 
 use iron_policy::json::{JsonError, Reader, escape_into};
 
+use super::chat;
 use super::outline::{Channel, Field};
 use crate::stream::WireKind;
 use crate::stream::sse::{self, Data};
@@ -31,7 +32,12 @@ pub(super) fn delta_event(kind: WireKind, channel: Channel, last: &[u8], text: &
         match kind {
             WireKind::Responses => member(&mut out, "delta", text),
             WireKind::Gemini => candidate(&mut out, channel, text),
-            _ => choice(&mut out, channel, text),
+            _ => choice(
+                &mut out,
+                channel,
+                std::str::from_utf8(data.bytes()).unwrap_or_default(),
+                text,
+            ),
         }
     }
     out.push_str("}\n\n");
@@ -60,7 +66,7 @@ fn copy_scalars(out: &mut String, data: &[u8]) -> Result<(), JsonError> {
     Ok(())
 }
 
-fn choice(out: &mut String, channel: Channel, text: &str) {
+fn choice(out: &mut String, channel: Channel, last: &str, text: &str) {
     out.push_str("\"choices\":[{\"index\":");
     out.push_str(&channel.index.to_string());
     out.push(',');
@@ -93,8 +99,11 @@ fn choice(out: &mut String, channel: Channel, text: &str) {
         Field::Refusal => "refusal",
         Field::ReasoningContent => "reasoning_content",
         Field::Reasoning => "reasoning",
+        // The latest event of the channel has the member.
+        Field::Other => chat::name_of(last, channel.part).unwrap_or("content"),
         _ => "content",
     };
+    // The name is as it was written: escaped already.
     out.push_str("\"delta\":{");
     member(out, name, text);
     out.push_str("},\"finish_reason\":null}]");

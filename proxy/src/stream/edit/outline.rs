@@ -31,6 +31,9 @@ pub(in crate::stream) enum Field {
     AudioTranscript,
     FunctionCall,
     ToolCall,
+    /// A member that only some vendor has; the channel's `part` tells which, see
+    /// [`chat::number`](super::chat::number).
+    Other,
     // Completions: `choices[].text`.
     Completion,
     // Responses: a place in the table of delta events.

@@ -49,11 +49,20 @@ pub(super) fn read_member<'a>(
     value(&first, treat(key, Treat::ByName), Some(key), reader, found)
 }
 
+/// True where a member of this name in the dialect's own structure holds no text.
+pub(super) fn is_fixed(name: &str) -> bool {
+    by_name(name) == Treat::Leave
+}
+
 fn treat(key: Text<'_>, around: Treat) -> Treat {
     if around != Treat::ByName {
         return around;
     }
-    match key.raw() {
+    by_name(key.raw())
+}
+
+fn by_name(name: &str) -> Treat {
+    match name {
         "id" | "model" | "type" | "role" | "object" | "status" | "signature" | "data"
         | "encrypted_content" | "encrypted_index" | "b64_json" | "partial_image_b64"
         | "embedding" | "obfuscation" | "finish_reason" | "stop_reason" | "service_tier"

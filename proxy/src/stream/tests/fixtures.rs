@@ -19,7 +19,7 @@ pub(super) struct Shape {
     pub(super) piece: fn(&Value) -> Option<&str>,
 }
 
-pub(super) const SHAPES: [Shape; 9] = [
+pub(super) const SHAPES: [Shape; 10] = [
     Shape {
         name: "chat text",
         kind: WireKind::Chat,
@@ -35,6 +35,13 @@ pub(super) const SHAPES: [Shape; 9] = [
         piece: |event| {
             event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
         },
+    },
+    Shape {
+        name: "chat text of some vendor",
+        kind: WireKind::Chat,
+        json: false,
+        stream: chat_vendor,
+        piece: |event| event["choices"][0]["delta"]["a \"note\""].as_str(),
     },
     Shape {
         name: "completion",
@@ -112,6 +119,12 @@ pub(super) fn chat(pieces: &[&str]) -> String {
         out += &choice(json!({ "content": piece }), Value::Null);
     }
     out + &choice(json!({}), json!("stop")) + USAGE_CHUNK + "data: [DONE]\n\n"
+}
+
+fn chat_vendor(pieces: &[&str]) -> String {
+    let choice = |delta: Value| chunk(&json!({"index": 0, "delta": delta, "finish_reason": null}));
+    let pieces = pieces.iter().map(|piece| choice(json!({"content": "", "a \"note\"": piece})));
+    pieces.collect::<String>() + "data: [DONE]\n\n"
 }
 
 fn chat_tool(pieces: &[&str]) -> String {

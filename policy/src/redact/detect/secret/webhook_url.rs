@@ -78,10 +78,13 @@ fn check(site: &Site<'_>) -> Option<Hit> {
     let before = &site.text[site.trigger.start.saturating_sub(HOST)..site.trigger.start];
     let is_host = |byte: &&u8| byte.is_ascii_alphanumeric() || b".-:".contains(byte);
     let mut start = site.trigger.start - before.iter().rev().take_while(is_host).count();
-    if site.text[..start].ends_with(b"//") {
-        let scheme = site.text[..start].iter().rev().skip(2);
-        let letters = scheme.skip_while(|byte| **byte == b':').take(5);
-        start -= 3 + letters.take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if let Some(scheme) = site.text[..start].strip_suffix(b"//") {
+        // Without a scheme the URL begins at its slashes.
+        start = scheme.len();
+        if let Some(scheme) = scheme.strip_suffix(b":") {
+            let letters = scheme.iter().rev().take(5);
+            start -= 1 + letters.take_while(|byte| byte.is_ascii_alphabetic()).count();
+        }
     } else if trigger == b"/hooks/" {
         return None;
     }
@@ -141,6 +144,16 @@ mod tests {
                 assert_eq!(found(&text), [(Kind::WebhookUrl, url.as_str())], "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_url_may_have_no_scheme() {
+        let url = format!("//hooks.slack.com/services/T0AB/B0CD/{PART}");
+        for text in [url.clone(), format!("é{url}"), format!("https:。{url}")] {
+            assert_eq!(found(&text), [(Kind::WebhookUrl, url.as_str())], "{text}");
+        }
+        let text = format!("::{url}");
+        assert_eq!(found(&text), [(Kind::WebhookUrl, &text[1..])]);
     }
 
     #[test]
