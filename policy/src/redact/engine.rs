@@ -4,6 +4,7 @@
 //! [`document`](super::document).
 
 use std::fmt;
+use std::ops::Range;
 
 use super::context::Scene;
 use super::detect::DETECTORS;
@@ -136,7 +137,8 @@ fn sweep(
             names_stand = true;
         }
         (site.trigger, site.detector) = (trigger, place);
-        let hit = (detector.check)(&site)?;
+        let mut hit = (detector.check)(&site)?;
+        widen(text, &mut hit.range);
         let end = hit.range.end;
         found(match_of(place, &hit, 0));
         Some(end)
@@ -178,6 +180,17 @@ fn whole(
         if let Some(hit) = (DETECTORS[place].check)(&site) {
             found(match_of(place, &hit, offset));
         }
+    }
+}
+
+/// Both ends onto borders of characters: a detector that cut one must not stop a call.
+fn widen(text: &str, range: &mut Range<usize>) {
+    range.end = range.end.min(text.len());
+    while !text.is_char_boundary(range.start) {
+        range.start -= 1;
+    }
+    while !text.is_char_boundary(range.end) {
+        range.end += 1;
     }
 }
 

@@ -34,6 +34,10 @@ const KEYED: usize = 32;
 /// not "his order was lost, and his number is 123".
 const ADJACENT: usize = 8;
 
+/// In a label of several words, one speaks against a value only where no more bytes than this
+/// follow it: an `order number`, but no `reference record`.
+const HEAD: usize = 3;
+
 /// Bytes of a stretch.
 const STRETCH: usize = 4096;
 
@@ -59,6 +63,8 @@ struct Words {
     label: Vec<Word>,
     /// True where a label stands there that is no mere `number` or `value`: it decides.
     labelled: bool,
+    /// Where the label's last word may start to end: in prose, what is named is named last.
+    head: usize,
     near_before: Vec<Word>,
     /// The length of the window that those were read in.
     before: usize,
@@ -183,6 +189,9 @@ impl<'a> Scene<'a> {
                 vocabulary().read(one, &mut words.label);
             }
             words.labelled = !label.is_generic && (label.is_structured || !words.label.is_empty());
+            if words.labelled && !label.is_structured {
+                words.head = label_text.len().saturating_sub(HEAD);
+            }
         }
         if !words.labelled
             && let Some(header) = self.tables().header(self.text, range.start)
@@ -226,7 +235,8 @@ impl Words {
             return Said::Label(vocabulary().text(*word));
         }
         if self.labelled {
-            let against = self.label.iter().find(|word| voice(word) == Voice::Against);
+            let is_against = |word: &&Word| word.end >= self.head && voice(word) == Voice::Against;
+            let against = self.label.iter().find(is_against);
             return against.map_or(Said::Nothing, |word| Said::Against(vocabulary().text(*word)));
         }
         // Before a value, the last word is the nearest; after it, the first.
@@ -245,6 +255,34 @@ impl Words {
         match after.find(|(_, v)| *v != Voice::None) {
             Some((word, Voice::For)) => Said::Near(vocabulary().text(word)),
             _ => Said::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::redact::Kind;
+    use crate::redact::detect::tests::found;
+
+    #[test]
+    fn in_a_label_of_prose_the_last_word_names() {
+        for text in ["Reference record: 914-27-6083", "the order that he lost: 536-22-8731"] {
+            assert_eq!(found(text).len(), 1, "{text}");
+            assert_eq!(found(text)[0].0, Kind::Ssn, "{text}");
+        }
+        for text in ["Reference number: 914-27-6083", "order: 536-22-8731", "order_ref=536-22-8731"]
+        {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_the_first_of_a_list_names_all() {
+        for text in [
+            "SSN: 536228731, 536228732 and 536228733",
+            "{\"ssns\":[\"536228731\", \"536228732\", 536228733]}",
+        ] {
+            assert_eq!(found(text).len(), 3, "{text}");
         }
     }
 }
