@@ -20,7 +20,7 @@ mod vocabulary;
 mod waker;
 mod window;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 
 use table::Tables;
@@ -48,8 +48,8 @@ pub(super) struct Scene<'a> {
     key: Option<&'a str>,
     key_words: OnceCell<Vec<Word>>,
     tables: OnceCell<Tables>,
-    /// Which detectors have a word of theirs in each stretch of the text.
-    awake: RefCell<Vec<Option<u128>>>,
+    /// Which detectors have a word of theirs in the latest stretch of the text that was asked about.
+    awake: Cell<(Option<usize>, u128)>,
     /// Which have one in the key or in a table's header.
     awake_anywhere: OnceCell<u128>,
     /// The words around the latest candidate: several detectors ask about the same one.
@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
             key,
             key_words: OnceCell::new(),
             tables: OnceCell::new(),
-            awake: RefCell::new(Vec::new()),
+            awake: Cell::new((None, 0)),
             awake_anywhere: OnceCell::new(),
             latest: RefCell::new(None),
         }
@@ -158,22 +158,21 @@ impl<'a> Scene<'a> {
     /// Read once for a stretch of the text, so that a detector that needs words is asked about
     /// nothing where there are none.
     pub(super) fn awake(&self, at: usize) -> u128 {
+        let stretch = at / STRETCH;
+        let (known, awake) = self.awake.get();
+        if known == Some(stretch) {
+            return awake;
+        }
         let anywhere = *self.awake_anywhere.get_or_init(|| {
             let headers = self.tables().headers().map(|range| &self.text[range]);
             let key = self.key.map(str::as_bytes);
             headers.chain(key).fold(0, |awake, text| awake | vocabulary().awake(text))
         });
-        let stretch = at / STRETCH;
-        let mut awake = self.awake.borrow_mut();
-        if awake.len() <= stretch {
-            awake.resize(stretch + 1, None);
-        }
-        let here = awake[stretch].get_or_insert_with(|| {
-            let start = (stretch * STRETCH).saturating_sub(window::FARTHEST_BEFORE);
-            let end = ((stretch + 1) * STRETCH + window::FARTHEST_AFTER).min(self.text.len());
-            vocabulary().awake(&self.text[start..end])
-        });
-        *here | anywhere
+        let start = (stretch * STRETCH).saturating_sub(window::FARTHEST_BEFORE);
+        let end = ((stretch + 1) * STRETCH + window::FARTHEST_AFTER).min(self.text.len());
+        let awake = anywhere | vocabulary().awake(&self.text[start..end]);
+        self.awake.set((Some(stretch), awake));
+        awake
     }
 
     fn words(&self, range: &Range<usize>) -> Words {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::{is_date, number};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -19,6 +19,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[1, 2, 7, 8],
         before: &[Before::Clear, Before::Letter, Before::Joint],
     },
+    after: &[After::Letter, After::Word, After::Dash, After::Dot],
     check,
     // python-stdnum's example; Presidio's tests.
     valid: ["54362315-K", "Z8078221M"],

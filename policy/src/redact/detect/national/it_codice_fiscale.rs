@@ -8,13 +8,14 @@
 
 use super::layout::{self, Laid};
 use crate::redact::detect::checksum::number;
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::CodiceFiscale,
     start: Start::Digits { lengths: &[1, 2, 3], before: &[Before::Letter, Before::Clear] },
+    after: &[After::Letter],
     check,
     // Wikipedia's example; python-stdnum's.
     valid: ["MRTMTT25D09F205Z", "RCCMNL83S18D969H"],

@@ -7,7 +7,7 @@
 //! in capitals it is found as it stands, in small letters only where words say what it is.
 
 use super::layout::{self, Laid};
-use crate::redact::detect::{BASE, Before, Detector, Start};
+use crate::redact::detect::{After, BASE, Before, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
 
@@ -17,6 +17,7 @@ pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
         lengths: &[2, 6],
         before: &[Before::Letter, Before::Clear, Before::Joint],
     },
+    after: &[After::Letter, After::Word, After::Space, After::Dash],
     check,
     // Presidio's tests; the sequence that British test data is full of.
     valid: ["AA 12 34 56 B", "AB123456C"],
