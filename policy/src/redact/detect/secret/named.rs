@@ -56,6 +56,28 @@ pub(super) fn name_start(site: &Site<'_>, at: usize) -> usize {
     start + usize::from(is_escape && site.text[start - 1] == b'\\')
 }
 
+/// Where a name ends that goes on at `at` in one of the ways that say which one it is:
+/// `_old`, `_prod`, `2`, or one of `more`.
+pub(super) fn suffix_end(site: &Site<'_>, at: usize, more: &[&[u8]]) -> Option<usize> {
+    let common: [&[u8]; 10] = [
+        b"",
+        b"old",
+        b"new",
+        b"prod",
+        b"production",
+        b"dev",
+        b"staging",
+        b"test",
+        b"live",
+        b"value",
+    ];
+    let end = site.run(at, 24, |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    let suffix = site.text[at..end].to_ascii_lowercase();
+    let suffix = suffix.strip_prefix(b"_").or(suffix.strip_prefix(b"-")).unwrap_or(&suffix);
+    let known = common.contains(&suffix) || more.contains(&suffix);
+    (known || suffix.iter().all(u8::is_ascii_digit)).then_some(end)
+}
+
 /// The value that the name is given.
 pub(super) fn value_of(site: &Site<'_>, name: &Range<usize>) -> Option<Named> {
     let text = site.text;

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::named::{Form, Named, name_start, value_of};
+use super::named::{Form, Named, name_start, suffix_end, value_of};
 use super::value::{is_placeholder, is_random};
 use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -127,7 +127,7 @@ fn name(site: &Site<'_>) -> Option<Range<usize>> {
     if trigger.ends_with(b"sig=") {
         return Some(site.trigger.start + 1..site.trigger.end - 1);
     }
-    let end = suffix_end(site, site.trigger.end)?;
+    let end = suffix_end(site, site.trigger.end, SUFFIXES)?;
     let mut start = name_start(site, site.trigger.start);
     // `Api Key`, `secret access key`
     for _ in 0..2 {
@@ -154,34 +154,8 @@ fn name(site: &Site<'_>) -> Option<Range<usize>> {
     names_a_secret(full).then_some(start..end)
 }
 
-/// Where a name ends that may say which secret it is.
-fn suffix_end(site: &Site<'_>, at: usize) -> Option<usize> {
-    let end = site.run(at, 24, |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if end == at {
-        return Some(end);
-    }
-    let suffix = site.text[at..end].to_ascii_lowercase();
-    let suffix = suffix.strip_prefix(b"_").or(suffix.strip_prefix(b"-")).unwrap_or(&suffix);
-    let known: [&[u8]; 16] = [
-        b"",
-        b"key",
-        b"old",
-        b"new",
-        b"prod",
-        b"production",
-        b"dev",
-        b"staging",
-        b"test",
-        b"live",
-        b"value",
-        b"base",
-        b"hex",
-        b"primary",
-        b"secondary",
-        b"b64",
-    ];
-    (known.contains(&suffix) || suffix.iter().all(u8::is_ascii_digit)).then_some(end)
-}
+/// What ends such names, besides what ends all.
+const SUFFIXES: &[&[u8]] = &[b"key", b"base", b"hex", b"primary", b"secondary", b"b64"];
 
 fn names_a_secret(name: &[u8]) -> bool {
     let plain: Vec<u8> = name

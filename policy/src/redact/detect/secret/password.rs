@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::named::{Form, Named, name_start, value_of};
+use super::named::{Form, Named, name_start, suffix_end, value_of};
 use super::value::{count, is_placeholder};
 use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::kind::{Confidence, Kind};
@@ -99,7 +99,7 @@ fn name(site: &Site<'_>) -> Option<Range<usize>> {
         }
         _ => site.trigger.end,
     };
-    let end = suffix_end(site, end)?;
+    let end = suffix_end(site, end, SUFFIXES)?;
     let start = name_start(site, site.trigger.start);
     (!is_denied(&site.text[start..site.trigger.start], end - site.trigger.start))
         .then_some(start..end)
@@ -123,29 +123,8 @@ fn word_rest(rest: &[u8]) -> Option<usize> {
         .filter(|size| *size == length || (*size > 1 && rest[*size].is_ascii_uppercase()))
 }
 
-/// Where a name ends that may say which password it is.
-fn suffix_end(site: &Site<'_>, at: usize) -> Option<usize> {
-    let end = site.run(at, 24, |byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    let suffix = site.text[at..end].to_ascii_lowercase();
-    let suffix = suffix.strip_prefix(b"_").or(suffix.strip_prefix(b"-")).unwrap_or(&suffix);
-    let known: [&[u8]; 14] = [
-        b"",
-        b"old",
-        b"new",
-        b"prod",
-        b"production",
-        b"dev",
-        b"staging",
-        b"test",
-        b"live",
-        b"value",
-        b"plain",
-        b"plaintext",
-        b"default",
-        b"text",
-    ];
-    (known.contains(&suffix) || suffix.iter().all(u8::is_ascii_digit)).then_some(end)
-}
+/// What ends such names, besides what ends all.
+const SUFFIXES: &[&[u8]] = &[b"plain", b"plaintext", b"default", b"text"];
 
 /// True where what stands before the word makes another of the name: `showPassword`, `bypass`.
 fn is_denied(prefix: &[u8], length: usize) -> bool {
