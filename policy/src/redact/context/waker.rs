@@ -27,11 +27,13 @@ impl Waker {
     pub(super) fn new(words: impl Iterator<Item = (&'static str, u128)>) -> Self {
         let mut waker = Self { filled: [0; FILTER / 64], keys: vec![Vec::new(); BUCKETS] };
         for (word, detectors) in words.filter(|(_, detectors)| *detectors != 0) {
-            waker.add(key_at(word.as_bytes()), detectors);
+            // Any part of it will do: the longest stands in the fewest texts.
+            let parts = word.split(' ').rev();
+            let longest = parts.max_by_key(|part| part.len().min(4)).unwrap_or(word);
+            waker.add(key_at(longest.as_bytes()), detectors);
             // The plural of a word of three letters has four.
-            let first = word.split(' ').next().unwrap_or_default();
-            if first.len() == 3 {
-                waker.add(key_at(format!("{first}s").as_bytes()), detectors);
+            if longest.len() == 3 {
+                waker.add(key_at(format!("{longest}s").as_bytes()), detectors);
             }
         }
         waker
@@ -209,6 +211,7 @@ mod tests {
             ("číslo", 8),
             ("dl", 16),
             ("ת ז", 32),
+            ("a c number", 64),
         ];
         let waker = Waker::new(words.into_iter());
         for (text, awake) in [
@@ -221,6 +224,8 @@ mod tests {
             ("ČÍSLO 5", 8),
             ("DL# 5 dlx", 16),
             ("ת.ז. 0", 32),
+            ("a letter", 0),
+            ("a/c number", 64),
             ("classname, 1ssn", 0),
             ("", 0),
         ] {
