@@ -102,6 +102,12 @@ fn print(value: &Value, depth: usize) {
         match value {
             Value::Null => {}
             Value::Object(members) if members.values().all(Value::is_null) => {}
+            // Eighty kinds that are treated alike are one line.
+            Value::Object(members)
+                if members.len() > 8 && members.values().all(|mode| mode == "off") =>
+            {
+                say(&format!("{pad}{name}  off"));
+            }
             Value::Object(_) => {
                 say(&format!("{pad}{name}"));
                 print(value, depth + 1);
