@@ -13,7 +13,6 @@ use super::kind::{Kind, Mode};
 use super::memory::{Memory, Remembered};
 use super::merge::Match;
 use super::passage::Change;
-use super::placeholder::{self, Read};
 use super::recognise::Recognise;
 use super::vault::Vault;
 use crate::json::{Event, Reader, Text, escape_into};
@@ -139,11 +138,10 @@ impl Engine {
             return;
         }
         let first = changes.len();
-        self.visit(span, 0, aids, changes);
+        let alike = self.visit(span, 0, aids, changes);
         let start = span.text.start();
-        let is_finding = |change: &Change| change.rule.is_some();
         // Whether a look-alike is one depends on the session.
-        if changes[first..].iter().all(is_finding) && !holds_look_alike(span) {
+        if !alike {
             let remembered = changes[first..].iter().filter_map(|change| {
                 Some(Remembered {
                     range: change.range.start - start..change.range.end - start,
@@ -181,12 +179,20 @@ impl Engine {
         }
     }
 
-    /// Appends a span's changes, placed in what surrounds the span.
-    fn visit(&self, span: &Span<'_>, nested: u8, aids: Aids<'_>, changes: &mut Vec<Change>) {
+    /// Appends a span's changes, placed in what surrounds the span. True where they depend on the
+    /// session.
+    fn visit(
+        &self,
+        span: &Span<'_>,
+        nested: u8,
+        aids: Aids<'_>,
+        changes: &mut Vec<Change>,
+    ) -> bool {
         let first = changes.len();
+        let mut alike = false;
         if span.kind == SpanKind::Number {
             self.read_number(span, aids.vault, changes);
-            return;
+            return alike;
         }
         let decoded = span.text.decode();
         match json_spans(span.kind, nested, &decoded) {
@@ -194,7 +200,7 @@ impl Engine {
                 for (key, text, kind) in &inner {
                     let key = key.map(|key| key.decode());
                     let span = Span { text: *text, key: key.as_deref().or(span.key), kind: *kind };
-                    self.visit(&span, nested + 1, aids, changes);
+                    alike |= self.visit(&span, nested + 1, aids, changes);
                 }
                 // JSON that has keys and no escapes stands by itself, in no string: a file, say.
                 let in_string = span.text.is_escaped();
@@ -205,11 +211,11 @@ impl Engine {
                     }
                 }
             }
-            None => self.read_text(&decoded, span.key, aids, changes),
+            None => alike = self.read_text(&decoded, span.key, aids, changes),
         }
         let changes = &mut changes[first..];
         if changes.is_empty() {
-            return;
+            return alike;
         }
         let ends = changes.iter().flat_map(|change| [change.range.start, change.range.end]);
         let places = span.text.locate(ends);
@@ -217,6 +223,7 @@ impl Engine {
             // A placeholder has no character that JSON escapes, so it is the same at any depth.
             change.range = place[0]..place[1];
         }
+        alike
     }
 
     /// Appends the change of a number that is personal as a whole.
@@ -289,16 +296,3 @@ fn json_spans(kind: SpanKind, nested: u8, text: &str) -> Option<Vec<Inner<'_>>> 
 
 /// A value of a document in a string: its key, itself, how to read it.
 type Inner<'a> = (Option<Text<'a>>, Text<'a>, SpanKind);
-
-/// True where something in the span is shaped like a placeholder.
-fn holds_look_alike(span: &Span<'_>) -> bool {
-    let decoded = span.text.decode();
-    let bytes = decoded.as_bytes();
-    let mut marks = memchr::memchr3_iter(b'<', b'\\', b'&', bytes);
-    marks.any(|at| {
-        (0..=MAX_NESTED).any(|depth| {
-            matches!(placeholder::read(&bytes[at..], depth), Read::Whole(name, _)
-                if placeholder::is_like(&name))
-        })
-    })
-}

@@ -34,7 +34,8 @@ pub(super) struct Change {
 }
 
 impl Engine {
-    /// Appends a text's changes, in the text's order.
+    /// Appends a text's changes, in the text's order. True where they depend on the session: where
+    /// something is shaped like a placeholder.
     ///
     /// What is found is taken out, and the rest is searched again: a value's neighbour may have
     /// been hidden by having no border between them. That is also what makes redacting twice the
@@ -45,19 +46,18 @@ impl Engine {
         key: Option<&str>,
         aids: Aids<'_>,
         changes: &mut Vec<Change>,
-    ) {
+    ) -> bool {
         let first = changes.len();
         for found in self.find_with(text, key, aids.recogniser) {
             let change = self.change(text, found.range.clone(), &found, aids.vault);
             changes.push(change);
         }
-        if self.modes().any_reversible() {
-            escape_look_alikes(text, aids.vault, changes, first);
-        }
+        let alike =
+            self.modes().any_reversible() && escape_look_alikes(text, aids.vault, changes, first);
         for _ in 0..MAX_ROUNDS {
             let fresh = self.read_seams(text, key, aids.vault, &changes[first..]);
             if fresh.is_empty() {
-                return;
+                break;
             }
             // What was only reported gives way to what must not leave.
             let mut known = changes.split_off(first);
@@ -66,6 +66,7 @@ impl Engine {
             changes.extend(fresh);
             changes[first..].sort_by_key(|change| change.range.start);
         }
+        alike
     }
 
     /// What is found beside what was replaced, now that it is. Only what stands near a change can
@@ -172,16 +173,18 @@ impl Offsets {
 }
 
 /// Gives what merely looks like a placeholder one of its own, so that it comes back as the user
-/// wrote it whatever is issued later.
-fn escape_look_alikes(text: &str, vault: &Vault, changes: &mut Vec<Change>, first: usize) {
+/// wrote it whatever is issued later. True where anything looks like one, issued or not.
+fn escape_look_alikes(text: &str, vault: &Vault, changes: &mut Vec<Change>, first: usize) -> bool {
     let bytes = text.as_bytes();
     let found = changes.len();
+    let mut alike = false;
     let mut at = 0;
     while let Some(ahead) = memchr::memchr3(b'<', b'\\', b'&', &bytes[at..]) {
         at += ahead;
         if let Read::Whole(name, length) = placeholder::read(&bytes[at..], 0)
             && let Some(kind) = placeholder::claims(&name)
         {
+            alike = true;
             let range = at..at + length;
             at = range.end;
             if !vault.knows(&name) && !overlaps(&changes[first..found], &range) {
@@ -201,6 +204,7 @@ fn escape_look_alikes(text: &str, vault: &Vault, changes: &mut Vec<Change>, firs
     if changes.len() > found {
         changes[first..].sort_by_key(|change| change.range.start);
     }
+    alike
 }
 
 /// True where one of the sorted changes touches the range.
