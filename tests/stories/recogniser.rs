@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 struct Service {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
+    /// How long it takes, in milliseconds.
+    delay: Arc<AtomicUsize>,
 }
 
 const NAME: &str = "Zoë Müller";
@@ -31,12 +33,15 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&asked);
+        let delay = Arc::new(AtomicUsize::new(delay.as_millis() as usize));
+        let wait = Arc::clone(&delay);
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let counter = Arc::clone(&counter);
+                let (counter, wait) = (Arc::clone(&counter), Arc::clone(&wait));
                 let answer = service_fn(move |request: Request<Incoming>| {
                     counter.fetch_add(1, Ordering::SeqCst);
+                    let delay = Duration::from_millis(wait.load(Ordering::SeqCst) as u64);
                     async move {
                         tokio::time::sleep(delay).await;
                         let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -46,7 +51,7 @@ impl Service {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
             }
         });
-        Self { address, asked }
+        Self { address, asked, delay }
     }
 
     fn policy(&self, more: &str) -> String {
@@ -108,4 +113,22 @@ async fn without_an_answer_the_policy_decides() {
     let answer = open.client().chat("ada@example.org").await;
     assert_eq!(answer.status, 200);
     assert!(open.last_received().contains("<EMAIL_"));
+}
+
+#[tokio::test]
+async fn a_name_that_was_found_before_stays_in_when_the_service_falls_silent() {
+    let service = Service::start(Duration::ZERO).await;
+    let world = World::with(&service.policy("timeout = \"2s\"\non_failure = \"open\"")).await;
+    // Long enough to be remembered as searched.
+    let first = format!("Grüße an {NAME}. {}", "And so on and on. ".repeat(20));
+    let mut body = iron_tests::client::chat(&first);
+    assert_eq!(world.client().post("/v1/chat/completions", &body).await.status, 200);
+    assert!(world.last_received().contains("<PERSON_"));
+    service.delay.store(5_000, Ordering::SeqCst);
+    let next = json!({"role": "user", "content": "something new"});
+    body["messages"].as_array_mut().unwrap().push(next);
+    assert_eq!(world.client().post("/v1/chat/completions", &body).await.status, 200);
+    let sent = world.last_received();
+    assert!(sent.contains("something new") && sent.contains("<PERSON_"), "{sent}");
+    assert!(!sent.contains("Zo"), "{sent}");
 }

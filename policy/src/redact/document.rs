@@ -112,15 +112,12 @@ impl Engine {
         redaction
     }
 
-    /// The texts that [`redact_with`](Self::redact_with) would search, but for those that are
-    /// remembered: for a recogniser that must be asked before.
-    pub fn texts(&self, spans: &[Span<'_>], memory: Option<&Memory>) -> Vec<String> {
+    /// The texts that [`redact_with`](Self::redact_with) would search: for a recogniser that must
+    /// be asked before.
+    pub fn texts(&self, spans: &[Span<'_>]) -> Vec<String> {
         let mut texts = Vec::new();
         for span in spans {
-            let known = memory.and_then(|memory| memory.recall(&memory.mark(span)?)).is_some();
-            if !known {
-                collect(span, 0, &mut texts);
-            }
+            collect(span, 0, &mut texts);
         }
         texts
     }

@@ -75,7 +75,7 @@ pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacte
 async fn recognise(live: &Live, content: &Content) -> Result<Option<Recognised>, RecogniserError> {
     let Some(recogniser) = &live.recogniser else { return Ok(None) };
     let spans = &content.parsed.borrow_dependent().spans;
-    let texts = live.engine.texts(spans, Some(&live.memory));
+    let texts = live.engine.texts(spans);
     recogniser.ask(texts).await.map(Some)
 }
 
