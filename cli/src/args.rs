@@ -103,6 +103,9 @@ pub enum Command {
         /// Only this agent's calls
         #[arg(long, value_name = "NAME")]
         agent: Option<String>,
+        /// Only this run's calls
+        #[arg(long, value_name = "ID")]
+        run: Option<String>,
         /// The breakdown to show as a table
         #[arg(long, value_enum, default_value = "agent")]
         by: By,
@@ -127,6 +130,9 @@ pub enum Command {
         /// Only this agent's calls
         #[arg(long, value_name = "NAME")]
         agent: Option<String>,
+        /// Only this run's calls
+        #[arg(long, value_name = "ID")]
+        run: Option<String>,
     },
     /// Show whether the proxy runs, its upstreams and what is left of each budget
     Status {

@@ -22,12 +22,17 @@ pub enum Operation {
     Unpriced,
 }
 
-/// A request's path, taken apart: `/agent/NAME/UPSTREAM/v1/...`, each prefix optional.
+/// A request's path, taken apart: `/agent/NAME/run/ID/depth/N/UPSTREAM/v1/...`, each prefix optional,
+/// in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
     /// The agent's name, where the path gives it.
     pub agent: Option<Name>,
-    /// The first segment that is neither `agent` nor a version: an upstream's name.
+    /// The run's id, where the path gives it; the same as the header `x-iron-session`.
+    pub run: Option<Name>,
+    /// How many agents stand above the caller, where the path says; as the header `x-iron-depth`.
+    pub depth: Option<u8>,
+    /// The first segment that is neither a prefix nor a version: an upstream's name.
     pub upstream: Option<&'a str>,
     /// What is left, with its leading slash.
     pub path: &'a str,
@@ -44,6 +49,14 @@ pub enum BadPath {
     /// `/agent/` without a proper name.
     #[error("after /agent/ comes the agent's name: 1 to 64 letters, digits, `.`, `_` or `-`")]
     Agent,
+    /// `/run/` without a proper id.
+    #[error("after /run/ comes the run's id: 1 to 64 letters, digits, `.`, `_` or `-`")]
+    Run,
+    /// `/depth/` without a number.
+    #[error(
+        "after /depth/, and in x-iron-depth, comes a number from 0 to 255: how many agents stand above the caller"
+    )]
+    Depth,
 }
 
 impl<'a> Address<'a> {
@@ -53,24 +66,35 @@ impl<'a> Address<'a> {
             return Err(BadPath::Ambiguous);
         }
         let mut rest = path;
-        let mut agent = None;
-        if let Some(tail) = rest.strip_prefix("/agent/") {
-            let (name, _) = tail.split_once('/').ok_or(BadPath::Agent)?;
-            agent = Some(name.parse().map_err(|_| BadPath::Agent)?);
-            rest = &tail[name.len()..];
-        }
+        let agent = take_prefix(&mut rest, "/agent/", BadPath::Agent)?;
+        let run = take_prefix(&mut rest, "/run/", BadPath::Run)?;
+        let depth = take_prefix(&mut rest, "/depth/", BadPath::Depth)?;
         let first = rest[1..].split('/').next().unwrap_or_default();
         let upstream = is_upstream(first).then_some(first);
         if let Some(name) = upstream {
             rest = &rest[1 + name.len()..];
         }
-        Ok(Self { agent, upstream, path: if rest.is_empty() { "/" } else { rest } })
+        Ok(Self { agent, run, depth, upstream, path: if rest.is_empty() { "/" } else { rest } })
     }
 
     /// The path without its version: `/chat/completions`.
     pub fn operation_path(&self) -> &'a str {
         without_version(self.path)
     }
+}
+
+/// Takes `/WORD/VALUE` off the beginning of a path, where it begins so.
+fn take_prefix<T: std::str::FromStr>(
+    rest: &mut &str,
+    word: &str,
+    bad: BadPath,
+) -> Result<Option<T>, BadPath> {
+    let Some(tail) = rest.strip_prefix(word) else { return Ok(None) };
+    let parsed =
+        tail.split_once('/').and_then(|(value, _)| Some((value.len(), value.parse().ok()?)));
+    let (length, value) = parsed.ok_or(bad)?;
+    *rest = &tail[length..];
+    Ok(Some(value))
 }
 
 /// A path without the version that it begins with.
@@ -197,11 +221,22 @@ mod tests {
             ("/agent/nightly/v1/messages", Some("nightly"), None, "/v1/messages"),
             ("/agent/n/groq/chat/completions", Some("n"), Some("groq"), "/chat/completions"),
             ("/openai", None, Some("openai"), "/"),
+            ("/run/r1/depth/2/groq/v1/models", None, Some("groq"), "/v1/models"),
         ] {
             let address = parse(path).unwrap();
             let name = address.agent.as_ref().map(Name::as_str);
             assert_eq!((name, address.upstream, address.path), (agent, upstream, rest), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_may_say_the_run_and_the_depth() {
+        let address = parse("/agent/a/run/run-1/depth/3/v1/messages").unwrap();
+        assert_eq!(address.agent.as_ref().map(Name::as_str), Some("a"));
+        assert_eq!(address.run.as_ref().map(Name::as_str), Some("run-1"));
+        assert_eq!((address.depth, address.path), (Some(3), "/v1/messages"));
+        // In another order the second is no prefix but a path, which nothing is known of.
+        assert_eq!(parse("/run/r/agent/a/v1/messages").unwrap().path, "/agent/a/v1/messages");
     }
 
     #[test]
@@ -218,6 +253,10 @@ mod tests {
             "*",
         ] {
             assert_eq!(parse(path), Err(BadPath::Ambiguous), "{path}");
+        }
+        assert_eq!(parse("/run/r"), Err(BadPath::Run));
+        for path in ["/depth/1", "/depth/256/v1/models", "/depth/-1/v1", "/depth/one/v1"] {
+            assert_eq!(parse(path), Err(BadPath::Depth), "{path}");
         }
         assert_eq!(parse("/agent/x"), Err(BadPath::Agent));
         assert_eq!(parse("/agent/a b/v1"), Err(BadPath::Agent));

@@ -19,6 +19,27 @@ async fn an_agent_is_named_by_path_or_by_header() {
 }
 
 #[tokio::test]
+async fn a_run_and_its_depth_are_named_by_path_or_by_header() {
+    let world = World::plain().await;
+    let client = world.client();
+    client.post("/agent/a/run/r1/depth/2/openai/v1/chat/completions", &chat("1")).await;
+    client.post("/run/r2/v1/chat/completions", &chat("2")).await;
+    client.clone().header("x-iron-session", "r3").header("x-iron-depth", "1").chat("3").await;
+    let calls = world.calls().await;
+    let named: Vec<_> = calls
+        .iter()
+        .map(|call| (call.agent.as_str(), call.run.as_deref().unwrap_or(""), call.depth))
+        .collect();
+    assert_eq!(named, [("a", "r1", Some(2)), ("default", "r2", None), ("default", "r3", Some(1))]);
+    for received in world.provider.received() {
+        assert_eq!(received.path, "/v1/chat/completions");
+        assert!(received.headers.keys().all(|name| !name.as_str().starts_with("x-iron-")));
+    }
+    let refused = client.clone().header("x-iron-depth", "deep").chat("4").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "invalid_path"));
+}
+
+#[tokio::test]
 async fn a_prefix_names_the_upstream_whatever_its_base_url_ends_in() {
     let other = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let world = World::with(&format!(

@@ -26,13 +26,12 @@ pub(super) async fn logs(
     output: Output,
     follow: bool,
     lines: usize,
-    agent: Option<&str>,
+    filter: &Filter,
 ) -> Result<(), Failure> {
     let policy = Config::read(files)?.policy;
     let path = files::state_to_read(files, &policy).await?;
     let store = Store::open(&path).map_err(anyhow::Error::from)?;
-    let filter = Filter { agent: agent.map(str::to_owned), ..Filter::default() };
-    let read = |limit| store.latest(limit, &filter).map_err(anyhow::Error::from);
+    let read = |limit| store.latest(limit, filter).map_err(anyhow::Error::from);
     let shown = read(lines)?;
     if shown.is_empty() && !follow {
         say("No calls yet. Point an agent at the proxy: `iron up` says how.");
@@ -106,6 +105,8 @@ fn object(call: &CallRow) -> serde_json::Value {
         "time": Timestamp::from_millisecond(call.id.unix_ms()).map(|at| at.to_string()).ok(),
         "agent": call.agent,
         "project": call.project,
+        "run": call.run,
+        "depth": call.depth,
         "model": call.model,
         "upstream": call.upstream,
         "endpoint": call.endpoint,

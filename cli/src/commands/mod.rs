@@ -13,6 +13,7 @@ mod usage;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
+use iron_proxy::state::Filter;
 
 use crate::args::{Command, Iron, PolicyCommand, UsageCommand};
 
@@ -54,17 +55,18 @@ pub fn run(iron: Iron) -> Result<(), Failure> {
             runtime()?.block_on(up::up(&files, simulate, listen))
         }
         Command::Demo => runtime()?.block_on(demo::demo()),
-        Command::Usage { files, output, since, until, agent, by, command } => match command {
+        Command::Usage { files, output, since, until, agent, run, by, command } => match command {
             Some(UsageCommand::Correct { files, call, amount, reason }) => {
                 runtime()?.block_on(correct::correct(&files, &call, &amount, &reason))
             }
             None => {
-                let range = usage::Range { since, until, agent };
+                let range = usage::Range { since, until, agent, run };
                 runtime()?.block_on(usage::usage(&files, output, &range, by))
             }
         },
-        Command::Logs { files, output, follow, lines, agent } => {
-            runtime()?.block_on(logs::logs(&files, output, follow, lines, agent.as_deref()))
+        Command::Logs { files, output, follow, lines, agent, run } => {
+            let filter = Filter { agent, run, ..Filter::default() };
+            runtime()?.block_on(logs::logs(&files, output, follow, lines, &filter))
         }
         Command::Status { files, output } => runtime()?.block_on(status::status(&files, output)),
         Command::Scan { file, config, jsonl, show, check, kinds, output } => {

@@ -17,6 +17,7 @@ pub(super) struct Range {
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,
     pub(super) agent: Option<String>,
+    pub(super) run: Option<String>,
 }
 
 /// Shows the total and its breakdowns.
@@ -42,7 +43,12 @@ impl Range {
         let zone = &policy.time_zone;
         let since = self.since.as_deref().map(|day| midnight(day, zone, 0)).transpose()?;
         let until = self.until.as_deref().map(|day| midnight(day, zone, 1)).transpose()?;
-        Ok(Filter { since_ms: since, until_ms: until, agent: self.agent.clone() })
+        Ok(Filter {
+            since_ms: since,
+            until_ms: until,
+            agent: self.agent.clone(),
+            run: self.run.clone(),
+        })
     }
 }
 

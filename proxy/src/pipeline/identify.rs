@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, header};
 use iron_policy::types::{Dialect, Name};
 
 use super::{Halt, Stopped, Ticket};
-use crate::dialect::{self, Address, Operation};
+use crate::dialect::{self, Address, BadPath, Operation};
 use crate::live::Live;
 use crate::sessions::SessionName;
 use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
@@ -68,8 +68,17 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         Some(project) => Some(project),
         None => named(&headers, "x-iron-project")?,
     };
-    let session = SessionName { agent: agent.clone(), run: named(&headers, "x-iron-session")? };
+    let run = match address.run.clone() {
+        Some(run) => Some(run),
+        None => named(&headers, "x-iron-session")?,
+    };
+    let depth = match address.depth {
+        Some(depth) => Some(depth),
+        None => said_depth(&headers)?,
+    };
+    let session = SessionName { agent: agent.clone(), run: run.clone() };
     ticket.caller(agent, project);
+    ticket.run(run, depth);
 
     let path = address.operation_path();
     let upstream = if let Some(upstream) = address.upstream.and_then(|name| live.upstream(name)) {
@@ -178,6 +187,13 @@ fn named(headers: &HeaderMap, name: &str) -> Result<Option<Name>, Stopped> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let text = value.to_str().unwrap_or("(not ASCII)");
     Ok(Some(text.parse()?))
+}
+
+/// How many agents stand above the caller, where it says so.
+fn said_depth(headers: &HeaderMap) -> Result<Option<u8>, Stopped> {
+    let Some(value) = headers.get("x-iron-depth") else { return Ok(None) };
+    let depth = value.to_str().ok().and_then(|text| text.parse().ok());
+    depth.map(Some).ok_or(Stopped::Path(BadPath::Depth))
 }
 
 /// What speaks to us, or of the caller's network, is not the provider's business.

@@ -106,6 +106,12 @@ impl Ticket {
         self.record.project = project;
     }
 
+    /// Notes the run that the call belongs to, and how many agents stand above its caller.
+    pub(super) fn run(&mut self, run: Option<Name>, depth: Option<u8>) {
+        self.record.run = run;
+        self.record.depth = depth;
+    }
+
     pub(super) fn project(&self) -> Option<&str> {
         self.record.project.as_ref().map(Name::as_str)
     }

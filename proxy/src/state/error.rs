@@ -92,6 +92,9 @@ pub enum StoreError {
     /// SQLite says no.
     #[error("the state file cannot be read: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// It is of an older version and cannot be brought up to date.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The call cannot be corrected.
     #[error("{0}")]
     Correction(&'static str),

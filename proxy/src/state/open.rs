@@ -141,14 +141,45 @@ fn prepare(connection: &mut Connection, options: Options, exists: bool) -> rusql
         Durability::Power => "FULL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    if !exists {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(schema::CREATE)?;
-        transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", schema::VERSION)?;
-        transaction.commit()?;
+    if exists {
+        return migrate(connection);
     }
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(schema::CREATE)?;
+    transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", schema::VERSION)?;
+    transaction.commit()
+}
+
+/// Brings the tables of an older version up to this one: all steps or none.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found - 1).unwrap_or_default();
+    if done >= schema::MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for step in &schema::MIGRATIONS[done..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", schema::VERSION)?;
+    transaction.commit()?;
+    tracing::info!(from = found, to = schema::VERSION, "the state file was brought up to date");
     Ok(())
+}
+
+/// Brings a file of an older version up to date for those who read it while no proxy does.
+pub(super) fn bring_up_to_date(path: &Path) -> Result<(), OpenError> {
+    let _lock = lock(path)?;
+    if !inspect(path)? {
+        return Ok(());
+    }
+    let sql = |source| damaged_or(path, source);
+    let mut connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sql)?;
+    connection.busy_timeout(BUSY_AT_START).map_err(sql)?;
+    migrate(&mut connection).map_err(sql)
 }
 
 /// Ends what the last run left open, and compares every balance with the journal.
@@ -158,9 +189,9 @@ fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
     let recovered = transaction.execute(
         "INSERT OR IGNORE INTO call
          (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome, reason,
-          reserved, posted, estimated, accounts)
+          reserved, posted, estimated, accounts, run, depth)
          SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
-          amount, amount, 1, accounts FROM reservation",
+          amount, amount, 1, accounts, run, depth FROM reservation",
         params![Outcome::Recovered.name(), reason],
     )?;
     transaction.execute(

@@ -14,6 +14,10 @@ pub struct CallRecord {
     pub agent: Option<Name>,
     /// For which project.
     pub project: Option<Name>,
+    /// In which run.
+    pub run: Option<Name>,
+    /// How many agents stand above the caller, where it was said.
+    pub depth: Option<u8>,
     /// The model, as the caller wrote it.
     pub model: String,
     /// Where it went.
@@ -55,6 +59,8 @@ impl CallRecord {
             id,
             agent: None,
             project: None,
+            run: None,
+            depth: None,
             model: String::new(),
             upstream: None,
             dialect: None,

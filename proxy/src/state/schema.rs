@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -32,7 +32,9 @@ CREATE TABLE reservation (
     upstream TEXT,
     dialect  TEXT,
     endpoint TEXT NOT NULL,
-    stream   INTEGER NOT NULL
+    stream   INTEGER NOT NULL,
+    run      TEXT,
+    depth    INTEGER
 ) STRICT;
 CREATE TABLE call (
     id            INTEGER PRIMARY KEY,
@@ -55,7 +57,19 @@ CREATE TABLE call (
     usage         TEXT,
     cost          TEXT,
     findings      TEXT,
-    timeline      TEXT
+    timeline      TEXT,
+    run           TEXT,
+    depth         INTEGER
+) STRICT;
+CREATE INDEX call_of_run ON call (run) WHERE run IS NOT NULL;
+-- Runs that were announced: whose calls belong together, and what they may spend.
+CREATE TABLE run (
+    id         TEXT PRIMARY KEY,
+    parent     TEXT,
+    agent      TEXT NOT NULL,
+    limit_nano INTEGER,
+    strict     INTEGER NOT NULL,
+    begun      INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE correction (
     call   INTEGER PRIMARY KEY REFERENCES call (id),
@@ -72,6 +86,24 @@ CREATE TABLE checkpoint (
     posted  INTEGER NOT NULL
 ) STRICT;
 ";
+
+/// What makes a file of version N one of version N + 1, in order from version 1 on. New columns come
+/// last in [`CREATE`] too, so that old and new files are the same.
+pub(super) const MIGRATIONS: [&str; VERSION as usize - 1] = ["
+ALTER TABLE reservation ADD COLUMN run TEXT;
+ALTER TABLE reservation ADD COLUMN depth INTEGER;
+ALTER TABLE call ADD COLUMN run TEXT;
+ALTER TABLE call ADD COLUMN depth INTEGER;
+CREATE INDEX call_of_run ON call (run) WHERE run IS NOT NULL;
+CREATE TABLE run (
+    id         TEXT PRIMARY KEY,
+    parent     TEXT,
+    agent      TEXT NOT NULL,
+    limit_nano INTEGER,
+    strict     INTEGER NOT NULL,
+    begun      INTEGER NOT NULL
+) STRICT;
+"];
 
 /// For the connection that writes. It folds its log in by itself only where the thread that does so
 /// could not keep up for 256 MiB.

@@ -12,8 +12,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::StoreError;
-use super::schema;
+use super::{StoreError, open, schema};
 
 /// The state file, read.
 #[derive(Debug)]
@@ -28,6 +27,8 @@ pub struct Filter {
     pub until_ms: Option<i64>,
     /// Of this agent.
     pub agent: Option<String>,
+    /// Of this run.
+    pub run: Option<String>,
 }
 
 /// Sums over calls.
@@ -76,6 +77,10 @@ pub struct CallRow {
     pub agent: String,
     /// For which project.
     pub project: Option<String>,
+    /// In which run.
+    pub run: Option<String>,
+    /// How many agents stood above the caller, where it was said.
+    pub depth: Option<u8>,
     /// The model, as the caller wrote it.
     pub model: String,
     /// Where it went.
@@ -138,10 +143,16 @@ const SUMS: &str = "COUNT(*), COALESCE(SUM(COALESCE(x.posted, c.posted)), 0),
 const QUARTER_HOUR_MS: i64 = 900_000;
 
 impl Store {
-    /// Opens a file for reading.
+    /// Opens a file for reading; one of an older version is brought up to date first.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(2))?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if (1..schema::VERSION).contains(&version) {
+            drop(connection);
+            open::bring_up_to_date(path)?;
+            return Self::open(path);
+        }
         Ok(Self(connection))
     }
 
@@ -161,8 +172,9 @@ impl Store {
             |row| sums(row, 0),
         )?;
         let pending: i64 = snapshot.query_row(
-            "SELECT COALESCE(SUM(amount), 0) FROM reservation WHERE ?1 IS NULL OR agent = ?1",
-            [&filter.agent],
+            "SELECT COALESCE(SUM(amount), 0) FROM reservation
+             WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR run = ?2)",
+            [&filter.agent, &filter.run],
             |row| row.get(0),
         )?;
         totals.pending = NanoUsd(pending);
@@ -237,7 +249,8 @@ impl Store {
         let mut statement = self.0.prepare(&format!(
             "SELECT c.id, c.agent, c.project, c.model, c.upstream, c.endpoint, c.stream, c.status,
                c.outcome, c.reason, c.reserved, COALESCE(x.posted, c.posted),
-               c.estimated AND x.call IS NULL, c.usage, c.cost, c.findings, c.timeline
+               c.estimated AND x.call IS NULL, c.usage, c.cost, c.findings, c.timeline,
+               c.run, c.depth
              FROM {CALLS} WHERE {clause} AND {bound} ?{first}
              ORDER BY c.id {order} LIMIT ?{second}"
         ))?;
@@ -330,6 +343,9 @@ impl Filter {
         if let Some(agent) = &self.agent {
             and("c.agent =", Sql::Text(agent.clone()));
         }
+        if let Some(run) = &self.run {
+            and("c.run =", Sql::Text(run.clone()));
+        }
         (clause, values)
     }
 }
@@ -381,6 +397,8 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         findings,
         answer_findings,
         timeline: json(16)?,
+        run: row.get(17)?,
+        depth: row.get(18)?,
     })
 }
 

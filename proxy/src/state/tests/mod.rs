@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod faults;
+mod older;
 mod property;
 mod recovery;
 mod refused;

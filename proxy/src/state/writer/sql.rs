@@ -46,8 +46,9 @@ pub(super) fn reserve(
     let kept = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO reservation
-             (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+             (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream,
+              run, depth)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
              WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = ?1)",
         )?
         .execute(params![
@@ -61,6 +62,8 @@ pub(super) fn reserve(
             record.dialect.map(Dialect::name),
             record.endpoint,
             record.stream,
+            record.run.as_ref().map(Name::as_str),
+            record.depth,
         ])?;
     if kept == 0 {
         // Its end could not be told from the end of the first one.
@@ -181,9 +184,9 @@ fn insert(
             "INSERT OR IGNORE INTO call
              (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
               reason, reserved, posted, estimated, accounts, input_tokens, output_tokens, usage,
-              cost, findings, timeline)
+              cost, findings, timeline, run, depth)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-              ?18, ?19, ?20, ?21)",
+              ?18, ?19, ?20, ?21, ?22, ?23)",
         )?
         .execute(params![
             record.id.0,
@@ -209,6 +212,8 @@ fn insert(
             cost,
             findings(record),
             json(record.timeline.iter().copied()),
+            record.run.as_ref().map(Name::as_str),
+            record.depth,
         ])?;
     Ok(())
 }
