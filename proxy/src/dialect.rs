@@ -3,9 +3,13 @@
 //! The one place that reads paths: what is authenticated, priced and dispatched is the same
 //! [`Address`]. Paths that two readers could take differently are refused.
 
+mod catalogue;
+
 use http::Method;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Name};
+
+pub use catalogue::{Row, catalogue, priced, redacted, streamed};
 
 use crate::upstream::{GOOGLE_KEY, query_has_key};
 

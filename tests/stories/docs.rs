@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use iron_policy::redact::{Entry, Mode, catalogue};
+use iron_proxy::dialect;
 
 #[test]
 fn the_table_of_kinds_is_what_is_found() {
@@ -16,6 +17,20 @@ fn the_table_of_kinds_is_what_is_found() {
         writeln!(table, "| `{kind}` | {}{words} | {default} |", validated.join("; ")).unwrap();
     }
     between("redaction.md", "kinds", &table);
+}
+
+#[test]
+fn the_table_of_endpoints_is_what_the_proxy_does() {
+    let mut table =
+        String::from("| API | call | priced by | redacted | streamed |\n|---|---|---|---|---|\n");
+    for dialect::Row { api, method, path, operation, .. } in dialect::catalogue() {
+        let priced = dialect::priced(operation);
+        let redacted = dialect::redacted(operation);
+        let streamed = dialect::streamed(operation);
+        writeln!(table, "| {api} | `{method} {path}` | {priced} | {redacted} | {streamed} |")
+            .unwrap();
+    }
+    between("endpoints.md", "endpoints", &table);
 }
 
 /// Checks, or writes, what stands between two marks in a page of the docs.

@@ -1,0 +1,206 @@
+//! Every endpoint that is known, for people: the table in `docs/endpoints.md` is made of it.
+//!
+//! A row names a method and an example path and says which operation that is; the tests below hold
+//! each row against [`operation`](super::operation), and every [`Endpoint`] against the rows. What
+//! an operation means for money and text is said once per endpoint, by matches without a default:
+//! a new endpoint does not compile until it is said.
+//!
+//! To add a row: one line in [`ROWS`]; for a new endpoint also one arm in each match.
+
+use http::Method;
+use iron_policy::outline::Endpoint;
+use iron_policy::types::Dialect;
+
+use super::Operation;
+
+/// One call that is known.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Whose API it is, as people say it.
+    pub api: &'static str,
+    /// The dialect of the upstream.
+    pub dialect: Dialect,
+    /// The method.
+    pub method: Method,
+    /// The path, with its variable parts in capitals: an example that can be called.
+    pub path: &'static str,
+    /// What it is.
+    pub operation: Operation,
+}
+
+const OPENAI: &str = "OpenAI";
+const ANTHROPIC: &str = "Anthropic";
+const GEMINI: &str = "Gemini";
+
+/// The rows, in the order of the table.
+pub fn catalogue() -> impl Iterator<Item = Row> {
+    ROWS.into_iter().map(|(api, dialect, method, path, operation)| Row {
+        api,
+        dialect,
+        method,
+        path,
+        operation,
+    })
+}
+
+type Line = (&'static str, Dialect, Method, &'static str, Operation);
+
+const ROWS: [Line; 29] = {
+    use Dialect::{Anthropic, Gemini, OpenAi};
+    use Operation::{Free, Known, Unpriced, Upload};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
+    [
+        (OPENAI, OpenAi, POST, "/v1/chat/completions", Known(Endpoint::ChatCompletions)),
+        (OPENAI, OpenAi, POST, "/v1/completions", Known(Endpoint::Completions)),
+        (OPENAI, OpenAi, POST, "/v1/responses", Known(Endpoint::Responses)),
+        (OPENAI, OpenAi, POST, "/v1/embeddings", Known(Endpoint::Embeddings)),
+        (OPENAI, OpenAi, POST, "/v1/moderations", Known(Endpoint::Moderations)),
+        (OPENAI, OpenAi, POST, "/v1/files", Upload),
+        (OPENAI, OpenAi, GET, "/v1/models", Free),
+        (OPENAI, OpenAi, GET, "/v1/responses/ID", Free),
+        (OPENAI, OpenAi, GET, "/v1/files/ID/content", Free),
+        (OPENAI, OpenAi, DELETE, "/v1/files/ID", Free),
+        (OPENAI, OpenAi, POST, "/v1/images/generations", Unpriced),
+        (OPENAI, OpenAi, POST, "/v1/audio/speech", Unpriced),
+        (OPENAI, OpenAi, POST, "/v1/batches", Unpriced),
+        (OPENAI, OpenAi, GET, "/v1/realtime", Unpriced),
+        (ANTHROPIC, Anthropic, POST, "/v1/messages", Known(Endpoint::Messages)),
+        (ANTHROPIC, Anthropic, POST, "/v1/messages/count_tokens", Known(Endpoint::CountTokens)),
+        (ANTHROPIC, Anthropic, POST, "/v1/files", Upload),
+        (ANTHROPIC, Anthropic, GET, "/v1/models", Free),
+        (ANTHROPIC, Anthropic, DELETE, "/v1/files/ID", Free),
+        (ANTHROPIC, Anthropic, POST, "/v1/messages/batches", Unpriced),
+        (
+            GEMINI,
+            Gemini,
+            POST,
+            "/v1beta/models/MODEL:generateContent",
+            Known(Endpoint::GenerateContent),
+        ),
+        (
+            GEMINI,
+            Gemini,
+            POST,
+            "/v1beta/models/MODEL:streamGenerateContent",
+            Known(Endpoint::StreamGenerateContent),
+        ),
+        (
+            GEMINI,
+            Gemini,
+            POST,
+            "/v1beta/models/MODEL:countTokens",
+            Known(Endpoint::GeminiCountTokens),
+        ),
+        (GEMINI, Gemini, POST, "/v1beta/models/MODEL:embedContent", Known(Endpoint::EmbedContent)),
+        (
+            GEMINI,
+            Gemini,
+            POST,
+            "/v1beta/models/MODEL:batchEmbedContents",
+            Known(Endpoint::BatchEmbedContents),
+        ),
+        (GEMINI, Gemini, GET, "/v1beta/models", Free),
+        (GEMINI, Gemini, DELETE, "/v1beta/files/ID", Free),
+        (GEMINI, Gemini, POST, "/v1beta/models/MODEL:predict", Unpriced),
+        (GEMINI, Gemini, POST, "/v1beta/cachedContents", Unpriced),
+    ]
+};
+
+/// By what an operation is charged.
+pub const fn priced(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Unpriced => "**refused** (`unpriced_endpoint`)",
+        Operation::Free | Operation::Upload => "free",
+        Operation::Known(endpoint) => match endpoint {
+            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Moderations => "free",
+            Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
+                "tokens in"
+            }
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Messages
+            | Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent => "tokens in and out, billed tools",
+        },
+    }
+}
+
+/// Where text is replaced on its way out, and put back on its way in.
+pub const fn redacted(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Unpriced => "",
+        Operation::Free => "no body is sent; JSON answers are restored",
+        Operation::Upload => "the file's text; not put back",
+        Operation::Known(endpoint) => match endpoint {
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Messages
+            | Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent => "request; put back in the answer",
+            Endpoint::Embeddings
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents
+            | Endpoint::CountTokens
+            | Endpoint::GeminiCountTokens
+            | Endpoint::Moderations => "request",
+        },
+    }
+}
+
+/// How a stream of it comes.
+pub const fn streamed(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Unpriced | Operation::Free | Operation::Upload => "",
+        Operation::Known(endpoint) => match endpoint {
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Messages => "server-sent events, with `stream`",
+            Endpoint::StreamGenerateContent => "server-sent events (`alt=sse`), or one list",
+            Endpoint::GenerateContent
+            | Endpoint::Embeddings
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents
+            | Endpoint::CountTokens
+            | Endpoint::GeminiCountTokens
+            | Endpoint::Moderations => "",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{Address, operation};
+    use super::*;
+
+    #[test]
+    fn each_row_is_what_its_path_means() {
+        for row in catalogue() {
+            let address = Address::parse(row.path, |_| false).unwrap();
+            let found = operation(row.dialect, &row.method, address.operation_path());
+            assert_eq!(found, row.operation, "{} {} {}", row.api, row.method, row.path);
+        }
+    }
+
+    #[test]
+    fn no_row_stands_twice() {
+        let rows: Vec<_> =
+            catalogue().map(|row| (row.api, row.method.to_string(), row.path)).collect();
+        assert_eq!(rows.iter().collect::<BTreeSet<_>>().len(), rows.len());
+    }
+
+    #[test]
+    fn each_endpoint_has_a_row_and_is_free_where_it_says_so() {
+        for endpoint in Endpoint::ALL {
+            let operation = Operation::Known(endpoint);
+            assert!(catalogue().any(|row| row.operation == operation), "{endpoint:?} has no row");
+            assert_eq!(endpoint.is_free(), priced(operation) == "free", "{endpoint:?}");
+        }
+    }
+}
