@@ -13,7 +13,7 @@ pub(super) fn plain(draft: &Draft) -> Value {
     if let Some(choice) = draft.choices.first() {
         body["content"] = json!([match &choice.content {
             Content::Text(text) => json!({ "type": "text", "text": text }),
-            Content::ToolCall { name, arguments } => {
+            Content::ToolCall { name, arguments, .. } => {
                 // Arguments that the limit has cut are no JSON; the provider then leaves them out.
                 let input: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
                 tool_use(draft, name, &input)

@@ -66,6 +66,15 @@ pub enum Text {
     Say(String),
     /// Filler of so many bytes.
     Bytes(usize),
+    /// A call of a tool, as the client declared it.
+    Call {
+        /// The tool's name.
+        name: String,
+        /// Its arguments as JSON text, or what a custom tool takes.
+        arguments: String,
+        /// True for a tool that takes a text of any form (Responses).
+        custom: bool,
+    },
 }
 
 /// How often an answer tells its usage.
@@ -163,6 +172,21 @@ impl Behaviour {
     /// Answers with this text.
     pub fn say(text: impl Into<String>) -> Self {
         Self { text: Text::Say(text.into()), ..Self::default() }
+    }
+
+    /// Answers with a call of this tool; `arguments` is JSON text.
+    pub fn call(name: &str, arguments: &str) -> Self {
+        Self::calling(name, arguments, false)
+    }
+
+    /// Answers with a call of this custom tool, which takes a text of any form (Responses).
+    pub fn custom_call(name: &str, input: &str) -> Self {
+        Self::calling(name, input, true)
+    }
+
+    fn calling(name: &str, arguments: &str, custom: bool) -> Self {
+        let (name, arguments) = (name.to_owned(), arguments.to_owned());
+        Self { text: Text::Call { name, arguments, custom }, ..Self::default() }
     }
 
     /// Answers with this many bytes of filler.

@@ -33,10 +33,11 @@ pub(super) struct Choice {
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Text(String),
-    /// A call of the tool `name`, with its arguments as JSON text.
+    /// A call of the tool `name`, with its arguments as JSON text, or as a custom tool takes them.
     ToolCall {
         name: String,
         arguments: String,
+        custom: bool,
     },
 }
 
@@ -64,9 +65,15 @@ impl Draft {
         let content = match (&behaviour.text, &asked.turn, &asked.tool) {
             (Text::Say(text), ..) => Content::Text(text.clone()),
             (Text::Bytes(size), ..) => Content::Text(filler(*size)),
+            (Text::Call { name, arguments, custom }, ..) => Content::ToolCall {
+                name: name.clone(),
+                arguments: arguments.clone(),
+                custom: *custom,
+            },
             (Text::Echo, Turn::Said(text), Some(tool)) if wants_tool(text) => Content::ToolCall {
                 name: tool.name.clone(),
                 arguments: json!({ tool.argument.as_str(): text }).to_string(),
+                custom: false,
             },
             (Text::Echo, Turn::Said(text), _) => Content::Text(format!("You said: {text}")),
             (Text::Echo, Turn::ToolResult(text), _) => {

@@ -94,7 +94,7 @@ pub(super) fn last_turn(items: &Value) -> Turn {
     }
     let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
     let turn = items.iter().rev().find_map(|item| {
-        if item["type"] == "function_call_output" {
+        if item["type"] == "function_call_output" || item["type"] == "custom_tool_call_output" {
             return Some(Turn::ToolResult(last_text(&item["output"])));
         }
         match item["role"].as_str() {

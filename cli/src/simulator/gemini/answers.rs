@@ -13,7 +13,7 @@ pub(super) fn plain(draft: &Draft) -> Value {
     let candidate = |(index, choice): (usize, &Choice)| {
         let parts = match &choice.content {
             Content::Text(text) => json!([{ "text": text }]),
-            Content::ToolCall { name, arguments } => call(name, arguments),
+            Content::ToolCall { name, arguments, .. } => call(name, arguments),
         };
         finished(index, &parts, choice.finish)
     };
@@ -38,7 +38,7 @@ pub(super) fn stream(draft: &Draft) -> Vec<Event> {
                     push(&json!([{ "text": token }]), 1);
                 }
             }
-            Content::ToolCall { name, arguments } => {
+            Content::ToolCall { name, arguments, .. } => {
                 push(&call(name, arguments), tokens(arguments).count() as u64);
             }
         }

@@ -33,7 +33,7 @@ fn choice((index, choice): (usize, &Choice)) -> Value {
     });
     match &choice.content {
         Content::Text(text) => message["content"] = json!(text),
-        Content::ToolCall { name, arguments } => {
+        Content::ToolCall { name, arguments, .. } => {
             message["tool_calls"] = json!([{
                 "id": format!("call_simulated_{index}"),
                 "type": "function",
@@ -82,7 +82,7 @@ pub(in crate::simulator) fn stream(draft: &Draft, include_usage: bool) -> Vec<Ev
                     events.push(delta(index, json!({ "content": token }), None).tokens(1));
                 }
             }
-            Content::ToolCall { name, arguments } => {
+            Content::ToolCall { name, arguments, .. } => {
                 let start = json!({ "role": "assistant", "content": null, "tool_calls": [{
                     "index": 0,
                     "id": format!("call_simulated_{index}"),

@@ -73,8 +73,10 @@ fn stream_item(draft: &Draft, choice: &Choice, events: &mut Numbered) {
                 "type": "response.content_part.done", "part": text_part(text),
             })));
         }
-        Content::ToolCall { name, arguments } => {
-            started["arguments"] = json!("");
+        Content::ToolCall { name, arguments, custom } => {
+            let member = if *custom { "input" } else { "arguments" };
+            let event = if *custom { "custom_tool_call_input" } else { "function_call_arguments" };
+            started[member] = json!("");
             let at = |mut event: Value| {
                 event["item_id"] = item_id.clone();
                 event["output_index"] = json!(0);
@@ -85,13 +87,11 @@ fn stream_item(draft: &Draft, choice: &Choice, events: &mut Numbered) {
             }));
             for token in tokens(arguments) {
                 events.push_token(at(json!({
-                    "type": "response.function_call_arguments.delta", "delta": token,
+                    "type": format!("response.{event}.delta"), "delta": token,
                 })));
             }
             events.push(at(json!({
-                "type": "response.function_call_arguments.done",
-                "name": name,
-                "arguments": arguments,
+                "type": format!("response.{event}.done"), "name": name, member: arguments,
             })));
         }
     }
@@ -132,7 +132,15 @@ fn item(draft: &Draft, choice: &Choice) -> Value {
             "role": "assistant",
             "content": [text_part(text)],
         }),
-        Content::ToolCall { name, arguments } => json!({
+        Content::ToolCall { name, arguments, custom: true } => json!({
+            "id": format!("ctc_simulated{:08}", draft.number),
+            "type": "custom_tool_call",
+            "status": status,
+            "call_id": format!("call_simulated{:08}", draft.number),
+            "name": name,
+            "input": arguments,
+        }),
+        Content::ToolCall { name, arguments, custom: false } => json!({
             "id": format!("fc_simulated{:08}", draft.number),
             "type": "function_call",
             "status": status,

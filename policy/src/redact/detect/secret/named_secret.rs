@@ -101,11 +101,31 @@ fn check(site: &Site<'_>) -> Option<Hit> {
             return None;
         }
         let named = Named { value: site.trigger.clone(), form: Form::Quoted };
-        return names_a_secret(key).then(|| hit(site, named))?;
+        return (names_a_secret(key) && !is_id_of_a_session(key, site.text))
+            .then(|| hit(site, named))?;
     }
     let name = name(site)?;
     let named = value_of(site, &name)?;
+    if is_id_of_a_session(&site.text[name], &site.text[named.value.clone()]) {
+        return None;
+    }
     hit(site, named)
+}
+
+/// A UUID under `session_id` says which conversation this is; it lets nobody in. The coding agents
+/// write one into each of their requests. Cookies of sessions are drawn from other shapes.
+fn is_id_of_a_session(name: &[u8], value: &[u8]) -> bool {
+    let plain: Vec<u8> = name
+        .iter()
+        .filter(|byte| byte.is_ascii_alphanumeric())
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let is_uuid = value.len() == 36
+        && value.iter().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    is_uuid && (plain.ends_with(b"sessionid") || plain.ends_with(b"session"))
 }
 
 fn hit(site: &Site<'_>, named: Named) -> Option<Hit> {
@@ -300,6 +320,8 @@ mod tests {
             "idempotency-key: 550e8400-e29b-41d4-a716-446655440000",
             "\"eos_token\": \"<|endoftext|>\", \"pad_token\": \"[PAD]\"",
             "secretKeyRef: { name: app-secrets-2024, key: token-1 }",
+            "{\"session_id\":\"550e8400-e29b-41d4-a716-446655440000\"}",
+            "session_id=550e8400-e29b-41d4-a716-446655440000",
             "Keyboard shortcuts: press 83a6f36bb3457dfd",
         ] {
             wrong.extend(found(text).into_iter().map(|found| (text, found)));
@@ -317,6 +339,8 @@ mod tests {
         };
         assert!(ask("api_key", HEX).is_some());
         assert!(ask("next_token", HEX).is_none());
+        assert!(ask("session_id", HEX).is_some());
+        assert!(ask("session_id", "550e8400-e29b-41d4-a716-446655440000").is_none());
         assert!(ask("api_key", "none given here").is_none());
     }
 }
