@@ -12,11 +12,13 @@
 //! | [`price`]   | what can this call cost at most, and what did it cost?              |
 //! | [`budget`]  | which budgets does a call touch, and in which window?               |
 //! | [`breaker`] | may a call go to this upstream now?                                 |
+//! | [`connect`] | where may agents connect through the proxy?                         |
 //! | [`config`]  | what did the operator write in `iron.toml`?                         |
 
 pub mod breaker;
 pub mod budget;
 pub mod config;
+pub mod connect;
 pub mod json;
 pub mod outline;
 pub mod price;

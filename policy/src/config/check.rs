@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, redact};
+use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, connect, redact};
 use crate::breaker;
 use crate::types::{Dialect, Name, NameError};
 
@@ -38,7 +38,10 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
                 })
         })
         .collect::<Result<_, _>>()?;
+    let secrets = connect::secrets(file.secret, &upstreams)?;
     Ok(Policy {
+        connect: connect::check(file.connect, &upstreams, &secrets, text)?,
+        secrets,
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
         upstreams,
@@ -114,9 +117,11 @@ fn upstreams(
                 return Err(wrong(format!("two upstreams are named `{name}`: names must differ")));
             }
             let base_url = base_url(name, &upstream.base_url)?;
+            let hosts = connect::places(name, &base_url, upstream.hosts)?;
             Ok(Arc::new(Upstream {
                 dialect: upstream.dialect,
                 base_url,
+                hosts,
                 api_key_env: upstream.api_key_env,
                 vendor: upstream.vendor,
                 connect_timeout: upstream.connect_timeout,

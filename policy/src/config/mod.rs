@@ -5,6 +5,7 @@
 //! Reading the file and the environment is the caller's business: this module sees only text.
 
 mod check;
+mod connect;
 mod raw;
 mod redact;
 mod suggest;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use connect::{Connect, OpaqueBodies, Place, Scope, Secret};
 pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact, SecretSource};
 pub(crate) use text::{amount, duration};
 
@@ -47,6 +49,10 @@ pub struct Policy {
     pub limits: Limits,
     /// Agents that the operator named.
     pub agents: Vec<Agent>,
+    /// What agents reach through the proxy besides the upstreams.
+    pub connect: Connect,
+    /// Values that are put into requests to certain hosts.
+    pub secrets: Vec<Secret>,
     /// Prices that come before the built-in list.
     pub prices: Vec<PriceOverride>,
 }
@@ -103,6 +109,8 @@ pub struct Upstream {
     pub dialect: Dialect,
     /// Scheme, host, port and path prefix, without a trailing slash.
     pub base_url: String,
+    /// Where clients believe it to be: connections to there are intercepted.
+    pub hosts: Vec<Place>,
     /// The environment variable that holds its key.
     pub api_key_env: Option<String>,
     /// The vendor whose prices apply, where the name does not say.

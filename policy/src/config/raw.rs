@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::text::duration;
-use super::{ConfigError, Durability, Limits, OnAbort, redact, suggest};
+use super::{ConfigError, Durability, Limits, OnAbort, connect, redact, suggest};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
@@ -26,6 +26,8 @@ pub(super) struct File {
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
     pub(super) agent: Vec<Agent>,
+    pub(super) connect: connect::Raw,
+    pub(super) secret: Vec<connect::RawSecret>,
     pub(super) price: Vec<PriceOverride>,
 }
 
@@ -77,6 +79,7 @@ pub(super) struct Upstream {
     pub(super) name: Name,
     pub(super) dialect: Dialect,
     pub(super) base_url: String,
+    pub(super) hosts: Option<Vec<String>>,
     pub(super) api_key_env: Option<String>,
     pub(super) vendor: Option<String>,
     #[serde(default = "connect_timeout", deserialize_with = "duration")]
@@ -116,6 +119,7 @@ impl Upstream {
             name,
             dialect,
             base_url: base_url.to_owned(),
+            hosts: None,
             api_key_env: Some(key.to_owned()),
             vendor: None,
             connect_timeout: connect_timeout(),
