@@ -84,8 +84,12 @@ fn class_v4(address: Ipv4Addr) -> Option<Class> {
         [169, 254, ..] => Class::LinkLocal,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Class::Private,
         [224..=239, ..] => Class::Multicast,
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] => Class::Reserved,
-        [198, 51, 100, _] | [203, 0, 113, _] | [240..=255, ..] => Class::Reserved,
+        [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _]
+        | [240..=255, ..] => Class::Reserved,
         _ => return None,
     })
 }
@@ -102,7 +106,7 @@ fn class_v6(address: Ipv6Addr) -> Option<Class> {
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..] => Class::Private,
         [0xff00..=0xffff, ..] => Class::Multicast,
         // Global unicast is `2000::/3`; of it, protocol assignments with Teredo, and documentation.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Class::Reserved,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Class::Reserved,
         [0x2000..=0x3fff, ..] => return None,
         _ => Class::Reserved,
     })
