@@ -14,7 +14,10 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
 use super::writer::{Command, Writer};
-use super::{CallRecord, Hold, OpenError, ReserveError, Settlement, open};
+use super::{
+    BatchFile, Batches, CallRecord, End, Hold, Key, OpenBatch, OpenError, ReserveError, Settlement,
+    open,
+};
 
 /// How the file is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +51,7 @@ struct Inner {
     path: PathBuf,
     commands: Sender<Command>,
     available: Arc<AtomicBool>,
+    batches: Batches,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -64,6 +68,8 @@ impl Ledger {
         let (opened, recovery) = open::open(path, *options)?;
         let (commands, queue) = unbounded();
         let available = Arc::new(AtomicBool::new(true));
+        let batches = Batches::load(&opened.connection)
+            .map_err(|source| OpenError::Sql { path: path.to_owned(), source })?;
         let io = |source| OpenError::Io { path: path.to_owned(), source };
         let checkpoints = Checkpoints::start(path).map_err(io)?;
         let writer = Writer::new(opened, checkpoints, queue, Arc::clone(&available));
@@ -72,7 +78,7 @@ impl Ledger {
             .spawn(move || writer.run())
             .map_err(io)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let inner = Inner { path, commands, available, writer: Mutex::new(Some(thread)) };
+        let inner = Inner { path, commands, available, batches, writer: Mutex::new(Some(thread)) };
         Ok((Self(Arc::new(inner)), recovery))
     }
 
@@ -99,6 +105,50 @@ impl Ledger {
     /// Keeps the record of a call for which nothing was held.
     pub fn record(&self, record: CallRecord) {
         self.send(Command::Record(Box::new(record)));
+    }
+
+    /// Files and open batches, to look up.
+    pub fn batches(&self) -> &Batches {
+        &self.0.batches
+    }
+
+    /// Remembers an uploaded file that batches can be made of.
+    pub fn remember(&self, file: BatchFile) {
+        self.0.batches.add_file(file.clone());
+        self.send(Command::Remember(Box::new(file)));
+    }
+
+    /// Lets reservations wait for a batch's results, also over restarts. Returns after the commit.
+    pub async fn bind(&self, batch: OpenBatch) -> Result<(), ReserveError> {
+        let (answer, committed) = oneshot::channel();
+        let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
+        self.0
+            .commands
+            .send(Command::Bind { batch: Box::new(batch.clone()), answer })
+            .map_err(|_| gone())?;
+        committed.await.unwrap_or_else(|_| Err(gone()))?;
+        self.0.batches.add_open(batch);
+        Ok(())
+    }
+
+    /// Notes the file with a batch's results, and how many of its requests succeeded.
+    pub fn learn(&self, key: &Key, output: Option<&str>, completed: Option<u64>) {
+        if self.0.batches.learn(key, output, completed)
+            && let Some(batch) = self.0.batches.get(key)
+        {
+            self.send(Command::Learn(Box::new(batch)));
+        }
+    }
+
+    /// Ends what is held for an open batch, once: `end` says how, for each of its holds, and
+    /// fills in the record. Nothing happens where the batch is not open (any more).
+    pub fn end_batch(&self, key: &Key, mut end: impl FnMut(&mut CallRecord) -> End) {
+        let Some(batch) = self.0.batches.take(key) else { return };
+        for hold in batch.holds {
+            let mut record = hold.record;
+            let end = end(&mut record);
+            self.send(Command::EndBatch(Box::new(Settlement { end, record })));
+        }
     }
 
     /// Returns once everything that was queued before is committed.

@@ -6,10 +6,12 @@
 //!
 //! What is where: `account` caches the balance of a scope in a window; `reservation` holds the
 //! calls that are open; `call` every call that ended, with its money — together the journal whose
-//! fold the balances must equal; `correction` the one later correction of an estimate.
+//! fold the balances must equal; `correction` the one later correction of an estimate; `batch` the
+//! reservations that wait for results, and `batch_file` what those can be made for.
 //!
 //! No prompt, no answer and no key ever comes here.
 
+mod batches;
 mod checkpoint;
 mod error;
 mod ledger;
@@ -21,7 +23,8 @@ mod store;
 mod tests;
 mod writer;
 
+pub use batches::{BatchFile, BatchHold, Batches, Key, OpenBatch, Share, TooMany, is_id};
 pub use error::{Exhausted, OpenError, ReserveError, StoreError};
 pub use ledger::{Ledger, Options, Recovery};
 pub use record::{CallRecord, End, Hold, Settlement};
-pub use store::{AccountRow, CallRow, Filter, Group, GroupBy, Store, Totals};
+pub use store::{AccountRow, BatchRow, CallRow, Filter, Group, GroupBy, Store, Totals};

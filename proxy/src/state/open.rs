@@ -108,7 +108,8 @@ fn inspect(path: &Path) -> Result<bool, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     // The tables that decide about money are read whole; the calls when they are added up.
-    for table in ["account", "reservation", "checkpoint"] {
+    let later = if version >= 3 { &["batch", "batch_file"][..] } else { &[] };
+    for table in ["account", "reservation", "checkpoint"].iter().chain(later) {
         let said: String = connection
             .query_row(&format!("PRAGMA integrity_check('{table}')"), [], |row| row.get(0))
             .map_err(sql)?;
@@ -146,6 +147,7 @@ fn prepare(connection: &mut Connection, options: Options, exists: bool) -> rusql
     }
     let transaction = connection.transaction()?;
     transaction.execute_batch(schema::CREATE)?;
+    transaction.execute_batch(schema::BATCHES)?;
     transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()
@@ -182,43 +184,58 @@ pub(super) fn bring_up_to_date(path: &Path) -> Result<(), OpenError> {
     migrate(&mut connection).map_err(sql)
 }
 
+/// A reservation that waits for a batch's results: a restart is nothing to it.
+const WAITING: &str = "(SELECT call FROM batch WHERE ended = 0)";
+
 /// Ends what the last run left open, and compares every balance with the journal.
 fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
     let transaction = connection.transaction()?;
     let reason = "restart";
     let recovered = transaction.execute(
-        "INSERT OR IGNORE INTO call
-         (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome, reason,
-          reserved, posted, estimated, accounts, run, depth)
-         SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
-          amount, amount, 1, accounts, run, depth FROM reservation",
+        &format!(
+            "INSERT OR IGNORE INTO call
+             (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
+              reason, reserved, posted, estimated, accounts, run, depth)
+             SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
+              amount, amount, 1, accounts, run, depth FROM reservation WHERE id NOT IN {WAITING}"
+        ),
         params![Outcome::Recovered.name(), reason],
     )?;
     transaction.execute(
-        "UPDATE account SET
-           pending = MAX(pending - held.amount, 0),
-           posted = posted + MIN(held.amount, 9223372036854775807 - posted)
-         FROM (SELECT j.value AS account, SUM(r.amount) AS amount
-               FROM reservation r, json_each(r.accounts) j GROUP BY 1) AS held
-         WHERE account.id = held.account",
+        &format!(
+            "UPDATE account SET
+               pending = MAX(pending - held.amount, 0),
+               posted = posted + MIN(held.amount, 9223372036854775807 - posted)
+             FROM (SELECT j.value AS account, SUM(r.amount) AS amount
+                   FROM reservation r, json_each(r.accounts) j
+                   WHERE r.id NOT IN {WAITING} GROUP BY 1) AS held
+             WHERE account.id = held.account"
+        ),
         [],
     )?;
-    transaction.execute("DELETE FROM reservation", [])?;
+    transaction.execute(&format!("DELETE FROM reservation WHERE id NOT IN {WAITING}"), [])?;
     let repaired = compare(&transaction)?;
     let last = transaction
-        .query_row("SELECT COALESCE(MAX(id), 0) FROM call", [], |row| row.get(0).map(CallId))?;
+        .query_row("SELECT COALESCE(MAX(id), 0) FROM call", [], |row| row.get::<_, i64>(0))?;
+    transaction
+        .execute("INSERT OR REPLACE INTO checkpoint SELECT id, ?1, posted FROM account", [last])?;
+    // Their calls are in what was just added up.
     transaction.execute(
-        "INSERT OR REPLACE INTO checkpoint SELECT id, ?1, posted FROM account",
-        [last.0],
+        "DELETE FROM batch WHERE ended = 1 OR call NOT IN (SELECT id FROM reservation)",
+        [],
     )?;
+    let waiting: i64 =
+        transaction
+            .query_row("SELECT COALESCE(MAX(id), 0) FROM reservation", [], |row| row.get(0))?;
     transaction.commit()?;
-    Ok(Recovery { recovered: recovered as u64, repaired, last })
+    Ok(Recovery { recovered: recovered as u64, repaired, last: CallId(last.max(waiting)) })
 }
 
 /// The journal is the truth and the balance a cache of it: one that differs is set right, loudly.
 ///
-/// Only calls since the last comparison are added up. Nothing older can change: ids rise, no call
-/// is open at a comparison, and corrections say when they were made.
+/// Only calls since the last comparison are added up. Of what is older nothing changes but by
+/// corrections, which say whether they are in it, and by batches that were open at the
+/// comparison, which are in `batch` until they are in it. Ids rise.
 fn compare(connection: &Connection) -> rusqlite::Result<u64> {
     let mut statement = connection.prepare(
         "WITH since AS (
@@ -230,7 +247,13 @@ fn compare(connection: &Connection) -> rusqlite::Result<u64> {
            COALESCE(k.posted, 0) + COALESCE(s.posted, 0) + COALESCE((
              SELECT SUM(x.posted - c.posted) FROM correction x JOIN call c ON c.id = x.call,
                json_each(c.accounts) j
-             WHERE j.value = a.id AND x.folded = 0), 0)
+             WHERE j.value = a.id AND x.folded = 0), 0) + COALESCE((
+             SELECT SUM(c.posted) FROM batch b JOIN call c ON c.id = b.call,
+               json_each(c.accounts) j
+             WHERE j.value = a.id AND b.ended = 1
+               AND c.id <= (SELECT COALESCE(MAX(call), 0) FROM checkpoint)), 0),
+           COALESCE((SELECT SUM(r.amount) FROM reservation r, json_each(r.accounts) j
+             WHERE j.value = a.id), 0)
          FROM account a
          LEFT JOIN checkpoint k ON k.account = a.id
          LEFT JOIN since s ON s.account = a.id",
@@ -240,18 +263,19 @@ fn compare(connection: &Connection) -> rusqlite::Result<u64> {
     while let Some(row) = rows.next()? {
         let (id, scope, posted, pending, fold): (i64, String, i64, i64, i64) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        if posted != fold || pending != 0 {
+        let held: i64 = row.get(5)?;
+        if posted != fold || pending != held {
             tracing::error!(
-                %scope, posted, pending, journal = fold,
+                %scope, posted, pending, held, journal = fold,
                 "a balance was not what the journal adds up to and was set right"
             );
-            wrong.push((id, fold));
+            wrong.push((id, fold, held));
         }
     }
-    for (id, fold) in &wrong {
+    for (id, fold, held) in &wrong {
         connection.execute(
-            "UPDATE account SET posted = ?1, pending = 0 WHERE id = ?2",
-            params![fold, id],
+            "UPDATE account SET posted = ?1, pending = ?3 WHERE id = ?2",
+            params![fold, id, held],
         )?;
     }
     connection.execute("UPDATE correction SET folded = 1", [])?;

@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -89,7 +89,8 @@ CREATE TABLE checkpoint (
 
 /// What makes a file of version N one of version N + 1, in order from version 1 on. New columns come
 /// last in [`CREATE`] too, so that old and new files are the same.
-pub(super) const MIGRATIONS: [&str; VERSION as usize - 1] = ["
+pub(super) const MIGRATIONS: [&str; VERSION as usize - 1] = [
+    "
 ALTER TABLE reservation ADD COLUMN run TEXT;
 ALTER TABLE reservation ADD COLUMN depth INTEGER;
 ALTER TABLE call ADD COLUMN run TEXT;
@@ -103,7 +104,43 @@ CREATE TABLE run (
     strict     INTEGER NOT NULL,
     begun      INTEGER NOT NULL
 ) STRICT;
-"];
+",
+    BATCHES,
+];
+
+/// Batches, whose reservations outlive their calls: what version 3 has more than version 2, in new
+/// files as in old ones.
+pub(super) const BATCHES: &str = "
+-- What the requests of an uploaded file can cost as a batch.
+CREATE TABLE batch_file (
+    upstream TEXT NOT NULL,
+    file     TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    of       TEXT NOT NULL,
+    -- [[model, requests, nano-USD], ...]
+    shares   TEXT NOT NULL,
+    -- Why they have no bound, where they have none.
+    why      TEXT,
+    PRIMARY KEY (upstream, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_file_by_age ON batch_file (at);
+-- Reservations that wait for the results of a batch: one row for each of its models.
+CREATE TABLE batch (
+    call      INTEGER PRIMARY KEY,
+    upstream  TEXT NOT NULL,
+    batch     TEXT NOT NULL,
+    requests  INTEGER NOT NULL,
+    of        TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    findings  TEXT NOT NULL,
+    -- The file with its results, and how many requests succeeded, once the provider has said so.
+    output    TEXT,
+    completed INTEGER,
+    -- Its call is on record; the row stays until a start has added it up.
+    ended     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX batch_by_id ON batch (upstream, batch);
+";
 
 /// For the connection that writes. It folds its log in by itself only where the thread that does so
 /// could not keep up for 256 MiB.

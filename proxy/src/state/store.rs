@@ -134,6 +134,27 @@ pub struct AccountRow {
     pub overrun: NanoUsd,
 }
 
+/// Money that waits for the results of a batch: of one of its models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchRow {
+    /// The call that made the batch, or one beside it for another model.
+    pub id: CallId,
+    /// Who called.
+    pub agent: String,
+    /// The model.
+    pub model: String,
+    /// The upstream.
+    pub upstream: String,
+    /// The batch's id there.
+    pub batch: String,
+    /// How many requests of the model.
+    pub requests: u64,
+    /// What is held.
+    pub reserved: NanoUsd,
+    /// When the batch was made, in Unix milliseconds.
+    pub at: i64,
+}
+
 /// Calls with their corrections: what counts is the corrected amount.
 const CALLS: &str = "call c LEFT JOIN correction x ON x.call = c.id";
 const SUMS: &str = "COUNT(*), COALESCE(SUM(COALESCE(x.posted, c.posted)), 0),
@@ -274,6 +295,29 @@ impl Store {
                 pending: NanoUsd(row.get(5)?),
                 posted: NanoUsd(row.get(6)?),
                 overrun: NanoUsd(row.get(7)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Batches whose results were not fetched yet, the oldest first.
+    pub fn batches(&self) -> Result<Vec<BatchRow>, StoreError> {
+        let mut statement = self.0.prepare(
+            "SELECT r.id, COALESCE(r.agent, ''), r.model, b.upstream, b.batch, b.requests, r.amount,
+               b.at
+             FROM batch b JOIN reservation r ON r.id = b.call WHERE b.ended = 0
+             ORDER BY r.id LIMIT 10000",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(BatchRow {
+                id: CallId(row.get(0)?),
+                agent: row.get(1)?,
+                model: row.get(2)?,
+                upstream: row.get(3)?,
+                batch: row.get(4)?,
+                requests: row.get::<_, i64>(5)?.unsigned_abs(),
+                reserved: NanoUsd(row.get(6)?),
+                at: row.get(7)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -1,5 +1,6 @@
 //! The one thread that writes: takes what waits, commits it together, then answers.
 
+mod batch;
 mod sql;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,14 +15,28 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
 use super::open::Opened;
-use super::{CallRecord, Hold, ReserveError, Settlement, schema};
+use super::{BatchFile, CallRecord, Hold, OpenBatch, ReserveError, Settlement, schema};
 
 /// What callers ask for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Reserve { hold: Box<Hold>, answer: oneshot::Sender<Result<(), ReserveError>> },
+    Reserve {
+        hold: Box<Hold>,
+        answer: oneshot::Sender<Result<(), ReserveError>>,
+    },
     Settle(Box<Settlement>),
     Record(Box<CallRecord>),
+    /// Remembers a file that batches can be made of.
+    Remember(Box<BatchFile>),
+    /// Lets reservations wait for a batch's results.
+    Bind {
+        batch: Box<OpenBatch>,
+        answer: oneshot::Sender<Result<(), ReserveError>>,
+    },
+    /// Notes what the provider said of a batch.
+    Learn(Box<OpenBatch>),
+    /// Ends a reservation that waited for a batch's results.
+    EndBatch(Box<Settlement>),
     Flush(oneshot::Sender<()>),
     Close,
 }
@@ -29,7 +44,7 @@ pub(super) enum Command {
 impl Command {
     /// Whether somebody waits for it.
     const fn is_awaited(&self) -> bool {
-        matches!(self, Self::Reserve { .. } | Self::Flush(_) | Self::Close)
+        matches!(self, Self::Reserve { .. } | Self::Bind { .. } | Self::Flush(_) | Self::Close)
     }
 }
 
@@ -150,11 +165,14 @@ impl Writer {
                             // The caller may be gone; its guard then voids the reservation.
                             let _ = answer.send(answers.next().unwrap_or(Ok(())));
                         }
+                        Command::Bind { answer, .. } => {
+                            let _ = answer.send(Ok(()));
+                        }
                         Command::Flush(answer) => {
                             let _ = answer.send(());
                         }
                         Command::Close => self.closing = true,
-                        Command::Settle(_) | Command::Record(_) => {}
+                        _ => {}
                     }
                 }
             }
@@ -172,7 +190,7 @@ impl Writer {
         self.accounts.clear();
         for command in batch.drain(..) {
             match command {
-                Command::Reserve { answer, .. } => {
+                Command::Reserve { answer, .. } | Command::Bind { answer, .. } => {
                     let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
                 }
                 Command::Close => self.closing = true,
@@ -194,9 +212,8 @@ impl Writer {
         answers: &mut Vec<Result<(), ReserveError>>,
     ) -> rusqlite::Result<()> {
         let connection: &Connection = &self.opened.connection;
-        let writes = batch.iter().any(|command| {
-            matches!(command, Command::Reserve { .. } | Command::Settle(_) | Command::Record(_))
-        });
+        let writes =
+            batch.iter().any(|command| !matches!(command, Command::Flush(_) | Command::Close));
         if !writes && self.failures == 0 {
             return Ok(());
         }
@@ -221,6 +238,10 @@ impl Writer {
                     }
                     Command::Settle(settlement) => sql::settle(connection, settlement)?,
                     Command::Record(record) => sql::record(connection, record)?,
+                    Command::Remember(file) => batch::remember(connection, file)?,
+                    Command::Bind { batch, .. } => batch::bind(connection, batch)?,
+                    Command::Learn(batch) => batch::learn(connection, batch)?,
+                    Command::EndBatch(settlement) => batch::end(connection, settlement)?,
                     Command::Flush(_) | Command::Close => {}
                 }
                 Ok(())

@@ -1,6 +1,7 @@
 //! Tests of the ledger through what callers have, and of what is in the file through SQL of their
 //! own: a small world of holds and files that the stories below share.
 
+mod batches;
 mod concurrency;
 mod faults;
 mod older;
@@ -15,7 +16,9 @@ use iron_policy::budget::{self, AccountKey, Window};
 use iron_policy::types::{CallId, NanoUsd, Outcome};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{CallRecord, End, Hold, Ledger, Options, Recovery, Settlement};
+use super::{
+    BatchHold, CallRecord, End, Hold, Key, Ledger, OpenBatch, Options, Recovery, Settlement,
+};
 
 /// A ledger over a file that must be fine.
 fn open(path: &Path) -> (Ledger, Recovery) {
@@ -56,6 +59,24 @@ fn end(id: i64, reserved: i64, end: End) -> Settlement {
         ..record(id)
     };
     Settlement { end, record }
+}
+
+/// The batch whose one hold is this call, at upstream `up`.
+fn batch(id: i64, reserved: i64) -> OpenBatch {
+    let upstream = Some("up".parse().unwrap());
+    let record = CallRecord { reserved: NanoUsd(reserved), upstream, ..record(id) };
+    OpenBatch {
+        key: key(id),
+        at: id,
+        of: "chat/completions".to_owned(),
+        holds: vec![BatchHold { record, requests: 2 }],
+        output: None,
+        completed: None,
+    }
+}
+
+fn key(id: i64) -> Key {
+    ("up".parse().unwrap(), format!("batch_{id}"))
 }
 
 /// A connection beside the ledger's own that only reads.

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use iron_policy::types::NanoUsd;
+use iron_policy::types::{NanoUsd, Outcome};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Ledger, balances, budget_from, copy_as_killed, end, hold, open, reader, record};
+use super::{
+    Ledger, balances, batch, budget_from, copy_as_killed, end, hold, open, reader, record,
+};
 use crate::state::{End, ReserveError};
 
 const SCOPES: [&str; 3] = ["agent:a", "organisation", "project:p"];
@@ -34,6 +36,16 @@ enum Step {
     Again {
         which: prop::sample::Index,
         how: How,
+    },
+    /// Lets one of the open calls wait for the results of a batch.
+    Bind {
+        which: prop::sample::Index,
+    },
+    /// Ends one of those that wait, and maybe once more.
+    EndBatch {
+        which: prop::sample::Index,
+        how: How,
+        twice: bool,
     },
     /// Begins one of the calls that ended before once more.
     Reuse {
@@ -88,6 +100,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(accounts, window, amount)| Step::Reserve { accounts, window, amount }),
         10 => (which(), how()).prop_map(|(which, how)| Step::Settle { which, how }),
         3 => (which(), how()).prop_map(|(which, how)| Step::Again { which, how }),
+        4 => which().prop_map(|which| Step::Bind { which }),
+        4 => (which(), how(), any::<bool>())
+            .prop_map(|(which, how, twice)| Step::EndBatch { which, how, twice }),
         1 => which().prop_map(|which| Step::Reuse { which }),
         1 => how().prop_map(|how| Step::Unknown { how }),
         1 => Just(Step::Record),
@@ -108,6 +123,8 @@ struct Model {
     /// Pending and posted.
     accounts: BTreeMap<Key, (i64, i64)>,
     open: BTreeMap<i64, (i64, Vec<Key>)>,
+    /// Those that wait for a batch.
+    waiting: BTreeMap<i64, (i64, Vec<Key>)>,
     ended: BTreeMap<i64, Ended>,
     last: i64,
 }
@@ -134,7 +151,8 @@ impl Model {
     }
 
     fn settle(&mut self, id: i64, end: End) {
-        let Some((amount, keys)) = self.open.remove(&id) else {
+        let found = self.open.remove(&id).or_else(|| self.waiting.remove(&id));
+        let Some((amount, keys)) = found else {
             self.ended.entry(id).or_insert((0, "ok", false));
             return;
         };
@@ -203,6 +221,25 @@ impl World {
             Step::Again { which, how } => {
                 if let Some(id) = Model::pick(&self.model.ended, *which) {
                     self.settle(id, 100, *how);
+                }
+            }
+            Step::Bind { which } => {
+                if let Some(id) = Model::pick(&self.model.open, *which) {
+                    let held = self.model.open.remove(&id).unwrap();
+                    self.runtime.block_on(self.ledger.bind(batch(id, held.0))).unwrap();
+                    self.model.waiting.insert(id, held);
+                }
+            }
+            Step::EndBatch { which, how, twice } => {
+                if let Some(id) = Model::pick(&self.model.waiting, *which) {
+                    let end = how.end(self.model.waiting[&id].0);
+                    for _ in 0..=u8::from(*twice) {
+                        self.ledger.end_batch(&super::key(id), |record| {
+                            record.outcome = Outcome::Ok;
+                            end
+                        });
+                    }
+                    self.model.settle(id, end);
                 }
             }
             Step::Reuse { which } => {

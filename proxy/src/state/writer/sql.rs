@@ -291,7 +291,7 @@ fn ids(list: &str) -> impl Iterator<Item = i64> + '_ {
 }
 
 /// Findings of both ways in one object: those in answers under a name of their own.
-fn findings(record: &CallRecord) -> String {
+pub(super) fn findings(record: &CallRecord) -> String {
     let requests = record.findings.iter().map(|(kind, count)| (kind.to_string(), count));
     let answers = record.answer_findings.iter();
     let answers = answers.map(|(kind, count)| (format!("{ANSWER_FINDING}{kind}"), count));
