@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use iron_policy::config::Policy;
+use iron_proxy::authority::{Authority, Folder, Permitted};
 use iron_proxy::live::Live;
 use iron_proxy::server::Server;
 use iron_proxy::sessions::Sessions;
@@ -36,7 +37,9 @@ impl House {
                 "calls were open when the proxy last stopped: charged whole, marked as estimated"
             );
         }
-        let shared = Shared::new(live, ledger, recovery.last);
+        let authority = Authority::open(Folder::beside(state), Permitted::of(policy))
+            .context("the local CA cannot be used")?;
+        let shared = Shared::new(live, ledger, authority, recovery.last);
         let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
         format!(
             "cannot listen on {}: is another proxy running? Choose another port with --listen",

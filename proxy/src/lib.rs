@@ -4,6 +4,7 @@
 //! [`stream`] meters and restores what comes back, [`state`] keeps money and records. What all
 //! calls share is in [`shared`]; the policy in force, with what is built from it, in [`live`].
 
+pub mod authority;
 pub mod body;
 pub mod dialect;
 pub mod limits;

@@ -1,8 +1,9 @@
 //! The agents' port: accepts connections, keeps them within their time, drains on stop.
 
 mod own;
+mod port;
+mod via;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -11,25 +12,20 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio_io_timeout::TimeoutStream;
 
 use crate::body::Body;
 use crate::pipeline;
 use crate::shared::Shared;
+use port::Port;
+pub use via::{Stopping, Via};
 
 /// Heads larger than this are refused with 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// More headers than this are refused with 431.
 const MAX_HEADERS: usize = 100;
-
-/// A client that takes nothing of its answer for so long is cut off; until then the upstream is
-/// read no faster than the client reads.
-const SLOW_READER: Duration = Duration::from_mins(1);
 
 /// A port that is bound and not yet served.
 #[derive(Debug)]
@@ -51,9 +47,8 @@ impl Server {
 
     /// Serves until `stop` is ready, then lets open calls end within the policy's drain time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
-        let read_timeout = self.shared.live().policy.proxy.read_timeout;
-        let builder = connections(read_timeout);
+        let (running, stopping) = Stopping::new();
+        let port = Arc::new(Port::new(Arc::clone(&self.shared), stopping));
         tokio::pin!(stop);
         loop {
             let stream = tokio::select! {
@@ -68,26 +63,12 @@ impl Server {
                 },
                 () = &mut stop => break,
             };
-            // Without it an answer's last small part waits for the peer's delayed ACK.
-            let _ = stream.set_nodelay(true);
-            let shared = Arc::clone(&self.shared);
-            let service = service_fn(move |request| {
-                let shared = Arc::clone(&shared);
-                async move { Ok::<_, Infallible>(answer(&shared, request).await) }
-            });
-            let mut stream = Box::pin(TimeoutStream::new(stream));
-            stream.as_mut().set_write_timeout_pinned(Some(SLOW_READER));
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-            });
+            tokio::spawn(Arc::clone(&port).accept(stream));
         }
-        drop(self.listener);
+        drop((self.listener, port));
+        let _ = running.send(());
         let drain = self.shared.live().policy.proxy.drain;
-        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(drain, running.closed()).await.is_err() {
             tracing::warn!(?drain, "calls were still open when the time to drain was over");
         }
     }
@@ -114,7 +95,8 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> {
+    let shared = &port.shared;
     if request.uri().path().starts_with("/_iron/") {
         let (head, _) = request.into_parts();
         return own::answer(shared, &head).await;

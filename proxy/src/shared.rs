@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use iron_policy::types::{CallId, CallIds};
 
+use crate::authority::Authority;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::state::Ledger;
@@ -16,6 +17,8 @@ pub struct Shared {
     live: ArcSwap<Live>,
     /// The money and the records.
     pub ledger: Ledger,
+    /// Signs the certificates of the port and of intercepted hosts.
+    pub authority: Authority,
     /// Counters for `/_iron/metrics`.
     pub metrics: Metrics,
     ids: CallIds,
@@ -23,10 +26,11 @@ pub struct Shared {
 
 impl Shared {
     /// Puts the parts together; `last` is the newest call in the ledger.
-    pub fn new(live: Live, ledger: Ledger, last: CallId) -> Arc<Self> {
+    pub fn new(live: Live, ledger: Ledger, authority: Authority, last: CallId) -> Arc<Self> {
         Arc::new(Self {
             live: ArcSwap::from_pointee(live),
             ledger,
+            authority,
             metrics: Metrics::new(),
             ids: CallIds::after(last),
         })

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use super::CallError;
+use crate::authority::system_roots;
 
 /// What a peer's certificate is checked against.
 #[derive(Clone, Debug)]
@@ -27,11 +28,7 @@ impl Tls {
     /// The system's trusted roots; Mozilla's list where the system has none.
     pub fn system() -> Result<Self, rustls::Error> {
         let mut roots = rustls::RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
+        roots.add_parsable_certificates(system_roots().iter().cloned());
         Self::with_roots(roots)
     }
 
