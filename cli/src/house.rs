@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use iron_policy::config::Policy;
 use iron_proxy::authority::{Authority, Folder, Permitted};
+use iron_proxy::control::Token;
 use iron_proxy::live::Live;
+use iron_proxy::runs::Runs;
 use iron_proxy::server::Server;
 use iron_proxy::sessions::Sessions;
 use iron_proxy::shared::Shared;
@@ -39,7 +41,11 @@ impl House {
         }
         let authority = Authority::open(Folder::beside(state), Permitted::of(policy))
             .context("the local CA cannot be used")?;
-        let shared = Shared::new(live, ledger, authority, recovery.last);
+        let runs = Runs::of(ledger.path()).map_err(anyhow::Error::from)?;
+        let control = Token::create(ledger.path()).with_context(|| {
+            format!("no control token can be written beside {}", state.display())
+        })?;
+        let shared = Shared::new(live, ledger, authority, runs, control, recovery.last);
         let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
         format!(
             "cannot listen on {}: is another proxy running? Choose another port with --listen",

@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod body;
+pub mod control;
 pub mod dialect;
 pub mod limits;
 pub mod live;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod recogniser;
 pub mod rescue;
+pub mod runs;
 pub mod server;
 pub mod sessions;
 pub mod shared;

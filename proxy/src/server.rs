@@ -1,5 +1,6 @@
 //! The agents' port: accepts connections, keeps them within their time, drains on stop.
 
+mod control;
 mod own;
 mod port;
 mod via;
@@ -97,6 +98,9 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
 
 async fn answer(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> {
     let shared = &port.shared;
+    if request.uri().path().starts_with(control::PREFIX) {
+        return control::answer(shared, request).await;
+    }
     if request.uri().path().starts_with("/_iron/") {
         let (head, _) = request.into_parts();
         return own::answer(shared, &head).await;

@@ -7,8 +7,10 @@ use arc_swap::ArcSwap;
 use iron_policy::types::{CallId, CallIds};
 
 use crate::authority::Authority;
+use crate::control::Token;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::runs::Runs;
 use crate::state::Ledger;
 
 /// One proxy's state.
@@ -19,6 +21,10 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Signs the certificates of the port and of intercepted hosts.
     pub authority: Authority,
+    /// The runs that were announced.
+    pub runs: Runs,
+    /// Who may announce them.
+    pub control: Token,
     /// Counters for `/_iron/metrics`.
     pub metrics: Metrics,
     ids: CallIds,
@@ -26,11 +32,20 @@ pub struct Shared {
 
 impl Shared {
     /// Puts the parts together; `last` is the newest call in the ledger.
-    pub fn new(live: Live, ledger: Ledger, authority: Authority, last: CallId) -> Arc<Self> {
+    pub fn new(
+        live: Live,
+        ledger: Ledger,
+        authority: Authority,
+        runs: Runs,
+        control: Token,
+        last: CallId,
+    ) -> Arc<Self> {
         Arc::new(Self {
             live: ArcSwap::from_pointee(live),
             ledger,
             authority,
+            runs,
+            control,
             metrics: Metrics::new(),
             ids: CallIds::after(last),
         })

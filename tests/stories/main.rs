@@ -13,6 +13,7 @@ mod binary;
 mod breaker;
 mod budgets;
 mod canary;
+mod control;
 mod corpus;
 mod docs;
 mod faults;

@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     pub project: Option<&'a str>,
     /// The id of its token.
     pub token: Option<&'a str>,
+    /// The run that the call belongs to.
+    pub run: Option<&'a str>,
     /// The model, as the caller wrote it.
     pub model: &'a str,
 }
@@ -90,7 +92,13 @@ mod tests {
             limit: NanoUsd::usd(1),
             clamp: false,
         };
-        let call = Subject { agent: "a", project: Some("web"), token: None, model: "gpt-4o-mini" };
+        let call = Subject {
+            agent: "a",
+            project: Some("web"),
+            token: None,
+            run: Some("r"),
+            model: "gpt-4o-mini",
+        };
         let account = |scope: &str| {
             budget(scope).hold(&call, 0, &TimeZone::UTC).map(|hold| hold.account.scope)
         };
@@ -102,6 +110,8 @@ mod tests {
             ("project:web", Some("project:web")),
             ("project:*", Some("project:web")),
             ("token:*", None),
+            ("run:*", Some("run:r")),
+            ("run:s", None),
             ("model:gpt-4o*", Some("model:gpt-4o*")),
             ("model:claude-*", None),
         ] {

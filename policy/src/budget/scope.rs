@@ -20,6 +20,8 @@ pub enum Scope {
     Agent(Which),
     /// The calls with a token; with each token by itself for `token:*`.
     Token(Which),
+    /// The calls of a run; of each run by itself for `run:*`.
+    Run(Which),
     /// The calls for all models that match, together.
     Model(Glob),
 }
@@ -36,7 +38,7 @@ pub enum Which {
 /// A text that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope: write organisation, project:NAME, agent:NAME, token:ID or model:GLOB"
+    "`{0}` is not a scope: write organisation, project:NAME, agent:NAME, token:ID, run:ID or model:GLOB"
 )]
 pub struct ScopeError(String);
 
@@ -51,6 +53,7 @@ impl Scope {
             Self::Project(which) => named("project", which, call.project),
             Self::Agent(which) => named("agent", which, Some(call.agent)),
             Self::Token(which) => named("token", which, call.token),
+            Self::Run(which) => named("run", which, call.run),
             Self::Model(glob) => glob.matches(call.model).then(|| self.to_string()),
         }
     }
@@ -82,6 +85,7 @@ impl FromStr for Scope {
             "project" => Ok(Self::Project(which()?)),
             "agent" => Ok(Self::Agent(which()?)),
             "token" => Ok(Self::Token(which()?)),
+            "run" => Ok(Self::Run(which()?)),
             "model" if !name.is_empty() => Ok(Self::Model(Glob::new(name))),
             _ => Err(wrong()),
         }
@@ -102,6 +106,7 @@ impl fmt::Display for Scope {
             Self::Project(which) => write!(f, "project:{which}"),
             Self::Agent(which) => write!(f, "agent:{which}"),
             Self::Token(which) => write!(f, "token:{which}"),
+            Self::Run(which) => write!(f, "run:{which}"),
             Self::Model(glob) => write!(f, "model:{glob}"),
         }
     }
@@ -185,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_scope_is_written_as_it_is_read() {
-        for text in ["organisation", "agent:a", "agent:*", "project:x.y", "token:t", "model:gpt-*"]
+        for text in
+            ["organisation", "agent:a", "agent:*", "project:x.y", "token:t", "run:*", "model:gpt-*"]
         {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }

@@ -124,7 +124,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
 ///
 /// The port is open to everything on the machine, and a browser there runs programs of strangers:
 /// without this, any page could spend the operator's money.
-fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
+pub(crate) fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
     let foreign = head.headers.get_all(header::ORIGIN).iter().any(|origin| {
         let origin = origin.to_str().unwrap_or_default();
         let host = origin.split_once("://").map_or("", |(_, host)| host);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+pub(crate) use identify::come_by_right_way;
 pub use stopped::Stopped;
 pub use stream::StreamBody;
 pub use ticket::{STEPS, Ticket};

@@ -8,7 +8,7 @@ use iron_policy::budget::{Subject, Window};
 use iron_policy::outline::{Endpoint, Outline};
 use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
 use iron_policy::redact::{Edit, Vault, splice};
-use iron_policy::types::{Dialect, NanoUsd};
+use iron_policy::types::{Dialect, Name, NanoUsd};
 
 use super::decode::{Content, Payload, Upload};
 use super::identify::Identified;
@@ -166,9 +166,14 @@ fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
         Window::Total => "in total".to_owned(),
         window => format!("per {}", window.name()),
     };
+    let raise = if scope.starts_with("run:") {
+        "start the run anew with a larger --budget"
+    } else {
+        "raise the limit of this [[budget]] in iron.toml"
+    };
     format!(
         "the budget of {scope} ({limit} {span}) has {left} left, and this call may cost up to \
-         {amount}.{resets} Lower max_tokens, or raise the limit of this [[budget]] in iron.toml"
+         {amount}.{resets} Lower max_tokens, or {raise}"
     )
 }
 
@@ -183,14 +188,18 @@ async fn reserve_in_all(
         agent: call.target.session.agent.as_str(),
         project: call.ticket.project(),
         token: None,
+        run: call.target.session.run.as_ref().map(Name::as_str),
         model,
     };
-    let accounts = live
+    let mut accounts: Vec<_> = live
         .policy
         .budgets
         .iter()
         .filter_map(|budget| budget.hold(&subject, now, &live.policy.time_zone))
         .collect();
+    if let Some(run) = &call.target.session.run {
+        accounts.extend(call.ticket.shared().runs.holds(run));
+    }
     call.ticket.reserve(amount, accounts).await
 }
 

@@ -93,6 +93,11 @@ impl Ticket {
         self.record.id
     }
 
+    /// What all calls share.
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Notes how long a step took.
     pub(super) fn mark(&mut self, step: &'static str) {
         let now = Instant::now();

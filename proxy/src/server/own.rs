@@ -90,7 +90,7 @@ const fn name(state: State) -> &'static str {
     }
 }
 
-fn answer_json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
+pub(super) fn answer_json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(value.to_string()));
     *response.status_mut() = status;
     response
@@ -99,6 +99,6 @@ fn answer_json(status: StatusCode, value: &serde_json::Value) -> Response<Body> 
     response
 }
 
-fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+pub(super) fn problem(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     answer_json(status, &json!({"error": {"code": code, "message": message}}))
 }

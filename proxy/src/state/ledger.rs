@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use super::checkpoint::Checkpoints;
 use super::writer::{Command, Writer};
 use super::{
-    BatchFile, Batches, CallRecord, End, Hold, Key, OpenBatch, OpenError, ReserveError, Settlement,
-    open,
+    BatchFile, Batches, CallRecord, End, Hold, Key, OpenBatch, OpenError, ReserveError, RunRecord,
+    Settlement, open,
 };
 
 /// How the file is used.
@@ -92,6 +92,17 @@ impl Ledger {
         self.0
             .commands
             .send(Command::Reserve { hold: Box::new(hold), answer })
+            .map_err(|_| gone())?;
+        committed.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Keeps a run that begins; false where its id was used before. Returns after the commit.
+    pub async fn announce(&self, run: RunRecord) -> Result<bool, ReserveError> {
+        let (answer, committed) = oneshot::channel();
+        let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
+        self.0
+            .commands
+            .send(Command::Announce { run: Box::new(run), answer })
             .map_err(|_| gone())?;
         committed.await.unwrap_or_else(|_| Err(gone()))
     }

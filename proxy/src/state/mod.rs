@@ -17,6 +17,7 @@ mod error;
 mod ledger;
 mod open;
 mod record;
+mod run;
 mod schema;
 mod store;
 #[cfg(test)]
@@ -27,4 +28,5 @@ pub use batches::{BatchFile, BatchHold, Batches, Key, OpenBatch, Share, TooMany,
 pub use error::{Exhausted, OpenError, ReserveError, StoreError};
 pub use ledger::{Ledger, Options, Recovery};
 pub use record::{CallRecord, End, Hold, Settlement};
+pub use run::{Figures, RunRecord};
 pub use store::{AccountRow, BatchRow, CallRow, Filter, Group, GroupBy, Store, Totals};

@@ -18,6 +18,13 @@ use super::{StoreError, open, schema};
 #[derive(Debug)]
 pub struct Store(Connection);
 
+impl Store {
+    /// The connection, for the other readers of this folder.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.0
+    }
+}
+
 /// Which calls are meant.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {

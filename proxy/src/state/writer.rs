@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
 use super::open::Opened;
-use super::{BatchFile, CallRecord, Hold, OpenBatch, ReserveError, Settlement, schema};
+use super::{BatchFile, CallRecord, Hold, OpenBatch, ReserveError, RunRecord, Settlement, schema};
 
 /// What callers ask for.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ pub(super) enum Command {
     Reserve {
         hold: Box<Hold>,
         answer: oneshot::Sender<Result<(), ReserveError>>,
+    },
+    /// Keeps a run that begins.
+    Announce {
+        run: Box<RunRecord>,
+        answer: oneshot::Sender<Result<bool, ReserveError>>,
     },
     Settle(Box<Settlement>),
     Record(Box<CallRecord>),
@@ -44,7 +49,14 @@ pub(super) enum Command {
 impl Command {
     /// Whether somebody waits for it.
     const fn is_awaited(&self) -> bool {
-        matches!(self, Self::Reserve { .. } | Self::Bind { .. } | Self::Flush(_) | Self::Close)
+        matches!(
+            self,
+            Self::Reserve { .. }
+                | Self::Bind { .. }
+                | Self::Announce { .. }
+                | Self::Flush(_)
+                | Self::Close
+        )
     }
 }
 
@@ -150,7 +162,8 @@ impl Writer {
     /// happened: reservations are refused, everything else is kept.
     fn commit(&mut self, batch: &mut Vec<Command>) {
         let mut answers = Vec::with_capacity(batch.len());
-        match self.transact(batch, &mut answers) {
+        let mut announced = Vec::new();
+        match self.transact(batch, &mut answers, &mut announced) {
             Ok(()) => {
                 if self.failures > 0 {
                     tracing::warn!("the state file can be written again");
@@ -159,6 +172,7 @@ impl Writer {
                 self.checkpoints.committed();
                 self.available.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
+                let mut announced = announced.into_iter();
                 for command in batch.drain(..) {
                     match command {
                         Command::Reserve { answer, .. } => {
@@ -167,6 +181,9 @@ impl Writer {
                         }
                         Command::Bind { answer, .. } => {
                             let _ = answer.send(Ok(()));
+                        }
+                        Command::Announce { answer, .. } => {
+                            let _ = answer.send(Ok(announced.next().unwrap_or(false)));
                         }
                         Command::Flush(answer) => {
                             let _ = answer.send(());
@@ -193,6 +210,9 @@ impl Writer {
                 Command::Reserve { answer, .. } | Command::Bind { answer, .. } => {
                     let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
                 }
+                Command::Announce { answer, .. } => {
+                    let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
+                }
                 Command::Close => self.closing = true,
                 other => self.kept.push_back(other),
             }
@@ -210,6 +230,7 @@ impl Writer {
         &mut self,
         batch: &[Command],
         answers: &mut Vec<Result<(), ReserveError>>,
+        announced: &mut Vec<bool>,
     ) -> rusqlite::Result<()> {
         let connection: &Connection = &self.opened.connection;
         let writes =
@@ -235,6 +256,9 @@ impl Writer {
                 match command {
                     Command::Reserve { hold, .. } => {
                         answers.push(sql::reserve(connection, &mut self.accounts, hold)?);
+                    }
+                    Command::Announce { run, .. } => {
+                        announced.push(sql::announce(connection, run)?);
                     }
                     Command::Settle(settlement) => sql::settle(connection, settlement)?,
                     Command::Record(record) => sql::record(connection, record)?,

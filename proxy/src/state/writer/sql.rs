@@ -8,7 +8,7 @@ use iron_policy::types::{Dialect, Name, NanoUsd, TokenClass, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::state::schema::ANSWER_FINDING;
-use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, Settlement};
+use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, RunRecord, Settlement};
 
 /// What one call can cost at most beyond its reservation. More is a meter's mistake; so many
 /// calls of this size fit into a sum that none ever overflows.
@@ -149,6 +149,24 @@ fn fitting(
 /// Keeps the record of a call for which nothing was held.
 pub(super) fn record(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     insert(connection, record, &Booked { posted: 0, estimated: false, accounts: "[]" })
+}
+
+/// Keeps a run that begins; false where the id was used before.
+pub(super) fn announce(connection: &Connection, run: &RunRecord) -> rusqlite::Result<bool> {
+    let kept = connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO run (id, parent, agent, limit_nano, strict, begun)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            run.id.as_str(),
+            run.parent.as_ref().map(Name::as_str),
+            run.agent.as_str(),
+            run.limit.map(|limit| limit.0),
+            run.strict,
+            run.begun_ms,
+        ])?;
+    Ok(kept == 1)
 }
 
 /// What the ledger did, whatever the record says.
