@@ -14,6 +14,7 @@ use iron_proxy::server::Server;
 use iron_proxy::sessions::Sessions;
 use iron_proxy::shared::Shared;
 use iron_proxy::state::Ledger;
+use iron_proxy::stops;
 use iron_proxy::upstream::Tls;
 
 use crate::commands::Failure;
@@ -46,6 +47,9 @@ impl House {
             format!("no control token can be written beside {}", state.display())
         })?;
         let shared = Shared::new(live, ledger, authority, runs, control, recovery.last);
+        // Before the port is there: who was stopped before the restart is so after it.
+        stops::refresh(&shared).await.map_err(anyhow::Error::from)?;
+        tokio::spawn(stops::watch(Arc::downgrade(&shared)));
         let server = Server::bind(policy.proxy.listen, Arc::clone(&shared)).await.with_context(|| {
         format!(
             "cannot listen on {}: is another proxy running? Choose another port with --listen",

@@ -19,5 +19,6 @@ pub mod server;
 pub mod sessions;
 pub mod shared;
 pub mod state;
+pub mod stops;
 pub mod stream;
 pub mod upstream;

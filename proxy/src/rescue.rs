@@ -170,6 +170,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::ForeignPage => new(403, "foreign_page"),
         Stopped::TwoHosts => new(400, "two_hosts"),
         Stopped::Name(_) => new(400, "invalid_name"),
+        Stopped::AgentStopped(_) => new(403, "agent_stopped"),
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
         Stopped::NoKey { .. } => new(401, "invalid_api_key"),
         Stopped::WebSocket => new(426, "websocket_unsupported"),

@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
 use crate::state::Ledger;
+use crate::stops::Stops;
 
 /// One proxy's state.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Shared {
     pub control: Token,
     /// Counters for `/_iron/metrics`.
     pub metrics: Metrics,
+    /// Which agents are stopped.
+    pub stops: Stops,
     ids: CallIds,
 }
 
@@ -47,6 +50,7 @@ impl Shared {
             runs,
             control,
             metrics: Metrics::new(),
+            stops: Stops::default(),
             ids: CallIds::after(last),
         })
     }

@@ -27,4 +27,5 @@ mod routing;
 mod scan;
 mod sdk;
 mod stable;
+mod stop;
 mod uploads;

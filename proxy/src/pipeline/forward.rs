@@ -11,6 +11,7 @@ use iron_policy::redact::Vault;
 
 use super::reserve::Reserved;
 use super::{Halt, Stopped, Ticket};
+use crate::stops::Leave;
 use crate::upstream::{Health, Upstream, UpstreamPermit};
 
 /// A call that may go out now.
@@ -24,6 +25,7 @@ pub(super) struct Permitted {
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) ticket: Ticket,
+    pub(super) leave: Leave,
     pub(super) upstream: Arc<Upstream>,
     /// Until the breaker was told how it went.
     pub(super) permit: Option<UpstreamPermit>,
@@ -54,7 +56,7 @@ pub(super) fn permit(mut reserved: Reserved) -> Result<Permitted, Box<Halt>> {
 pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>> {
     let Permitted { reserved, permit } = permitted;
     let Reserved { call, body, endpoint, vault, hide_usage } = reserved;
-    let mut ticket = call.ticket;
+    let (mut ticket, leave) = (call.ticket, call.leave);
     let upstream = call.target.upstream;
     let failed = |error| Stopped::Upstream { upstream: upstream.name().to_owned(), error };
     let address = match upstream.address(&call.target.path, call.target.query.as_deref()) {
@@ -74,7 +76,7 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
             ticket.mark("upstream");
             ticket.answered(answer.headers());
             let permit = Some(permit);
-            Ok(Answered { ticket, upstream, permit, answer, endpoint, vault, hide_usage })
+            Ok(Answered { ticket, leave, upstream, permit, answer, endpoint, vault, hide_usage })
         }
         Err(error) => {
             if !error.sent() {

@@ -10,12 +10,15 @@ use super::{Halt, Stopped, Ticket};
 use crate::dialect::{self, Address, BadPath, Operation};
 use crate::live::Live;
 use crate::sessions::SessionName;
+use crate::stops::Leave;
 use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
 
 /// A call whose agent, operation and upstream are known.
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) ticket: Ticket,
+    /// The agent's leave to call: the call goes no further once it ends.
+    pub(super) leave: Leave,
     pub(super) target: Target,
 }
 
@@ -47,15 +50,15 @@ pub(super) fn identify(
     head: Parts,
 ) -> Result<Identified, Box<Halt>> {
     match read(live, &mut ticket, head) {
-        Ok(target) => {
+        Ok((target, leave)) => {
             ticket.mark("identify");
-            Ok(Identified { ticket, target })
+            Ok(Identified { ticket, leave, target })
         }
         Err(why) => Err(ticket.halt(why)),
     }
 }
 
-fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped> {
+fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave), Stopped> {
     come_by_right_way(&head)?;
     let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
     let mut headers = head.headers;
@@ -77,8 +80,9 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         None => said_depth(&headers)?,
     };
     let session = SessionName { agent: agent.clone(), run: run.clone() };
-    ticket.caller(agent, project);
+    ticket.caller(agent.clone(), project);
     ticket.run(run, depth);
+    let leave = ticket.ask_leave(&agent)?;
 
     let path = address.operation_path();
     let upstream = if let Some(upstream) = address.upstream.and_then(|name| live.upstream(name)) {
@@ -108,7 +112,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
     key(live, &upstream, &mut headers)?;
     strip_hop_headers(&mut headers);
     strip_own_headers(&mut headers);
-    Ok(Target {
+    let target = Target {
         operation,
         method: head.method,
         path: address.path.to_owned(),
@@ -117,7 +121,8 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<Target, Stopped
         session,
         addressed: address.upstream.is_some(),
         upstream,
-    })
+    };
+    Ok((target, leave))
 }
 
 /// Refuses what a web page in some browser sends, and what names two hosts.

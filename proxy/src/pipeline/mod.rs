@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use iron_policy::types::CallId;
 
 pub(crate) use identify::come_by_right_way;
 pub use stopped::Stopped;
@@ -35,6 +36,8 @@ use crate::body::Body;
 use crate::live::Live;
 use crate::rescue::{self, Caller};
 use crate::shared::Shared;
+use crate::stops::AgentStopped;
+use identify::Identified;
 
 /// Answers one call of an agent.
 pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
@@ -46,7 +49,7 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     let mut caller = Caller::of(dialect, request.headers());
     let mut response = match pass(&live, ticket, request, &mut caller).await {
         Ok(response) => response,
-        Err(halt) => halt.answer(&live, caller),
+        Err(halt) => halt.answer(&live, caller, id),
     };
     rescue::mark(&mut response, id);
     response
@@ -61,6 +64,18 @@ async fn pass(
     let (head, body) = request.into_parts();
     let identified = identify::identify(live, ticket, head)?;
     caller.dialect = identified.dialect();
+    let leave = identified.leave.clone();
+    // Boxed: what is awaited on the way is large, and the server moves its futures about.
+    let rest = Box::pin(carry(live, identified, body));
+    leave.unless_stopped(rest).await.unwrap_or_else(Halt::stopped)
+}
+
+/// The rest of the way. Dropped at any point, it ends in the ledger as what it then is.
+async fn carry(
+    live: &Arc<Live>,
+    identified: Identified,
+    body: Incoming,
+) -> Result<Response<Body>, Box<Halt>> {
     let admitted = admit::admit(live, identified)?;
     let decoded = decode::decode(live, admitted, body).await?;
     let redacted = redact::redact(live, decoded).await?;
@@ -73,18 +88,26 @@ async fn pass(
 /// A call that goes no further, and why.
 #[derive(Debug)]
 pub struct Halt {
-    ticket: Ticket,
+    /// None where the call was ended before.
+    ticket: Option<Ticket>,
     why: Stopped,
 }
 
 impl Halt {
+    /// Its ticket was dropped where the stop found it.
+    fn stopped<T>(why: AgentStopped) -> Result<T, Box<Self>> {
+        Err(Box::new(Self { ticket: None, why: why.into() }))
+    }
+
     /// Ends the call in the ledger and the records, and tells the caller.
-    fn answer(self: Box<Self>, live: &Live, caller: Caller) -> Response<Body> {
+    fn answer(self: Box<Self>, live: &Live, caller: Caller, id: CallId) -> Response<Body> {
         let Self { ticket, why } = *self;
         let refusal = rescue::refusal(&why, live.policy.proxy.budget_status);
-        tracing::info!(call = %ticket.id(), reason = why.reason(), "{}", why.for_operator());
-        let id = ticket.id();
-        ticket.stop(&why, refusal.status);
+        let id = ticket.as_ref().map_or(id, Ticket::id);
+        tracing::info!(call = %id, reason = why.reason(), "{}", why.for_operator());
+        if let Some(ticket) = ticket {
+            ticket.stop(&why, refusal.status);
+        }
         refusal.into_response(caller, id)
     }
 }

@@ -12,6 +12,7 @@ use crate::dialect::BadPath;
 use crate::limits::Limited;
 use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
+use crate::stops::AgentStopped;
 use crate::stream::encoding::EncodingError;
 use crate::upstream::CallError;
 
@@ -30,6 +31,9 @@ pub enum Stopped {
     /// A header that names the agent, its project or its run is no name.
     #[error("{0}")]
     Name(#[from] NameError),
+    /// The operator stopped the agent.
+    #[error(transparent)]
+    AgentStopped(#[from] AgentStopped),
     /// No upstream speaks the dialect of the path.
     #[error(
         "no upstream speaks {dialect}: add an [[upstream]] with dialect = \"{dialect}\" to iron.toml"
@@ -190,6 +194,9 @@ pub enum Stopped {
 /// The reason of calls whose answer the policy blocks.
 pub(super) const ANSWER_BLOCKED: &str = "answer_blocked";
 
+/// The reason of calls that end with their agent's stop, and the code of what their callers get.
+pub(super) const AGENT_STOPPED: &str = "agent_stopped";
+
 impl Stopped {
     /// The reason in records and metrics: few values, no data.
     pub const fn reason(&self) -> &'static str {
@@ -198,6 +205,7 @@ impl Stopped {
             Self::ForeignPage => "foreign_page",
             Self::TwoHosts => "two_hosts",
             Self::Name(_) => "invalid_name",
+            Self::AgentStopped(_) => AGENT_STOPPED,
             Self::NoUpstream { .. } => "unknown_upstream",
             Self::NoKey { .. } => "no_key",
             Self::WebSocket => "websocket",

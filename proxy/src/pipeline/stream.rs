@@ -3,7 +3,7 @@
 //! A stream ends in one of three ways, and all of them end the [`Ticket`]: the upstream ends it,
 //! the upstream breaks or falls silent (an error event of the stream's dialect follows), or the
 //! client goes away and hyper drops the body. What the policy blocks in an answer ends it as a break
-//! does: with an error event, never with a normal end.
+//! does: with an error event, never with a normal end; and so does the stop of its agent.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,13 +20,15 @@ use hyper::body::Incoming;
 use iron_policy::config::OnAbort;
 use iron_policy::types::Outcome;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::forward::Answered;
 use super::relay::wire_kind;
-use super::stopped::{ANSWER_BLOCKED, Stopped};
+use super::stopped::{AGENT_STOPPED, ANSWER_BLOCKED, Stopped};
 use super::{Halt, Ticket};
 use crate::body::Body;
 use crate::live::Live;
+use crate::stops::Leave;
 use crate::stream::answers::{AnswerRestorers, Findings};
 use crate::stream::encoding::{Decoder, Encoding};
 use crate::stream::{Metered, POLICY_VIOLATION, Restorers, StreamError, StreamRelay, WireKind};
@@ -52,6 +54,10 @@ pub struct StreamBody {
     on_abort: OnAbort,
     /// What the policy for answers found.
     findings: Findings,
+    /// Until the agent is stopped.
+    leave: Leave,
+    /// Ready when it is.
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
     /// None once the call has ended.
     ticket: Option<Ticket>,
 }
@@ -88,7 +94,8 @@ impl StreamBody {
         live: &Arc<Live>,
         answered: Answered,
     ) -> Result<Response<Body>, Box<Halt>> {
-        let Answered { ticket, upstream, answer, endpoint, vault, hide_usage, .. } = answered;
+        let Answered { ticket, leave, upstream, answer, endpoint, vault, hide_usage, .. } =
+            answered;
         let (mut head, body) = answer.into_parts();
         let kind = wire_kind(endpoint, upstream.config.dialect);
         let restorers = AnswerRestorers::new(live.answers.as_ref(), vault);
@@ -120,6 +127,8 @@ impl StreamBody {
             status: head.status,
             on_abort: live.policy.proxy.on_abort,
             findings,
+            stopped: Box::pin(leave.cancelled_owned()),
+            leave,
             ticket: Some(ticket),
         };
         Ok(Response::from_parts(head, Body::Stream(Box::new(stream))))
@@ -130,6 +139,13 @@ impl StreamBody {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(bytes));
+            }
+            if self.flow.body.is_none() {
+                return Poll::Ready(None);
+            }
+            if self.leave.is_cancelled() {
+                self.stop();
+                continue;
             }
             let Some(body) = &mut self.flow.body else { return Poll::Ready(None) };
             match Pin::new(body).poll_frame(context) {
@@ -147,6 +163,10 @@ impl StreamBody {
                 Poll::Pending => {
                     if std::mem::take(&mut self.moved) {
                         self.silence.as_mut().reset(Instant::now() + self.idle);
+                    }
+                    if self.stopped.as_mut().poll(context).is_ready() {
+                        self.stop();
+                        continue;
                     }
                     if self.silence.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
@@ -233,6 +253,13 @@ impl StreamBody {
         let why = Stopped::BlockedAnswer { found: self.findings.blocked() };
         self.tell(POLICY_VIOLATION, &why.to_string());
         self.leave(why.outcome(), ANSWER_BLOCKED);
+    }
+
+    /// The agent was stopped: the upstream is cancelled whatever the policy for lost clients says.
+    fn stop(&mut self) {
+        self.tell(AGENT_STOPPED, &self.leave.why().to_string());
+        let metered = self.flow.relay.metered().clone();
+        self.finish(Outcome::Refused, AGENT_STOPPED, &metered);
     }
 
     fn tell(&mut self, code: &str, message: &str) {

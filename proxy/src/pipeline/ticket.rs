@@ -15,12 +15,14 @@ use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
 
+use super::stopped::AGENT_STOPPED;
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
 use crate::metrics::Ended;
 use crate::shared::Shared;
 use crate::state::{CallRecord, End, Hold, ReserveError, Settlement};
+use crate::stops::{AgentStopped, Leave};
 use crate::stream::Metered;
 use crate::stream::answers::{Findings, count};
 use crate::upstream::Upstream;
@@ -60,6 +62,8 @@ pub struct Ticket {
     slots: Option<[Slot; 2]>,
     /// What the answer said of its usage, where it is not passed on.
     metered: Option<Metered>,
+    /// Until the agent is stopped; none before the agent is known.
+    leave: Option<Leave>,
 }
 
 impl fmt::Debug for Ticket {
@@ -85,6 +89,7 @@ impl Ticket {
             tier: None,
             slots: None,
             metered: None,
+            leave: None,
         }
     }
 
@@ -115,6 +120,13 @@ impl Ticket {
     pub(super) fn run(&mut self, run: Option<Name>, depth: Option<u8>) {
         self.record.run = run;
         self.record.depth = depth;
+    }
+
+    /// Asks whether the agent may call at all. The leave ends when it is stopped.
+    pub(super) fn ask_leave(&mut self, agent: &Name) -> Result<Leave, AgentStopped> {
+        let leave = self.shared.stops.leave(agent)?;
+        self.leave = Some(leave.clone());
+        Ok(leave)
     }
 
     pub(super) fn project(&self) -> Option<&str> {
@@ -213,7 +225,7 @@ impl Ticket {
 
     /// The call goes no further.
     pub(super) fn halt(self, why: Stopped) -> Box<Halt> {
-        Box::new(Halt { ticket: self, why })
+        Box::new(Halt { ticket: Some(self), why })
     }
 
     /// Ends a call that stopped on the way.
@@ -297,6 +309,10 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.leave.as_ref().is_some_and(Leave::is_cancelled) {
+            self.record.status = 403;
+            return self.close(Outcome::Refused, AGENT_STOPPED, None);
+        }
         self.close(Outcome::Aborted, "client_gone", None);
     }
 }

@@ -195,9 +195,11 @@ fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
         &format!(
             "INSERT OR IGNORE INTO call
              (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
-              reason, reserved, posted, estimated, accounts, run, depth)
+              reason, reserved, posted, estimated, accounts, run, depth, attempt,
+              first_attempt)
              SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
-              amount, amount, 1, accounts, run, depth FROM reservation WHERE id NOT IN {WAITING}"
+              amount, amount, 1, accounts, run, depth, attempt, first_attempt
+             FROM reservation WHERE id NOT IN {WAITING}"
         ),
         params![Outcome::Recovered.name(), reason],
     )?;

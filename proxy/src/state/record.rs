@@ -50,6 +50,10 @@ pub struct CallRecord {
     pub answer_findings: Vec<(Kind, u32)>,
     /// Each step with its microseconds.
     pub timeline: Vec<(&'static str, u32)>,
+    /// Which attempt at answering its caller it was, from 1.
+    pub attempt: u32,
+    /// The call that was the first attempt; none where it is that itself.
+    pub first_attempt: Option<CallId>,
 }
 
 impl CallRecord {
@@ -77,6 +81,8 @@ impl CallRecord {
             findings: Vec::new(),
             answer_findings: Vec::new(),
             timeline: Vec::with_capacity(8),
+            attempt: 1,
+            first_attempt: None,
         }
     }
 }

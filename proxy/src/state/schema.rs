@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -34,7 +34,9 @@ CREATE TABLE reservation (
     endpoint TEXT NOT NULL,
     stream   INTEGER NOT NULL,
     run      TEXT,
-    depth    INTEGER
+    depth    INTEGER,
+    attempt  INTEGER NOT NULL DEFAULT 1,
+    first_attempt INTEGER
 ) STRICT;
 CREATE TABLE call (
     id            INTEGER PRIMARY KEY,
@@ -59,7 +61,9 @@ CREATE TABLE call (
     findings      TEXT,
     timeline      TEXT,
     run           TEXT,
-    depth         INTEGER
+    depth         INTEGER,
+    attempt       INTEGER NOT NULL DEFAULT 1,
+    first_attempt INTEGER
 ) STRICT;
 CREATE INDEX call_of_run ON call (run) WHERE run IS NOT NULL;
 -- Runs that were announced: whose calls belong together, and what they may spend.
@@ -85,6 +89,11 @@ CREATE TABLE checkpoint (
     call    INTEGER NOT NULL,
     posted  INTEGER NOT NULL
 ) STRICT;
+-- Who may not call. `*` is everybody.
+CREATE TABLE stopped (
+    agent TEXT PRIMARY KEY,
+    at    INTEGER NOT NULL
+) STRICT;
 ";
 
 /// What makes a file of version N one of version N + 1, in order from version 1 on. New columns come
@@ -106,6 +115,13 @@ CREATE TABLE run (
 ) STRICT;
 ",
     BATCHES,
+    "
+ALTER TABLE reservation ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE reservation ADD COLUMN first_attempt INTEGER;
+ALTER TABLE call ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE call ADD COLUMN first_attempt INTEGER;
+CREATE TABLE stopped (agent TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+",
 ];
 
 /// Batches, whose reservations outlive their calls: what version 3 has more than version 2, in new

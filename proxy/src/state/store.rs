@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_fro
 use serde_json::{Map, Value};
 
 use super::{StoreError, open, schema};
+use crate::stops::Whom;
 
 /// The state file, read.
 #[derive(Debug)]
@@ -118,6 +119,10 @@ pub struct CallRow {
     pub answer_findings: Value,
     /// Microseconds by step.
     pub timeline: Value,
+    /// Which attempt at answering its caller it was, from 1.
+    pub attempt: u32,
+    /// The call that was the first attempt; none where it is that itself.
+    pub first_attempt: Option<CallId>,
 }
 
 /// A balance.
@@ -182,6 +187,36 @@ impl Store {
             return Self::open(path);
         }
         Ok(Self(connection))
+    }
+
+    /// Who is stopped, and since when in Unix milliseconds.
+    pub fn stopped(&self) -> Result<Vec<(Whom, i64)>, StoreError> {
+        let mut statement = self.0.prepare("SELECT agent, at FROM stopped ORDER BY agent")?;
+        let rows = statement.query_map([], |row| {
+            Ok((Whom::named(&row.get::<_, String>(0)?), row.get::<_, i64>(1)?))
+        })?;
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        Ok(rows.into_iter().filter_map(|(whom, at)| Some((whom?, at))).collect())
+    }
+
+    /// Stops somebody from now on. Safe beside a running proxy, which looks twice a second. False
+    /// where that was so before.
+    pub fn stop(path: &Path, whom: &Whom, now_ms: i64) -> Result<bool, StoreError> {
+        drop(Self::open(path)?);
+        let connection = writable(path)?;
+        let stopped = connection.execute(
+            "INSERT OR IGNORE INTO stopped (agent, at) VALUES (?1, ?2)",
+            params![whom.name(), now_ms],
+        )?;
+        Ok(stopped > 0)
+    }
+
+    /// Lifts a stop. False where there was none.
+    pub fn lift(path: &Path, whom: &Whom) -> Result<bool, StoreError> {
+        drop(Self::open(path)?);
+        let connection = writable(path)?;
+        let lifted = connection.execute("DELETE FROM stopped WHERE agent = ?1", [whom.name()])?;
+        Ok(lifted > 0)
     }
 
     /// Sums over all calls.
@@ -278,7 +313,7 @@ impl Store {
             "SELECT c.id, c.agent, c.project, c.model, c.upstream, c.endpoint, c.stream, c.status,
                c.outcome, c.reason, c.reserved, COALESCE(x.posted, c.posted),
                c.estimated AND x.call IS NULL, c.usage, c.cost, c.findings, c.timeline,
-               c.run, c.depth
+               c.run, c.depth, c.attempt, c.first_attempt
              FROM {CALLS} WHERE {clause} AND {bound} ?{first}
              ORDER BY c.id {order} LIMIT ?{second}"
         ))?;
@@ -344,8 +379,7 @@ impl Store {
         if actual < NanoUsd::ZERO {
             return Err(StoreError::Correction("nobody is billed less than nothing"));
         }
-        let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.busy_timeout(Duration::from_secs(2))?;
+        let mut connection = writable(path)?;
         let transaction =
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let found: Option<(i64, bool, bool)> = transaction
@@ -375,6 +409,13 @@ impl Store {
         transaction.commit()?;
         Ok(NanoUsd(before))
     }
+}
+
+/// A connection beside the ledger's own, to a file that is there.
+fn writable(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(Duration::from_secs(2))?;
+    Ok(connection)
 }
 
 impl Filter {
@@ -450,6 +491,8 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         timeline: json(16)?,
         run: row.get(17)?,
         depth: row.get(18)?,
+        attempt: row.get(19)?,
+        first_attempt: row.get::<_, Option<i64>>(20)?.map(CallId),
     })
 }
 

@@ -120,7 +120,13 @@ async fn a_file_from_before_batches_is_brought_along() {
     ledger.reserve(hold(1, 100, vec![budget("agent:a", 10_000)])).await.unwrap();
     ledger.settle(end(1, 100, End::Post(NanoUsd(30))));
     ledger.close().await;
-    tamper(&path, "DROP TABLE batch; DROP TABLE batch_file; PRAGMA user_version = 2");
+    tamper(
+        &path,
+        "DROP TABLE batch; DROP TABLE batch_file; DROP TABLE stopped;
+         ALTER TABLE call DROP COLUMN attempt; ALTER TABLE call DROP COLUMN first_attempt;
+         ALTER TABLE reservation DROP COLUMN attempt;
+         ALTER TABLE reservation DROP COLUMN first_attempt; PRAGMA user_version = 2",
+    );
     assert!(Store::open(&path).unwrap().batches().unwrap().is_empty());
     let (ledger, recovery) = open(&path);
     assert_eq!((recovery.recovered, recovery.repaired), (0, 0));

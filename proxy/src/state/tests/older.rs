@@ -5,8 +5,9 @@ use std::path::Path;
 use iron_policy::types::CallId;
 use rusqlite::Connection;
 
-use super::{open, reader};
-use crate::state::{Filter, Store, schema};
+use super::{open, reader, record};
+use crate::state::{CallRecord, Filter, Store, schema};
+use crate::stops::Whom;
 
 /// The tables of version 1, as it made them.
 const VERSION_1: &str = "
@@ -135,4 +136,25 @@ async fn who_reads_a_file_of_version_1_brings_it_up_to_date() {
     let lock = std::fs::File::create(folder.path().join("held.db.lock")).unwrap();
     lock.lock().unwrap();
     assert!(Store::open(&other).is_err());
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_takes_a_stop_and_a_later_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    version_1(&path);
+    let whom = Whom::Agent("a".parse().unwrap());
+    assert!(Store::stop(&path, &whom, 5).unwrap());
+    assert!(!Store::stop(&path, &whom, 6).unwrap(), "it was stopped before");
+    assert!(Store::stop(&path, &Whom::All, 7).unwrap());
+    let (ledger, _) = open(&path);
+    let retried = CallRecord { attempt: 2, first_attempt: Some(CallId(2)), ..record(3) };
+    ledger.record(retried);
+    ledger.close().await;
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.stopped().unwrap(), [(Whom::All, 7), (whom.clone(), 5)]);
+    let calls = store.calls(None, 10).unwrap();
+    let attempts: Vec<_> = calls.iter().map(|call| (call.attempt, call.first_attempt)).collect();
+    assert_eq!(attempts, [(1, None), (1, None), (2, Some(CallId(2)))]);
+    assert!(Store::lift(&path, &whom).unwrap() && !Store::lift(&path, &whom).unwrap());
 }

@@ -47,8 +47,8 @@ pub(super) fn reserve(
         .prepare_cached(
             "INSERT OR IGNORE INTO reservation
              (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream,
-              run, depth)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+              run, depth, attempt, first_attempt)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
              WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = ?1)",
         )?
         .execute(params![
@@ -64,6 +64,8 @@ pub(super) fn reserve(
             record.stream,
             record.run.as_ref().map(Name::as_str),
             record.depth,
+            record.attempt,
+            record.first_attempt.map(|id| id.0),
         ])?;
     if kept == 0 {
         // Its end could not be told from the end of the first one.
@@ -202,9 +204,10 @@ fn insert(
             "INSERT OR IGNORE INTO call
              (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
               reason, reserved, posted, estimated, accounts, input_tokens, output_tokens, usage,
-              cost, findings, timeline, run, depth)
+              cost, findings, timeline, run, depth, attempt,
+              first_attempt)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-              ?18, ?19, ?20, ?21, ?22, ?23)",
+              ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
         )?
         .execute(params![
             record.id.0,
@@ -232,6 +235,8 @@ fn insert(
             json(record.timeline.iter().copied()),
             record.run.as_ref().map(Name::as_str),
             record.depth,
+            record.attempt,
+            record.first_attempt.map(|id| id.0),
         ])?;
     Ok(())
 }
