@@ -167,6 +167,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
     },
+    /// Look at, replace or remove the certificate authority behind the proxy's HTTPS
+    Ca {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: CaCommand,
+    },
     /// Look at the policy
     Policy {
         /// What to look at.
@@ -190,6 +196,44 @@ pub enum UsageCommand {
         /// Why, for the record
         #[arg(long)]
         reason: String,
+    },
+}
+
+/// `iron ca ...`
+#[derive(Debug, Subcommand)]
+pub enum CaCommand {
+    /// Print where the certificate is, for a program that is to trust it
+    Path {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// The system's roots and the certificate, for settings that replace what is trusted
+        #[arg(long)]
+        bundle: bool,
+    },
+    /// Show whose it is, how long it is valid, and for which hosts it may sign
+    Show {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Make a new key and certificate; what the old key signed is not trusted any more
+    Rotate {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show the new one
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Delete the key and the certificate; the next start makes new ones
+    Remove {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
     },
 }
 

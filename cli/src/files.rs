@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use iron_policy::config::Policy;
+use iron_proxy::authority::Folder;
 
 use crate::args::Files;
 use crate::commands::Failure;
@@ -80,6 +81,16 @@ pub async fn state_to_read(files: &Files, policy: &Policy) -> Result<PathBuf, Fa
     let real = folder.join(STATE_FILE);
     let simulated = folder.join(SIMULATED_STATE_FILE);
     existing(if !real.exists() && simulated.exists() { simulated } else { real })
+}
+
+/// The folder of the local CA: beside the state file that is named, else beside that of the proxy
+/// that runs, else beside the default one. It may not be there yet.
+pub async fn authority(files: &Files, policy: &Policy) -> Result<Folder, Failure> {
+    let state = match files.state.clone().or(running_state(policy).await) {
+        Some(state) => state,
+        None => state_folder()?.join(STATE_FILE),
+    };
+    Ok(Folder::beside(&state))
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, Failure> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iron_policy::config::Policy;
+use iron_proxy::authority::Permitted;
 use iron_proxy::shared::Shared;
 
 use crate::house::Maker;
@@ -48,6 +49,10 @@ fn apply(
     }
     for (changed, what) in [
         (policy.proxy.listen != before.policy.proxy.listen, "proxy.listen"),
+        (
+            policy.proxy.max_connections != before.policy.proxy.max_connections,
+            "proxy.max_connections",
+        ),
         (policy.proxy.durability != before.policy.proxy.durability, "proxy.durability"),
         (policy.redact.secret != before.policy.redact.secret, "the secret of placeholders"),
     ] {
@@ -55,7 +60,8 @@ fn apply(
             tracing::warn!("{what} takes effect at the next start");
         }
     }
+    let permitted = Permitted::of(&policy);
     let live = maker.live(policy, Some(&before)).map_err(|failure| failure.to_string())?;
     shared.replace(live);
-    Ok(())
+    shared.authority.permit(permitted).map_err(|error| format!("the local CA: {error}"))
 }

@@ -169,6 +169,8 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::Path(_) => new(400, "invalid_path"),
         Stopped::ForeignPage => new(403, "foreign_page"),
         Stopped::TwoHosts => new(400, "two_hosts"),
+        Stopped::ManyHeaders { .. } => new(431, "too_many_headers"),
+        Stopped::LongAddress { .. } => new(414, "address_too_long"),
         Stopped::Name(_) => new(400, "invalid_name"),
         Stopped::AgentStopped(_) => new(403, "agent_stopped"),
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),

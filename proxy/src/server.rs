@@ -3,6 +3,7 @@
 mod control;
 mod own;
 mod port;
+mod room;
 mod via;
 
 use std::future::Future;
@@ -21,12 +22,25 @@ use crate::body::Body;
 use crate::pipeline;
 use crate::shared::Shared;
 use port::Port;
+use room::Room;
+pub use room::raise_descriptors;
 pub use via::{Stopping, Via};
 
 /// Heads larger than this are refused with 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// More headers than this are refused with 431.
-const MAX_HEADERS: usize = 100;
+/// So many headers are read; the pipeline refuses fewer, and can say so in the caller's words.
+const READ_HEADERS: usize = 2 * pipeline::MAX_HEADERS;
+
+/// Calls at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 200;
+/// Bytes of request bodies on one HTTP/2 connection, and on one of its streams, that are not read
+/// yet.
+const WINDOW: u32 = 1024 * 1024;
+/// Bytes of an answer that wait for an HTTP/2 peer to take them, for each stream.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// How often the CA's files are looked at: whoever made a new CA starts programs right after.
+const TEND: Duration = Duration::from_millis(500);
 
 /// A port that is bound and not yet served.
 #[derive(Debug)]
@@ -50,8 +64,14 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (running, stopping) = Stopping::new();
         let port = Arc::new(Port::new(Arc::clone(&self.shared), stopping));
+        let room = Room::new(self.shared.live().policy.proxy.max_connections);
+        let tending = tokio::spawn(tend(Arc::clone(&self.shared)));
         tokio::pin!(stop);
         loop {
+            let place = tokio::select! {
+                place = room.place() => place,
+                () = &mut stop => break,
+            };
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
@@ -64,8 +84,11 @@ impl Server {
                 },
                 () = &mut stop => break,
             };
-            tokio::spawn(Arc::clone(&port).accept(stream));
+            if let Some(place) = place {
+                tokio::spawn(Arc::clone(&port).accept(stream, place));
+            }
         }
+        tending.abort();
         drop((self.listener, port));
         let _ = running.send(());
         let drain = self.shared.live().policy.proxy.drain;
@@ -75,7 +98,20 @@ impl Server {
     }
 }
 
-/// HTTP/1.1 and HTTP/2 with prior knowledge, on one port.
+/// Keeps the certificates what the files and the time say.
+async fn tend(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(TEND);
+    loop {
+        ticks.tick().await;
+        let authority = shared.authority.clone();
+        let tended = tokio::task::spawn_blocking(move || authority.tend()).await;
+        if let Ok(Err(error)) = tended {
+            tracing::error!("the local CA stays as it was: {error}");
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2, told apart by how the peer begins.
 fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -83,14 +119,25 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
         // Without a timer hyper ignores the header timeout without a word.
         .timer(TokioTimer::new())
         .header_read_timeout(read_timeout)
-        .max_headers(MAX_HEADERS)
+        .max_headers(READ_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES.max(256 * 1024))
         .keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
+        // Larger heads are a 431, and one that goes on and on in CONTINUATION frames a GOAWAY.
         .max_header_list_size(MAX_HEAD_BYTES as u32)
-        .max_concurrent_streams(200)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_frame_size(16 * 1024)
+        // What a peer may have on its way that nobody has read yet.
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        // Streams that the peer resets before anybody could begin with them (CVE-2023-44487), and
+        // those that it has us reset by what it sends (CVE-2025-8671). More are a GOAWAY.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(100)
+        // Also ends a peer that stops in the middle of a head: it cannot answer a ping there.
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     builder

@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod ca;
 mod correct;
 mod demo;
 mod explain;
@@ -54,6 +55,7 @@ pub fn run(iron: Iron) -> Result<(), Failure> {
         Command::Up { files, simulate, listen } => {
             runtime()?.block_on(up::up(&files, simulate, listen))
         }
+        Command::Ca { command } => runtime()?.block_on(ca::ca(command)),
         Command::Demo => runtime()?.block_on(demo::demo()),
         Command::Usage { files, output, since, until, agent, run, by, command } => match command {
             Some(UsageCommand::Correct { files, call, amount, reason }) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use iron_policy::config::Policy;
+use iron_proxy::server::raise_descriptors;
 
 use super::Failure;
 use crate::args::{Files, Simulate};
@@ -23,6 +24,7 @@ pub(super) async fn up(
     listen: Option<SocketAddr>,
 ) -> Result<(), Failure> {
     log_to_stderr();
+    raise_descriptors();
     let mut config = Config::read(files)?;
     if let Some(listen) = listen {
         config.policy.proxy.listen = listen;

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::raw::{self, File};
 use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, connect, redact};
 use crate::breaker;
+use crate::connect::host_name;
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
@@ -73,7 +74,17 @@ fn proxy(raw: &raw::Proxy) -> Result<Proxy, ConfigError> {
         .checked_mul(1 << 20)
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| wrong("proxy.max_body_mib must be at least 1"))?;
+    let names = raw.names.iter().map(|name| {
+        let error =
+            || wrong(format!("proxy.names: `{name}` is neither a host name nor an address"));
+        host_name(name).ok_or_else(error)
+    });
+    if raw.max_connections == 0 {
+        return Err(wrong("proxy.max_connections must be at least 1"));
+    }
     Ok(Proxy {
+        names: names.collect::<Result<_, _>>()?,
+        max_connections: raw.max_connections,
         listen: raw.listen,
         passthrough: raw.passthrough,
         max_body,

@@ -62,6 +62,10 @@ pub struct Policy {
 pub struct Proxy {
     /// The agents' port.
     pub listen: SocketAddr,
+    /// Names and addresses by which agents on other machines reach the port, as they are compared.
+    pub names: Vec<String>,
+    /// How many connections of agents may be open at once, at least 1. More wait to be accepted.
+    pub max_connections: usize,
     /// Whether a caller's own provider key may be used.
     pub passthrough: bool,
     /// The largest request body in bytes; a larger one is a 413.

@@ -35,6 +35,8 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Proxy {
     pub(super) listen: SocketAddr,
+    pub(super) names: Vec<String>,
+    pub(super) max_connections: usize,
     pub(super) passthrough: bool,
     pub(super) max_body_mib: usize,
     #[serde(deserialize_with = "duration")]
@@ -50,6 +52,8 @@ impl Default for Proxy {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4141)),
+            names: Vec::new(),
+            max_connections: 10_000,
             passthrough: true,
             max_body_mib: 64,
             read_timeout: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 //!
 //! Pure but for randomness: no files, and the time is an argument.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, GeneralSubtree as X509Subtree};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::AuthorityError;
@@ -36,6 +36,12 @@ const LEAF_LIFE: Duration = Duration::from_hours(24);
 const LEAF_BACKDATE: Duration = Duration::from_hours(1);
 /// When a leaf is not handed out any more.
 const LEAF_USE: Duration = Duration::from_hours(12);
+
+/// The name under which all names are, and the networks in which all addresses are: constraints
+/// that permit everything, where the policy intercepts every host (RFC 5280, section 4.2.1.10).
+const EVERY_NAME: &str = "";
+const EVERY_ADDRESS: [(IpAddr, u8); 2] =
+    [(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)];
 
 /// A CA that can sign.
 #[derive(Debug)]
@@ -151,14 +157,13 @@ pub(super) fn read(
     let (Some(constraints), true) = (constraints, certificate.is_ca()) else {
         return Err(AuthorityError::Foreign(path.to_owned()));
     };
-    let permitted = constraints.value.permitted_subtrees.iter().flatten();
     let names = certificate.subject().iter_common_name();
     let facts = Facts {
         subject: names.filter_map(|name| name.as_str().ok()).collect(),
         fingerprint: fingerprint(der),
         not_before: time(certificate.validity().not_before.timestamp()),
         not_after: time(certificate.validity().not_after.timestamp()),
-        permitted: Permitted(permitted.filter_map(|subtree| host(&subtree.base)).collect()),
+        permitted: permitted(constraints.value.permitted_subtrees.as_deref().unwrap_or_default()),
     };
     Ok((facts, certificate.public_key().raw.to_vec()))
 }
@@ -192,28 +197,37 @@ fn serial() -> Result<SerialNumber, AuthorityError> {
 }
 
 fn subtrees(permitted: &Permitted) -> Vec<GeneralSubtree> {
-    let subnet = |address: IpAddr, prefix| {
-        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, prefix))
+    let subnet = |(address, prefix): &(IpAddr, u8)| {
+        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(*address, *prefix))
     };
+    if permitted.is_any() {
+        let every = EVERY_ADDRESS.iter().map(subnet);
+        return every.chain([GeneralSubtree::DnsName(EVERY_NAME.to_owned())]).collect();
+    }
     let hosts = permitted.iter().map(|host| match host {
         Host::Dns(name) => GeneralSubtree::DnsName(name.clone()),
-        Host::Ip(address) => subnet(*address, if address.is_ipv4() { 32 } else { 128 }),
+        Host::Ip(address) => subnet(&(*address, if address.is_ipv4() { 32 } else { 128 })),
     });
-    hosts.chain(LOOPBACK.iter().map(|(address, prefix)| subnet(*address, *prefix))).collect()
+    hosts.chain(LOOPBACK.iter().map(subnet)).collect()
 }
 
-/// The host of a permitted subtree; loopback networks are permitted without being listed.
-fn host(name: &GeneralName<'_>) -> Option<Host> {
-    match name {
+/// What subtrees permit; loopback networks are permitted without being listed.
+fn permitted(subtrees: &[X509Subtree<'_>]) -> Permitted {
+    let any = subtrees.iter().any(|subtree| match &subtree.base {
+        GeneralName::DNSName(name) => *name == EVERY_NAME,
+        _ => false,
+    });
+    let hosts = subtrees.iter().filter_map(|subtree| match &subtree.base {
         GeneralName::DNSName(name) => name.parse().ok(),
         GeneralName::IPAddress(bytes) => {
-            let address = match bytes.len() {
-                8 => IpAddr::from(<[u8; 4]>::try_from(&bytes[..4]).ok()?),
-                32 => IpAddr::from(<[u8; 16]>::try_from(&bytes[..16]).ok()?),
-                _ => return None,
-            };
-            Some(Host::Ip(address)).filter(|_| !address.is_loopback())
+            let (address, mask) = bytes.split_at(bytes.len() / 2);
+            if mask.iter().any(|byte| *byte != u8::MAX) {
+                return None;
+            }
+            let v4 = <[u8; 4]>::try_from(address).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(address).map(IpAddr::from)).ok().map(Host::Ip)
         }
         _ => None,
-    }
+    });
+    hosts.collect::<Permitted>().with_any(any)
 }

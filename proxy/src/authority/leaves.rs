@@ -116,6 +116,11 @@ impl Leaves {
         leaves.insert(first.clone(), leaf);
         Ok(served)
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 impl Resolver {

@@ -13,10 +13,12 @@ mod files;
 mod leaves;
 mod permitted;
 mod roots;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use rcgen::PublicKeyData;
@@ -57,7 +59,12 @@ struct Current {
 struct OnDisk {
     stamp: Stamp,
     needed: Permitted,
+    /// When to try again what failed although the files did not change.
+    again: SystemTime,
 }
+
+/// How long to wait before a certificate that is about to end is tried to be issued again.
+const AGAIN: Duration = Duration::from_hours(1);
 
 impl Authority {
     /// Reads the CA, or makes one. It may sign for `needed` afterwards, and for what it could
@@ -72,7 +79,7 @@ impl Authority {
             folder,
             signer,
             current: ArcSwapOption::from_pointee(Current::new(ca)),
-            on_disk: Mutex::new(OnDisk { stamp, needed }),
+            on_disk: Mutex::new(OnDisk { stamp, needed, again: SystemTime::UNIX_EPOCH }),
         })))
     }
 
@@ -90,8 +97,7 @@ impl Authority {
     pub fn permit(&self, needed: Permitted) -> Result<(), AuthorityError> {
         let mut on_disk = self.0.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
         on_disk.needed = needed;
-        let covered = |facts: Facts| facts.permitted.covers(&on_disk.needed);
-        if self.facts().is_none_or(covered) {
+        if self.facts().is_none_or(|facts| missing(&facts, &on_disk.needed).is_none()) {
             return Ok(());
         }
         self.0.reload(&mut on_disk)
@@ -101,7 +107,11 @@ impl Authority {
     /// Reads files: not for a thread that serves calls.
     pub fn tend(&self) -> Result<(), AuthorityError> {
         let mut on_disk = self.0.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = self.facts().is_some_and(|facts| facts.is_due(SystemTime::now()));
+        let now = SystemTime::now();
+        let due = on_disk.again <= now && self.facts().is_some_and(|facts| facts.is_due(now));
+        if due {
+            on_disk.again = now + AGAIN;
+        }
         if !due && on_disk.stamp == self.0.folder.stamp() {
             return Ok(());
         }
@@ -214,11 +224,8 @@ fn load(
     if public_key != key.subject_public_key_info() {
         return Err(AuthorityError::NotTogether(folder.path().to_owned()));
     }
-    let why = if !facts.permitted.covers(needed) {
-        "an upstream's host was not permitted by the one before"
-    } else if facts.is_due(now) {
-        "the one before ends soon"
-    } else {
+    let due = facts.is_due(now).then_some("the one before ends soon");
+    let Some(why) = missing(&facts, needed).or(due) else {
         locked.write_bundle(&der)?;
         return Ca::new(der, key, facts);
     };
@@ -227,7 +234,21 @@ fn load(
         "the CA's certificate is issued anew, with the same key ({why}): programs that read the \
          file at their start must be started again"
     );
-    issue(locked, key, &facts.permitted.with(needed), now)
+    // What was permitted stays: two proxies that share a folder would else take turns.
+    let mut permitted = needed.clone();
+    permitted.extend(facts.permitted.iter().cloned());
+    issue(locked, key, &permitted, now)
+}
+
+/// Why a certificate does not fit what is needed, if it does not.
+fn missing(facts: &Facts, needed: &Permitted) -> Option<&'static str> {
+    if facts.permitted.is_any() && !needed.is_any() {
+        Some("the one before permitted every host, and the configuration does not need that")
+    } else if facts.permitted.covers(needed) {
+        None
+    } else {
+        Some("the configuration names a host that the one before did not permit")
+    }
 }
 
 fn issue(

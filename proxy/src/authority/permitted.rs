@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use iron_policy::config::Policy;
+use iron_policy::connect::OtherHosts;
 use rustls::pki_types::ServerName;
 
 /// Hosts of providers that most people point an agent at sooner or later.
@@ -81,75 +82,93 @@ impl fmt::Display for Host {
 /// The hosts that certificates may be for. A name stands for itself and every name under it; the
 /// addresses of this machine need not be in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Permitted(pub(super) BTreeSet<Host>);
+pub struct Permitted {
+    hosts: BTreeSet<Host>,
+    /// Every host there is.
+    any: bool,
+}
 
 impl Permitted {
     /// `localhost` and the known providers.
     pub fn known() -> Self {
-        let known = KNOWN.iter().copied().chain(["localhost"]);
-        Self(known.map(|name| Host::Dns(name.to_owned())).collect())
+        KNOWN.iter().copied().chain(["localhost"]).map(|name| Host::Dns(name.to_owned())).collect()
     }
 
-    /// Those, and the hosts of the policy's upstreams.
+    /// Those, the hosts of the policy's upstreams, what it intercepts, and by what names the port
+    /// itself is reached.
     pub fn of(policy: &Policy) -> Self {
         let mut permitted = Self::known();
-        for upstream in &policy.upstreams {
-            if let Some(host) = host_of(&upstream.base_url) {
-                permitted.insert(host);
+        let places = policy.upstreams.iter().flat_map(|upstream| &upstream.hosts);
+        for name in places.map(|place| &place.host).chain(&policy.proxy.names) {
+            permitted.extend(name.parse().ok());
+        }
+        permitted.any = policy.connect.rules.others() == OtherHosts::Intercept;
+        for pattern in policy.connect.rules.under(OtherHosts::Intercept) {
+            match pattern.to_string().as_str() {
+                "*" => permitted.any = true,
+                text => permitted.extend(text.trim_start_matches("*.").parse().ok()),
             }
         }
+        let listen = policy.proxy.listen.ip();
+        permitted.extend((!listen.is_unspecified()).then_some(Host::Ip(listen)));
         permitted
-    }
-
-    /// Adds a host, and with a name all names under it.
-    pub fn insert(&mut self, host: Host) {
-        let loopback = matches!(host, Host::Ip(address) if address.is_loopback());
-        if !loopback && !self.permits(&host) {
-            self.0.insert(host);
-        }
     }
 
     /// Whether certificates for this host may be issued.
     pub fn permits(&self, host: &Host) -> bool {
-        match host {
-            Host::Ip(address) => address.is_loopback() || self.0.contains(host),
-            Host::Dns(name) => self.0.iter().any(|permitted| match permitted {
-                Host::Dns(domain) => name
-                    .strip_suffix(domain.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
-                Host::Ip(_) => false,
-            }),
-        }
+        self.any
+            || match host {
+                Host::Ip(address) => address.is_loopback() || self.hosts.contains(host),
+                Host::Dns(name) => self.hosts.iter().any(|permitted| match permitted {
+                    Host::Dns(domain) => name
+                        .strip_suffix(domain.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+                    Host::Ip(_) => false,
+                }),
+            }
     }
 
     /// Whether everything that `other` permits is permitted here too.
     pub fn covers(&self, other: &Self) -> bool {
-        other.0.iter().all(|host| self.permits(host))
+        self.any || !other.any && other.hosts.iter().all(|host| self.permits(host))
     }
 
-    /// What either permits.
-    #[must_use]
-    pub fn with(mut self, other: &Self) -> Self {
-        for host in &other.0 {
-            self.insert(host.clone());
-        }
+    /// Whether every host there is is permitted.
+    pub const fn is_any(&self) -> bool {
+        self.any
+    }
+
+    /// With every host that there is.
+    pub(super) const fn with_any(mut self, any: bool) -> Self {
+        self.any = any;
         self
     }
 
-    /// The hosts, in order.
+    /// The hosts that are named, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Host> {
-        self.0.iter()
+        self.hosts.iter()
     }
 }
 
-/// The host of `scheme://host[:port]/path`.
-fn host_of(url: &str) -> Option<Host> {
-    let authority = url.split_once("://")?.1.split('/').next()?;
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    host.parse().ok()
+impl Extend<Host> for Permitted {
+    /// Adds hosts, and with each name all names under it. What is permitted already is left out.
+    fn extend<T: IntoIterator<Item = Host>>(&mut self, hosts: T) {
+        for host in hosts {
+            let loopback = matches!(host, Host::Ip(address) if address.is_loopback());
+            if loopback || self.clone().with_any(false).permits(&host) {
+                continue;
+            }
+            self.hosts.insert(host);
+        }
+    }
+}
+
+impl FromIterator<Host> for Permitted {
+    fn from_iter<T: IntoIterator<Item = Host>>(hosts: T) -> Self {
+        let mut permitted = Self::default();
+        permitted.extend(hosts);
+        permitted
+    }
 }
 
 #[cfg(test)]
@@ -173,8 +192,7 @@ mod tests {
     #[test]
     fn a_name_stands_for_what_is_under_it_and_nothing_beside_it() {
         let mut permitted = Permitted::known();
-        permitted.insert(host("models.example.org"));
-        permitted.insert(host("10.0.0.5"));
+        permitted.extend([host("models.example.org"), host("10.0.0.5")]);
         for text in [
             "localhost",
             "a.localhost",
@@ -200,10 +218,27 @@ mod tests {
             "[[upstream]]\nname = \"a\"\ndialect = \"openai\"\nbase_url = \"https://Models.example.org:8443/openai/v1\"\n\
              [[upstream]]\nname = \"b\"\ndialect = \"openai\"\nbase_url = \"http://[fd00::7]:1/v1\"\n",
         );
-        let permitted = Permitted::of(&policy.unwrap());
+        let policy = policy.unwrap();
+        let permitted = Permitted::of(&policy);
         assert!(permitted.permits(&host("models.example.org")));
         assert!(permitted.permits(&host("fd00::7")));
         assert!(permitted.covers(&Permitted::known()) && !Permitted::known().covers(&permitted));
-        assert_eq!(Permitted::known().with(&permitted), permitted);
+    }
+
+    #[test]
+    fn what_the_policy_intercepts_is_permitted_and_every_host_only_where_it_says_so() {
+        let of = |lines: &str| Permitted::of(&Policy::parse(lines).unwrap());
+        let some =
+            of("[connect]\nintercept = [\"*.example.org\"]\n[proxy]\nnames = [\"iron.lan\"]\n");
+        assert!(some.permits(&host("a.example.org")) && some.permits(&host("iron.lan")));
+        assert!(!some.is_any() && !some.permits(&host("example.com")));
+        for lines in ["intercept = [\"*\"]", "other_hosts = \"intercept\""] {
+            let any = of(&format!("[connect]\n{lines}\n"));
+            assert!(any.is_any() && any.permits(&host("example.com")), "{lines}");
+            assert!(any.covers(&some) && !some.covers(&any));
+        }
+        let listen = of("[proxy]\nlisten = \"10.1.2.3:4141\"\n");
+        assert!(listen.permits(&host("10.1.2.3")) && !listen.permits(&host("10.1.2.4")));
+        assert_eq!(of("[proxy]\nlisten = \"0.0.0.0:4141\"\n"), Permitted::known());
     }
 }

@@ -13,6 +13,11 @@ use crate::sessions::SessionName;
 use crate::stops::Leave;
 use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
 
+/// More headers than this are refused with 431.
+pub const MAX_HEADERS: usize = 100;
+/// Longer paths and queries, in bytes, are refused with 414.
+const MAX_ADDRESS: usize = 16 * 1024;
+
 /// A call whose agent, operation and upstream are known.
 #[derive(Debug)]
 pub(super) struct Identified {
@@ -59,6 +64,7 @@ pub(super) fn identify(
 }
 
 fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave), Stopped> {
+    is_of_usual_size(&head)?;
     come_by_right_way(&head)?;
     let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
     let mut headers = head.headers;
@@ -123,6 +129,15 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
         upstream,
     };
     Ok((target, leave))
+}
+
+/// Refuses heads of a size that no client sends.
+fn is_of_usual_size(head: &Parts) -> Result<(), Stopped> {
+    if head.headers.len() > MAX_HEADERS {
+        return Err(Stopped::ManyHeaders { limit: MAX_HEADERS });
+    }
+    let length = head.uri.path_and_query().map_or(0, |address| address.as_str().len());
+    if length > MAX_ADDRESS { Err(Stopped::LongAddress { limit: MAX_ADDRESS }) } else { Ok(()) }
 }
 
 /// Refuses what a web page in some browser sends, and what names two hosts.

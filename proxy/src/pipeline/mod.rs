@@ -27,6 +27,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use iron_policy::types::CallId;
 
+pub use identify::MAX_HEADERS;
 pub(crate) use identify::come_by_right_way;
 pub use stopped::Stopped;
 pub use stream::StreamBody;

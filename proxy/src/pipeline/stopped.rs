@@ -28,6 +28,18 @@ pub enum Stopped {
     /// The request says that it is for two hosts.
     #[error("the request names two hosts: send one Host header, the same as in the address")]
     TwoHosts,
+    /// The request has more headers than any client needs.
+    #[error("the request has more than {limit} headers: send fewer")]
+    ManyHeaders {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The address is longer than any client needs.
+    #[error("the address is longer than {limit} bytes: send a shorter one")]
+    LongAddress {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// A header that names the agent, its project or its run is no name.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -204,6 +216,8 @@ impl Stopped {
             Self::Path(_) => "invalid_path",
             Self::ForeignPage => "foreign_page",
             Self::TwoHosts => "two_hosts",
+            Self::ManyHeaders { .. } => "too_many_headers",
+            Self::LongAddress { .. } => "address_too_long",
             Self::Name(_) => "invalid_name",
             Self::AgentStopped(_) => AGENT_STOPPED,
             Self::NoUpstream { .. } => "unknown_upstream",

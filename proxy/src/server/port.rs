@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::room::Place;
 use super::via::{Stopping, Via};
 use super::{answer, connections};
 use crate::authority::AuthorityError;
@@ -65,14 +66,19 @@ impl Port {
     }
 
     /// Serves a connection that was just accepted, to its end.
-    pub(super) async fn accept(self: Arc<Self>, stream: TcpStream) {
-        if let Err(error) = self.tell_apart(stream).await {
+    pub(super) async fn accept(self: Arc<Self>, stream: TcpStream, place: Place) {
+        let stopping = self.stopping.with(place);
+        if let Err(error) = self.tell_apart(stream, stopping).await {
             tracing::debug!(%error, "a connection ended before its first request");
         }
     }
 
     /// Plain HTTP or TLS, by the first byte.
-    async fn tell_apart(self: Arc<Self>, stream: TcpStream) -> Result<(), Early> {
+    async fn tell_apart(
+        self: Arc<Self>,
+        stream: TcpStream,
+        stopping: Stopping,
+    ) -> Result<(), Early> {
         // Without it an answer's last small part waits for the peer's delayed ACK.
         let _ = stream.set_nodelay(true);
         let mut first = [0];
@@ -83,35 +89,35 @@ impl Port {
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(SLOW_READER));
         if first[0] != HANDSHAKE {
-            self.serve(stream, Via::Plain).await;
+            self.serve(stream, Via::Plain, stopping).await;
             return Ok(());
         }
         let config = self.shared.authority.port_config(reached)?;
         let handshake = TlsAcceptor::from(config).accept(stream);
         let stream = self.in_time(handshake).await?.map_err(Early::Tls)?;
-        self.serve(stream, Via::Tls).await;
+        self.serve(stream, Via::Tls, stopping).await;
         Ok(())
     }
 
-    /// Serves HTTP on a stream to its end; requests carry `via`.
-    pub(crate) async fn serve<I>(self: Arc<Self>, stream: I, via: Via)
+    /// Serves HTTP on a stream to its end; requests carry `via` and `stopping`.
+    pub(crate) async fn serve<I>(self: Arc<Self>, stream: I, via: Via, mut stopping: Stopping)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let begun = Arc::new(Notify::new());
         let service = {
             let (port, begun) = (Arc::clone(&self), Arc::clone(&begun));
+            let stopping = stopping.clone();
             service_fn(move |mut request: Request<Incoming>| {
                 begun.notify_one();
                 let port = Arc::clone(&port);
                 request.extensions_mut().insert(via.clone());
-                request.extensions_mut().insert(port.stopping.clone());
+                request.extensions_mut().insert(stopping.clone());
                 async move { Ok::<_, Infallible>(answer(&port, request).await) }
             })
         };
         let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let mut stopping = self.stopping.clone();
         let mut late = pin!(tokio::time::sleep(self.patience));
         let (mut fresh, mut open) = (true, true);
         loop {

@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use super::room::Place;
+
 /// How a request came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Via {
@@ -13,20 +15,30 @@ pub enum Via {
 
 /// Tells whoever outlives a request, such as an upgraded connection, that the proxy stops.
 ///
-/// An extension of every request. While one is held the proxy waits, within its time to drain.
+/// An extension of every request. While one is held the connection counts as open, and a proxy
+/// that stops waits for it, within its time to drain.
 #[derive(Clone, Debug)]
-pub struct Stopping(watch::Receiver<()>);
+pub struct Stopping {
+    stopping: watch::Receiver<()>,
+    /// Only held.
+    _place: Option<Place>,
+}
 
 impl Stopping {
     /// A signal, and what sets it off when dropped.
     pub(super) fn new() -> (watch::Sender<()>, Self) {
         let (sender, receiver) = watch::channel(());
-        (sender, Self(receiver))
+        (sender, Self { stopping: receiver, _place: None })
+    }
+
+    /// The same, with the place of a connection.
+    pub(super) fn with(&self, place: Place) -> Self {
+        Self { stopping: self.stopping.clone(), _place: Some(place) }
     }
 
     /// Ready once the proxy stops.
     pub async fn begun(&mut self) {
         // The sender sends when it stops; where it is gone it has stopped.
-        let _ = self.0.changed().await;
+        let _ = self.stopping.changed().await;
     }
 }
