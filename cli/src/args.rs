@@ -1,8 +1,12 @@
 //! The command line, as clap reads it. What the words mean is in [`crate::commands`].
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use iron_policy::types::{Name, NanoUsd};
+
+use crate::commands::Receipt;
 
 /// A guard between AI agents and LLM providers: exact budgets, redaction, circuit breaking.
 #[derive(Debug, Parser)]
@@ -15,9 +19,16 @@ pub struct Iron {
 
 const EXAMPLES: &str = "Examples:
   iron up --simulate            start with a simulated provider, no key needed
+  iron run -- claude            a client through the proxy, and a receipt at its end
   iron demo                     the whole story in one minute, no key needed
   iron usage --by model         what was spent, by model
   iron logs --follow            calls as they end";
+
+const RUN_EXAMPLES: &str = "Examples:
+  iron run -- claude                    Claude Code, and a receipt at its end
+  iron run --budget 2usd -- codex exec \"fix the tests\"
+  iron run --simulate -- python agent.py
+  iron run --receipt spent.json -- npx @google/gemini-cli -p hi";
 
 const SCAN_EXAMPLES: &str = "Examples:
   iron scan app.log                     what is in a file, values masked
@@ -84,6 +95,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<std::net::SocketAddr>,
     },
+    /// Run a program with its calls through the proxy, and tell what it spent
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
     /// Tell the whole story on a simulated provider; no key, no file, nothing left behind
     Demo,
     /// Show what was spent
@@ -179,6 +193,44 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+}
+
+/// `iron run ...`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a user gives or does not")]
+pub struct RunArgs {
+    /// Files to use.
+    #[command(flatten)]
+    pub files: Files,
+    /// What the run may spend, with all that is run within it, as in `5usd`
+    #[arg(long, value_name = "AMOUNT")]
+    pub budget: Option<NanoUsd>,
+    /// As which agent it calls; default: the program's name
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<Name>,
+    /// Let it reach no hosts but the upstreams through the proxy
+    #[arg(long)]
+    pub strict: bool,
+    /// Set base URLs, and no proxy variables
+    #[arg(long, conflicts_with = "proxy_only")]
+    pub base_url_only: bool,
+    /// Set proxy variables, and no base URLs
+    #[arg(long)]
+    pub proxy_only: bool,
+    /// Let a simulated provider answer, whatever proxy runs
+    #[arg(long)]
+    pub simulate: bool,
+    /// How the receipt is written: `text` or `json` on standard error, `off`, or a file for JSON
+    #[arg(long, value_name = "text|json|off|FILE", default_value = "text")]
+    pub receipt: Receipt,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub command: Vec<OsString>,
 }
 
 /// `iron usage ...`

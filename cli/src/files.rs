@@ -1,6 +1,7 @@
 //! Where the configuration and the state are, and what the configuration says.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use iron_proxy::authority::Folder;
 
 use crate::args::Files;
 use crate::commands::Failure;
+use crate::launch::route::reachable;
 use crate::local_http;
 
 /// A configuration and where it came from.
@@ -103,9 +105,15 @@ fn existing(path: PathBuf) -> Result<PathBuf, Failure> {
     )))
 }
 
+/// Where the proxy is: that of the run this program is in, else where the configuration says.
+pub fn proxy_address(policy: &Policy) -> SocketAddr {
+    let of_run = env::var("IRON_PROXY").ok().and_then(|address| address.parse().ok());
+    reachable(of_run.unwrap_or(policy.proxy.listen))
+}
+
 async fn running_state(policy: &Policy) -> Option<PathBuf> {
     let status =
-        local_http::get_json(policy.proxy.listen, "/_iron/status", Duration::from_millis(500));
+        local_http::get_json(proxy_address(policy), "/_iron/status", Duration::from_millis(500));
     status.await.ok()?.get("state")?.as_str().map(PathBuf::from)
 }
 

@@ -7,6 +7,7 @@ pub mod args;
 pub mod commands;
 pub mod files;
 pub mod house;
+pub mod launch;
 pub mod local_http;
 pub mod output;
 pub mod reload;

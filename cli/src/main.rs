@@ -9,7 +9,7 @@ use iron_cli::commands::{self, Failure};
 fn main() -> ExitCode {
     let iron = Iron::parse();
     match commands::run(iron) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             commands::tell(&failure);
             ExitCode::from(match failure {

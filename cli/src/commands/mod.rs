@@ -6,17 +6,23 @@ mod demo;
 mod explain;
 mod logs;
 mod policy;
+mod run;
 mod scan;
 mod status;
 mod up;
 mod usage;
 
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 
 use anyhow::Context;
+use iron_policy::types::NanoUsd;
 use iron_proxy::state::Filter;
 
-use crate::args::{Command, Iron, PolicyCommand, UsageCommand};
+pub use run::Receipt;
+
+use crate::args::{Command, Files, Iron, PolicyCommand, RunArgs, UsageCommand};
+use crate::launch::plan::Ways;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -49,9 +55,41 @@ pub fn tell(failure: &Failure) {
     let _ = writeln!(err, "{label} {failure}");
 }
 
-/// Runs one command to its end.
-pub fn run(iron: Iron) -> Result<(), Failure> {
+/// Runs one command to its end, and says with which code to exit.
+pub fn run(iron: Iron) -> Result<ExitCode, Failure> {
     match iron.command {
+        Command::Run(given) => {
+            let (files, wanted) = wanted(given)?;
+            runtime()?.block_on(run::run(&files, wanted))
+        }
+        other => carry_out(other).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn wanted(given: RunArgs) -> Result<(Files, run::Wanted), Failure> {
+    let ways = match (given.base_url_only, given.proxy_only) {
+        (true, _) => Ways::BaseUrl,
+        (_, true) => Ways::Proxy,
+        _ => Ways::Both,
+    };
+    if given.budget.is_some_and(|budget| budget <= NanoUsd::ZERO) {
+        return Err(Failure::Usage(anyhow::anyhow!("--budget: a budget is more than nothing")));
+    }
+    let wanted = run::Wanted {
+        budget: given.budget,
+        agent: given.agent,
+        strict: given.strict,
+        ways,
+        simulate: given.simulate,
+        receipt: given.receipt,
+        command: given.command,
+    };
+    Ok((given.files, wanted))
+}
+
+fn carry_out(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(_) => Ok(()),
         Command::Up { files, simulate, listen } => {
             runtime()?.block_on(up::up(&files, simulate, listen))
         }

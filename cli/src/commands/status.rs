@@ -17,7 +17,7 @@ use crate::output::{say, say_json, table};
 /// Shows the proxy, its upstreams, and what is left of each budget.
 pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure> {
     let policy = Config::read(files)?.policy;
-    let listen = policy.proxy.listen;
+    let listen = files::proxy_address(&policy);
     let proxy = local_http::get_json(listen, "/_iron/status", Duration::from_secs(1)).await.ok();
     let path = files::state_to_read(files, &policy).await?;
     let accounts =
