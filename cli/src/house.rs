@@ -85,6 +85,13 @@ impl Maker {
         })
     }
 
+    /// With other roots than the system's to check upstreams against.
+    #[must_use]
+    pub fn trusting(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     fn key(&self, variable: &str) -> Option<String> {
         if self.simulated.is_some() {
             Some("simulated".to_owned())

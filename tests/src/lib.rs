@@ -14,7 +14,9 @@
 
 pub mod binary;
 pub mod client;
+pub mod frames;
 pub mod python;
+pub mod tls;
 pub mod world;
 
 pub use client::{Answer, Client, Events};

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use iron_cli::house::{House, Maker};
 use iron_cli::simulator::Simulator;
 use iron_policy::config::Policy;
+use iron_proxy::authority::Folder;
 use iron_proxy::shared::Shared;
 use iron_proxy::state::{CallRow, Store, Totals};
+use iron_proxy::upstream::Tls;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::client::{CALLER_KEY, Client};
+use crate::tls::{Issuer, Leaf};
 
 /// The key that the operator is given for the simulated provider.
 pub const OPERATOR_KEY: &str = "operator-key-of-the-story";
@@ -46,10 +49,25 @@ impl World {
     /// own there are `openai`, `anthropic` and `gemini`, all at the provider.
     pub async fn with(lines: &str) -> Self {
         let provider = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Self::built(lines, provider, None).await
+    }
+
+    /// The same with a provider that speaks TLS, and a proxy that trusts this issuer alone.
+    pub async fn over_tls(lines: &str, issuer: &Issuer) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let provider = Simulator::start_tls(any, issuer.server(&Leaf::default())).unwrap();
+        Self::built(lines, provider, Some(issuer)).await
+    }
+
+    /// With this provider; `issuer` is whom the proxy trusts instead of the system's roots.
+    pub async fn built(lines: &str, provider: Simulator, issuer: Option<&Issuer>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let policy = policy(lines, &provider.url());
         let keys = HashMap::from([("STORY_KEY".to_owned(), OPERATOR_KEY.to_owned())]);
-        let maker = Maker::with_keys(keys).unwrap();
+        let mut maker = Maker::with_keys(keys).unwrap();
+        if let Some(issuer) = issuer {
+            maker = maker.trusting(Tls::with_roots(issuer.roots()).unwrap());
+        }
         let house = House::start(&policy, &folder.path().join("state.db"), &maker).await;
         let house = house.unwrap_or_else(|failure| panic!("{failure:?}"));
         let address = house.server.address().unwrap();
@@ -77,6 +95,11 @@ impl World {
     /// A client that speaks Gemini's dialect.
     pub fn gemini(&self) -> Client {
         self.client().without("authorization").header("x-goog-api-key", CALLER_KEY)
+    }
+
+    /// The files of the proxy's CA.
+    pub fn authority(&self) -> Folder {
+        Folder::beside(&self.state())
     }
 
     /// Where the state is.
@@ -119,7 +142,7 @@ impl World {
 pub fn policy(lines: &str, provider: &str) -> Policy {
     let mut text = lines
         .replace("{provider}", provider)
-        .replace("{host}", provider.trim_start_matches("http://"));
+        .replace("{host}", provider.split_once("://").map_or("", |(_, host)| host));
     if text.contains("[proxy]") {
         text = text.replace("[proxy]", "[proxy]\nlisten = \"127.0.0.1:0\"");
     } else {

@@ -2,7 +2,7 @@
 //!
 //! It stands where a real provider would: behind the proxy of `iron up --simulate` and
 //! `iron demo`, and as the scripted upstream of the end-to-end tests. It answers OpenAI's,
-//! Anthropic's and Google's endpoints over plain HTTP/1.1, echoing the last user text, so that
+//! Anthropic's and Google's endpoints over HTTP/1.1, plain or within TLS, echoing the last user text, so that
 //! what left as a placeholder comes back as one.
 //!
 //! A call's way: `server` reads it and remembers it in `records`; `script` (or the call's
@@ -12,7 +12,7 @@
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
-//! is there to check. It knows no images, audio or batches, and no HTTP/2 or TLS.
+//! is there to check. It knows no images, audio or batches, and no HTTP/2.
 
 mod anthropic;
 mod behaviour;
@@ -38,6 +38,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tokio::sync::watch;
 
 pub use behaviour::{Answer, At, Behaviour, Form, Gate, Mishap, Pace, Report, Text};
@@ -56,6 +57,7 @@ use script::Script;
 #[derive(Clone)]
 pub struct Simulator {
     address: SocketAddr,
+    scheme: &'static str,
     world: Arc<World>,
     /// Only held: the server stops when the last handle drops its sender.
     _running: Arc<watch::Sender<()>>,
@@ -75,6 +77,19 @@ impl Simulator {
     /// # Errors
     /// If the address cannot be bound, or there is no Tokio runtime.
     pub fn start(address: SocketAddr) -> io::Result<Self> {
+        Self::listen(address, None)
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or there is no Tokio runtime.
+    pub fn start_tls(address: SocketAddr, tls: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::listen(address, Some(tls))
+    }
+
+    fn listen(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -82,8 +97,8 @@ impl Simulator {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let world = Arc::<World>::default();
         let (running, stop) = watch::channel(());
-        runtime.spawn(server::serve(listener, Arc::clone(&world), stop));
-        Ok(Self { address, world, _running: Arc::new(running) })
+        runtime.spawn(server::serve(listener, tls.map(Into::into), Arc::clone(&world), stop));
+        Ok(Self { address, scheme, world, _running: Arc::new(running) })
     }
 
     /// Where it listens.
@@ -93,7 +108,7 @@ impl Simulator {
 
     /// The base URL, without a path and without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The calls that arrived whole, oldest first: the last 1,000, or fewer if they are large.

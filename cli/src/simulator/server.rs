@@ -1,4 +1,4 @@
-//! The listener, and a call's way through the house. HTTP/1.1 over plain TCP.
+//! The listener, and a call's way through the house. HTTP/1.1 over TCP or TLS.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -13,9 +13,11 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::World;
 use super::behaviour::{Answer, At, Behaviour};
@@ -31,7 +33,12 @@ use super::refusal::Refusal;
 const BODY_LIMIT: usize = 64 << 20;
 
 /// Serves until the sender of `stop` is gone.
-pub(super) async fn serve(listener: TcpListener, world: Arc<World>, mut stop: watch::Receiver<()>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    world: Arc<World>,
+    mut stop: watch::Receiver<()>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -39,7 +46,19 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>, mut stop: wa
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(connection(stream, Arc::clone(&world), stop.clone()));
+                // Without it a small write may wait for the client's acknowledgement of the one
+                // before.
+                let _ = stream.set_nodelay(true);
+                let (world, stop) = (Arc::clone(&world), stop.clone());
+                let Some(tls) = tls.clone() else {
+                    tokio::spawn(connection(stream, world, stop));
+                    continue;
+                };
+                tokio::spawn(async move {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, world, stop).await;
+                    }
+                });
             }
             // Out of file descriptors, most likely: others must end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -49,9 +68,24 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>, mut stop: wa
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Delivery>, Farewell>> + Send>>;
 
-async fn connection(stream: TcpStream, world: Arc<World>, mut stop: watch::Receiver<()>) {
-    // Without it a small write may wait for the client's acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
+/// A connection that can be reset instead of closed.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+async fn connection(stream: impl Wire, world: Arc<World>, mut stop: watch::Receiver<()>) {
     let service =
         service_fn(move |request| -> Answering { Box::pin(answer(Arc::clone(&world), request)) });
     let mut http = http1::Builder::new()
@@ -72,7 +106,7 @@ async fn connection(stream: TcpStream, world: Arc<World>, mut stop: watch::Recei
     let farewell = error.as_ref().and_then(|error| error.source()?.downcast_ref());
     match farewell {
         Some(Farewell::Reset) => {
-            let _ = stream.set_zero_linger();
+            let _ = stream.tcp().set_zero_linger();
             return;
         }
         Some(Farewell::Wire(bytes)) => {

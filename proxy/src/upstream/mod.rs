@@ -86,6 +86,10 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_mins(1))
+            // All calls share one connection where the provider speaks HTTP/2: one that died
+            // without a word must not take each of them with it.
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
             .build(Connector::new(tls, config.connect_timeout));
         Self {
             client,
