@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::pipeline::StreamBody;
+use crate::pipeline::{PassBody, StreamBody};
 
 /// The body of every answer.
 #[derive(Debug)]
@@ -19,7 +19,15 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// A stream from an upstream.
     Stream(Box<StreamBody>),
+    /// Bytes of an upstream that go on as they come.
+    Passing(Box<PassBody>),
 }
+
+/// The upstream's answer broke off after its head had gone to the client, whose connection is broken
+/// off too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the upstream's answer broke off")]
+pub struct Broken;
 
 impl Body {
     /// A body without bytes.
@@ -42,7 +50,7 @@ impl From<String> for Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -53,6 +61,9 @@ impl HttpBody for Body {
             Self::Stream(stream) => Pin::new(stream)
                 .poll_next(context)
                 .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Passing(passing) => {
+                passing.poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
         }
     }
 
@@ -63,7 +74,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Passing(_) => SizeHint::default(),
         }
     }
 }

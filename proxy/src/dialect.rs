@@ -173,11 +173,14 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
             (Dialect::OpenAi, "/responses") => Operation::Known(Endpoint::Responses),
             (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
             (Dialect::OpenAi, "/moderations") => Operation::Known(Endpoint::Moderations),
+            (Dialect::OpenAi, "/batches") => Operation::Known(Endpoint::Batches),
+            (Dialect::Anthropic, "/messages/batches") => Operation::Known(Endpoint::MessageBatches),
             (_, "/files") => Operation::Upload,
             (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
             (Dialect::Anthropic, "/messages/count_tokens") => {
                 Operation::Known(Endpoint::CountTokens)
             }
+            _ if is_cancel(dialect, path) => Operation::Free,
             _ => Operation::Unpriced,
         };
     }
@@ -190,6 +193,17 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
         _ => false,
     };
     if free { Operation::Free } else { Operation::Unpriced }
+}
+
+/// Whether a path stops a batch: `/batches/ID/cancel`.
+fn is_cancel(dialect: Dialect, path: &str) -> bool {
+    let batches = match dialect {
+        Dialect::OpenAi => "/batches/",
+        Dialect::Anthropic => "/messages/batches/",
+        Dialect::Gemini => return false,
+    };
+    let id = path.strip_prefix(batches).and_then(|rest| rest.strip_suffix("/cancel"));
+    id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
 /// The same for Google's. Reading and deleting is free; a read with a method, like
@@ -283,6 +297,9 @@ mod tests {
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
         assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);
         assert_eq!(openai(Method::POST, "/messages"), Operation::Unpriced);
+        assert_eq!(openai(Method::POST, "/batches/b/cancel"), Operation::Free);
+        assert_eq!(openai(Method::POST, "/batches/b/c/cancel"), Operation::Unpriced);
+        assert_eq!(openai(Method::POST, "/batches//cancel"), Operation::Unpriced);
         assert_eq!(openai(Method::GET, "/realtime"), Operation::Unpriced);
         assert_eq!(openai(Method::GET, "/"), Operation::Unpriced);
     }

@@ -36,6 +36,17 @@ struct Series {
     tool_calls: Counter,
 }
 
+impl Series {
+    fn count(&self, spent: NanoUsd, usage: Option<&Usage>) {
+        self.spent.increment(spent.0.max(0) as u64);
+        if let Some(usage) = usage {
+            self.input.increment(usage.input_tokens());
+            self.output.increment(usage.output_tokens());
+            self.tool_calls.increment(usage.of(TokenClass::ToolCall));
+        }
+    }
+}
+
 /// Upper bounds in seconds: from an answer out of a cache to a long generation.
 const SECONDS: [f64; 12] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -73,14 +84,20 @@ impl Metrics {
         };
         series.calls.increment(1);
         series.seconds.record(call.seconds);
-        series.spent.increment(call.spent.0.max(0) as u64);
-        if let Some(usage) = call.usage {
-            series.input.increment(usage.input_tokens());
-            series.output.increment(usage.output_tokens());
-            series.tool_calls.increment(usage.of(TokenClass::ToolCall));
-        }
+        series.count(call.spent, call.usage);
         self.findings("request", call.findings);
         self.findings("answer", call.answer_findings);
+    }
+
+    /// Counts the money of a call that was counted when it was made.
+    pub fn settled_later(&self, upstream: &str, spent: NanoUsd, usage: Option<&Usage>) {
+        let key =
+            SeriesKey { upstream: upstream.to_owned(), outcome: Outcome::Ok, reason: "batch" };
+        let series = {
+            let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+            series.entry(key).or_insert_with_key(|key| self.register(key)).clone()
+        };
+        series.count(spent, usage);
     }
 
     fn findings(&self, place: &'static str, findings: &[(Kind, u32)]) {

@@ -198,6 +198,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             new(503, "recogniser_unavailable").retry_after(Duration::from_secs(1))
         }
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
+        Stopped::Batch { .. } => new(403, "unpriced_batch"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
         Stopped::Exhausted(_) => {
             let mut refusal = new(402, "insufficient_quota");

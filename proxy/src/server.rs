@@ -66,6 +66,7 @@ impl Server {
         let port = Arc::new(Port::new(Arc::clone(&self.shared), stopping));
         let room = Room::new(self.shared.live().policy.proxy.max_connections);
         let tending = tokio::spawn(tend(Arc::clone(&self.shared)));
+        let unclaimed = tokio::spawn(settle_unclaimed(Arc::clone(&self.shared)));
         tokio::pin!(stop);
         loop {
             let place = tokio::select! {
@@ -89,6 +90,7 @@ impl Server {
             }
         }
         tending.abort();
+        unclaimed.abort();
         drop((self.listener, port));
         let _ = running.send(());
         let drain = self.shared.live().policy.proxy.drain;
@@ -108,6 +110,15 @@ async fn tend(shared: Arc<Shared>) {
         if let Ok(Err(error)) = tended {
             tracing::error!("the local CA stays as it was: {error}");
         }
+    }
+}
+
+/// Charges batches whose results nobody fetches, for as long as the proxy runs.
+async fn settle_unclaimed(shared: Arc<Shared>) {
+    let mut minute = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        minute.tick().await;
+        pipeline::settle_unclaimed(&shared);
     }
 }
 

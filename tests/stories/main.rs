@@ -9,6 +9,7 @@
 
 mod abort;
 mod answers;
+mod batches;
 mod binary;
 mod breaker;
 mod budgets;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use iron_policy::types::NanoUsd;
 use iron_proxy::shared::unix_ms;
-use iron_proxy::state::{AccountRow, Store};
+use iron_proxy::state::{AccountRow, BatchRow, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
     let listen = files::proxy_address(&policy);
     let proxy = local_http::get_json(listen, "/_iron/status", Duration::from_secs(1)).await.ok();
     let path = files::state_to_read(files, &policy).await?;
-    let accounts =
-        Store::open(&path).and_then(|store| store.accounts()).map_err(anyhow::Error::from)?;
+    let read = Store::open(&path).and_then(|store| Ok((store.accounts()?, store.batches()?)));
+    let (accounts, batches) = read.map_err(anyhow::Error::from)?;
     let now = unix_ms();
     let current: Vec<_> = accounts
         .into_iter()
@@ -34,11 +34,13 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
             "state": path.display().to_string(),
             "proxy": proxy,
             "budgets": current.iter().map(object).collect::<Vec<_>>(),
+            "batches": batches.iter().map(batch).collect::<Vec<_>>(),
         })),
         Output::Table => {
             print_proxy(proxy.as_ref(), listen);
             say(&format!("state     {}", path.display()));
             print_budgets(&current);
+            print_batches(&batches);
         }
     }
     Ok(())
@@ -83,6 +85,39 @@ fn print_budgets(accounts: &[AccountRow]) {
         &["budget", "window", ">spent", ">reserved", ">left", ">limit", "begins anew"],
         rows,
     ));
+}
+
+/// What is held until the results of batches are fetched.
+fn print_batches(batches: &[BatchRow]) {
+    if batches.is_empty() {
+        return;
+    }
+    let rows = batches.iter().map(|batch| {
+        vec![
+            batch.batch.clone(),
+            batch.upstream.clone(),
+            batch.agent.clone(),
+            batch.model.clone(),
+            batch.requests.to_string(),
+            batch.reserved.to_string(),
+            time(Some(batch.at)).unwrap_or_default(),
+        ]
+    });
+    say("");
+    say(&table(&["batch", "upstream", "agent", "model", ">requests", ">reserved", "made"], rows));
+}
+
+fn batch(batch: &BatchRow) -> Value {
+    json!({
+        "id": batch.id.to_string(),
+        "batch": batch.batch,
+        "upstream": batch.upstream,
+        "agent": batch.agent,
+        "model": batch.model,
+        "requests": batch.requests,
+        "reserved_nano_usd": batch.reserved.0,
+        "made_at": time(Some(batch.at)),
+    })
 }
 
 fn left(account: &AccountRow) -> NanoUsd {

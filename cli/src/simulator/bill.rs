@@ -196,11 +196,21 @@ pub(super) fn model(name: &str) -> Option<&'static Model> {
 impl Model {
     /// What this usage costs in nano-USD, rounded up once.
     pub(super) fn charge(&self, usage: &Usage) -> i64 {
+        i64::try_from((self.pico(usage) + 999) / 1000).unwrap_or(i64::MAX)
+    }
+
+    /// What these usages cost in a batch, in nano-USD: half, rounded up once.
+    pub(super) fn charge_batch(&self, usages: &[Usage]) -> i64 {
+        let pico: i128 = usages.iter().map(|usage| self.pico(usage)).sum();
+        i64::try_from((pico + 1999) / 2000).unwrap_or(i64::MAX)
+    }
+
+    fn pico(&self, usage: &Usage) -> i128 {
         let price = match &self.long {
             Some(long) if usage.all_input() > long.above => &long.price,
             _ => &self.price,
         };
-        let pico: i128 = [
+        [
             (usage.input, price.input),
             (usage.cache_read, price.cache_read),
             (usage.cache_write, price.cache_write),
@@ -209,8 +219,7 @@ impl Model {
         ]
         .into_iter()
         .map(|(tokens, each)| i128::from(tokens) * i128::from(each))
-        .sum();
-        i64::try_from((pico + 999) / 1000).unwrap_or(i64::MAX)
+        .sum()
     }
 }
 

@@ -57,6 +57,24 @@ impl Files {
         }))
     }
 
+    /// Keeps a file of the provider's own making.
+    pub(super) fn keep(&self, id: &str, name: &str, created: u64, content: Vec<u8>) {
+        let file = File {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            media_type: "application/jsonl".to_owned(),
+            purpose: "batch_output".to_owned(),
+            created,
+            content,
+        };
+        self.with(|files| files.push_back(file));
+    }
+
+    /// What is in a file.
+    pub(super) fn content(&self, id: &str) -> Option<Vec<u8>> {
+        self.with(|files| Some(files.iter().find(|file| file.id == id)?.content.clone()))
+    }
+
     fn upload(&self, call: Numbered<'_>, vendor: Vendor) -> Result<Prepared, Refusal> {
         let parts =
             parts(call).ok_or_else(|| Refusal::new(400, "the body is no multipart form"))?;

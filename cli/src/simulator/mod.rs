@@ -12,9 +12,10 @@
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
-//! is there to check. It knows no images, audio or batches, and no HTTP/2.
+//! is there to check. It knows no images and no audio, and no HTTP/2.
 
 mod anthropic;
+mod batches;
 mod behaviour;
 mod bill;
 mod delivery;
@@ -41,12 +42,14 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+pub use batches::BatchEnd;
 pub use behaviour::{Answer, At, Behaviour, Form, Gate, Mishap, Pace, Report, Text};
 pub use bill::{Bill, Billed, Usage};
 pub use directive::DirectiveError;
 pub use records::{Counts, Received};
 pub use script::When;
 
+use batches::Batches;
 use files::Files;
 use records::Records;
 use script::Script;
@@ -69,6 +72,7 @@ struct World {
     records: Records,
     script: Script,
     files: Files,
+    batches: Batches,
 }
 
 impl Simulator {
@@ -162,6 +166,11 @@ impl Simulator {
     /// Orders the behaviour of every call of a kind. Of several that match, the last one counts.
     pub fn always_when(&self, when: When, behaviour: Behaviour) {
         self.world.script.always(when, behaviour);
+    }
+
+    /// Orders what becomes of batches that are made from now on.
+    pub fn batches_end(&self, end: BatchEnd) {
+        self.world.batches.end(end);
     }
 
     /// Forgets all orders: the provider is well again.

@@ -87,6 +87,15 @@ impl Records {
         books.billed.push_back(Billed { request_id, model: name, usage, nano_usd });
     }
 
+    /// Charges for the requests of a batch that one model answered: half, rounded up once.
+    pub(super) fn charge_batch(&self, id: String, name: String, model: &Model, usages: &[Usage]) {
+        let mut books = self.books();
+        let nano_usd = model.charge_batch(usages);
+        books.total_nano_usd = books.total_nano_usd.saturating_add(nano_usd);
+        let usage = usages.first().copied().unwrap_or_default();
+        books.billed.push_back(Billed { request_id: id, model: name, usage, nano_usd });
+    }
+
     pub(super) fn answered(&self) {
         self.count(|counts| counts.answered += 1);
     }

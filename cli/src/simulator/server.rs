@@ -221,8 +221,9 @@ fn prepare(
 ) -> Result<Prepared, Refusal> {
     match &behaviour.answer {
         Answer::Generate => {
-            let file = world.files.answer(call, vendor);
-            file.unwrap_or_else(|| endpoint::answer(call, behaviour))
+            let batch = world.batches.answer(call, vendor, &world.files, &world.records);
+            let other = batch.or_else(|| world.files.answer(call, vendor));
+            other.unwrap_or_else(|| endpoint::answer(call, behaviour))
         }
         Answer::Refuse(status) => Err(Refusal::of_status(*status, vendor)),
         Answer::Literal { status, content_type, body } => {

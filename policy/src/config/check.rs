@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
-use super::{Agent, ConfigError, Policy, Proxy, Reserve, Route, Upstream, connect, redact};
+use super::{
+    Agent, Batches, ConfigError, Policy, Proxy, Reserve, Route, Upstream, connect, redact,
+};
 use crate::breaker;
 use crate::connect::host_name;
 use crate::types::{Dialect, Name, NameError};
@@ -54,6 +56,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
             default_max_output: file.reserve.default_max_output,
             tool_calls: file.reserve.tool_calls,
         },
+        batches: Batches { settle_after: file.batches.settle_after },
         redact: redact::check(file.redact, text)?,
         limits: file.limits,
         agents: agents(file.agent)?,

@@ -43,6 +43,8 @@ pub struct Policy {
     pub time_zone: TimeZone,
     /// How reservations are made.
     pub reserve: Reserve,
+    /// How long money waits for the results of batches.
+    pub batches: Batches,
     /// What happens to findings.
     pub redact: Redact,
     /// Limits of every agent that has none of its own.
@@ -151,6 +153,13 @@ pub struct Reserve {
     pub default_max_output: Option<u64>,
     /// Calls of billed tools assumed where the caller sets no limit.
     pub tool_calls: u64,
+}
+
+/// `[batches]`: calls whose answers come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batches {
+    /// How long after a batch was made it is charged whole, where nobody has fetched its results.
+    pub settle_after: Duration,
 }
 
 /// Limits on a rate; none where absent.

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) route: Vec<Route>,
     pub(super) budget: Vec<Budget>,
     pub(super) reserve: Reserve,
+    pub(super) batches: Batches,
     pub(super) redact: redact::Raw,
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
@@ -154,6 +155,20 @@ pub(super) struct Reserve {
 impl Default for Reserve {
     fn default() -> Self {
         Self { clamp: false, default_max_output: None, tool_calls: 8 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Batches {
+    #[serde(deserialize_with = "duration")]
+    pub(super) settle_after: Duration,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        // Providers work on a batch for a day.
+        Self { settle_after: Duration::from_hours(48) }
     }
 }
 

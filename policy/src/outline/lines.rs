@@ -58,7 +58,7 @@ fn request<'a>(line: &'a str, at: usize, out: &mut Vec<Span<'a>>) -> Option<()> 
     Some(())
 }
 
-fn of_url(url: &str) -> Option<Endpoint> {
+pub(super) fn of_url(url: &str) -> Option<Endpoint> {
     Some(match url {
         "/v1/chat/completions" => Endpoint::ChatCompletions,
         "/v1/completions" => Endpoint::Completions,

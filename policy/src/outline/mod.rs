@@ -8,6 +8,7 @@
 //! What parsers disagree about is refused here ([`BadBody`]): a key that two readers would
 //! understand differently must not decide about money.
 
+mod batch;
 mod form;
 mod gemini;
 mod lines;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+pub use batch::{BatchOrder, BatchRequest, batch_lines, batch_url, message_requests};
 pub use form::{BadForm, redact_form};
 pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
@@ -45,6 +47,10 @@ pub enum Endpoint {
     CountTokens,
     /// OpenAI `POST /v1/moderations`: free as well, and may name no model.
     Moderations,
+    /// OpenAI `POST /v1/batches`: calls out of an uploaded file, within a day.
+    Batches,
+    /// Anthropic `POST /v1/messages/batches`: the same of the body's own requests.
+    MessageBatches,
     /// Gemini `POST /v1beta/models/MODEL:generateContent`.
     GenerateContent,
     /// Gemini `POST /v1beta/models/MODEL:streamGenerateContent`.
@@ -59,7 +65,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -67,6 +73,8 @@ impl Endpoint {
         Self::Messages,
         Self::CountTokens,
         Self::Moderations,
+        Self::Batches,
+        Self::MessageBatches,
         Self::GenerateContent,
         Self::StreamGenerateContent,
         Self::GeminiCountTokens,
@@ -84,6 +92,8 @@ impl Endpoint {
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
             Self::Moderations => "moderations",
+            Self::Batches => "batches",
+            Self::MessageBatches => "messages/batches",
             Self::GenerateContent => "generateContent",
             Self::StreamGenerateContent => "streamGenerateContent",
             Self::GeminiCountTokens => "countTokens",
@@ -99,8 +109,9 @@ impl Endpoint {
             | Self::Completions
             | Self::Responses
             | Self::Embeddings
-            | Self::Moderations => Dialect::OpenAi,
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            | Self::Moderations
+            | Self::Batches => Dialect::OpenAi,
+            Self::Messages | Self::CountTokens | Self::MessageBatches => Dialect::Anthropic,
             Self::GenerateContent
             | Self::StreamGenerateContent
             | Self::GeminiCountTokens
@@ -121,10 +132,17 @@ impl Endpoint {
             Self::Embeddings
                 | Self::CountTokens
                 | Self::Moderations
+                | Self::Batches
+                | Self::MessageBatches
                 | Self::GeminiCountTokens
                 | Self::EmbedContent
                 | Self::BatchEmbedContents
         )
+    }
+
+    /// True where a call makes many others, whose answers come later.
+    pub const fn is_batch(self) -> bool {
+        matches!(self, Self::Batches | Self::MessageBatches)
     }
 
     /// True where usage in a stream must be asked for with `stream_options.include_usage`.
@@ -142,6 +160,8 @@ impl Endpoint {
             Self::Embeddings
             | Self::CountTokens
             | Self::Moderations
+            | Self::Batches
+            | Self::MessageBatches
             | Self::GeminiCountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents => None,
@@ -282,6 +302,7 @@ impl<'a> Outline<'a> {
         match (endpoint.dialect(), model) {
             (Dialect::Gemini, Some(model)) => gemini::walk(body, endpoint, model),
             (Dialect::Gemini, None) => Err(BadBody::NoModel),
+            _ if endpoint.is_batch() => batch::walk(body, endpoint),
             _ => walk::walk(body, endpoint),
         }
     }

@@ -121,6 +121,13 @@ impl<'a> Multipart<'a> {
         })
     }
 
+    /// The content of the part of this name; none where there is no such part, or several.
+    pub fn only(&self, name: &str) -> Option<&'a [u8]> {
+        let mut named = self.parts.iter().filter(|part| part.head.name == name);
+        let first = named.next()?;
+        named.next().is_none().then_some(first.content)
+    }
+
     /// What to change in the body so that nothing found leaves.
     pub fn redact(&self, engine: &Engine, vault: &Vault) -> Redaction {
         let mut all = Redaction::default();

@@ -45,6 +45,9 @@ impl ServiceTier {
     }
 }
 
+/// Vendors whose batches cost half.
+const HALVES: [&str; 2] = ["openai", "anthropic"];
+
 /// Pico-USD per unit: below a first threshold of input tokens, and above each further one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<i64>")]
@@ -127,6 +130,15 @@ impl Cost {
         Self(self.0.map(scale))
     }
 
+    /// With another cost added, class by class.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = *mine + theirs;
+        }
+        self
+    }
+
     /// Each class with its exact cost.
     pub fn by_class(&self) -> impl Iterator<Item = (TokenClass, PicoUsd)> + '_ {
         CLASSES.iter().map(|class| (*class, self.0[*class as usize]))
@@ -184,6 +196,32 @@ impl ModelPrice {
         for (class, units) in usage.iter().filter(|(_, units)| *units > 0) {
             let price = self.steps(class, tier).map_or(PicoUsd(0), |steps| steps.at(input_tokens));
             cost.0[class as usize] = price.times(units);
+        }
+        cost
+    }
+
+    /// The tier that a batch's request is served at: its own, where the list has prices for it.
+    pub const fn batch_tiers(&self) -> &'static [ServiceTier] {
+        if self.has_tier(ServiceTier::Batch) {
+            &[ServiceTier::Batch]
+        } else {
+            &[ServiceTier::Standard]
+        }
+    }
+
+    /// What one request of a batch cost: at the batch prices of the list, or where it has none, at
+    /// half the price for vendors who say so of all their batches (OpenAI, "Batch API": "50% cost
+    /// discount compared to synchronous APIs"; Anthropic, "Batch processing": "All usage is charged
+    /// at 50% of the standard API prices"). Tools are charged in full.
+    pub fn batch_cost(&self, usage: &Usage) -> Cost {
+        if self.has_tier(ServiceTier::Batch) || !HALVES.contains(&self.vendor.as_str()) {
+            return self.cost(usage, ServiceTier::Batch);
+        }
+        let mut cost = self.cost(usage, ServiceTier::Standard);
+        for (class, pico) in CLASSES.iter().zip(&mut cost.0) {
+            if *class != TokenClass::ToolCall {
+                *pico = PicoUsd(pico.0.div_euclid(2) + pico.0.rem_euclid(2));
+            }
         }
         cost
     }

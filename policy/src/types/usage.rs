@@ -103,6 +103,15 @@ impl Usage {
         self
     }
 
+    /// With the units of another usage added, class by class.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.saturating_add(theirs);
+        }
+        self
+    }
+
     /// All tokens the provider read, cached ones included. Decides long-context tiers.
     pub fn input_tokens(&self) -> u64 {
         self.sum(TokenClass::is_input)

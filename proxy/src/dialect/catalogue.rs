@@ -45,7 +45,7 @@ pub fn catalogue() -> impl Iterator<Item = Row> {
 
 type Line = (&'static str, Dialect, Method, &'static str, Operation);
 
-const ROWS: [Line; 29] = {
+const ROWS: [Line; 36] = {
     use Dialect::{Anthropic, Gemini, OpenAi};
     use Operation::{Free, Known, Unpriced, Upload};
     const GET: Method = Method::GET;
@@ -64,14 +64,21 @@ const ROWS: [Line; 29] = {
         (OPENAI, OpenAi, DELETE, "/v1/files/ID", Free),
         (OPENAI, OpenAi, POST, "/v1/images/generations", Unpriced),
         (OPENAI, OpenAi, POST, "/v1/audio/speech", Unpriced),
-        (OPENAI, OpenAi, POST, "/v1/batches", Unpriced),
+        (OPENAI, OpenAi, POST, "/v1/batches", Known(Endpoint::Batches)),
+        (OPENAI, OpenAi, GET, "/v1/batches/ID", Free),
+        (OPENAI, OpenAi, POST, "/v1/batches/ID/cancel", Free),
+        (OPENAI, OpenAi, POST, "/v1/uploads", Unpriced),
+        (OPENAI, OpenAi, POST, "/v1/vector_stores", Unpriced),
         (OPENAI, OpenAi, GET, "/v1/realtime", Unpriced),
         (ANTHROPIC, Anthropic, POST, "/v1/messages", Known(Endpoint::Messages)),
         (ANTHROPIC, Anthropic, POST, "/v1/messages/count_tokens", Known(Endpoint::CountTokens)),
         (ANTHROPIC, Anthropic, POST, "/v1/files", Upload),
         (ANTHROPIC, Anthropic, GET, "/v1/models", Free),
         (ANTHROPIC, Anthropic, DELETE, "/v1/files/ID", Free),
-        (ANTHROPIC, Anthropic, POST, "/v1/messages/batches", Unpriced),
+        (ANTHROPIC, Anthropic, POST, "/v1/messages/batches", Known(Endpoint::MessageBatches)),
+        (ANTHROPIC, Anthropic, GET, "/v1/messages/batches/ID", Free),
+        (ANTHROPIC, Anthropic, GET, "/v1/messages/batches/ID/results", Free),
+        (ANTHROPIC, Anthropic, POST, "/v1/messages/batches/ID/cancel", Free),
         (
             GEMINI,
             Gemini,
@@ -115,6 +122,9 @@ pub const fn priced(operation: Operation) -> &'static str {
         Operation::Free | Operation::Upload => "free",
         Operation::Known(endpoint) => match endpoint {
             Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Moderations => "free",
+            Endpoint::Batches | Endpoint::MessageBatches => {
+                "each request as the call that it is, when the results are fetched"
+            }
             Endpoint::Embeddings | Endpoint::EmbedContent | Endpoint::BatchEmbedContents => {
                 "tokens in"
             }
@@ -135,6 +145,9 @@ pub const fn redacted(operation: Operation) -> &'static str {
         Operation::Free => "no body is sent; JSON answers are restored",
         Operation::Upload => "the file's text; not put back",
         Operation::Known(endpoint) => match endpoint {
+            Endpoint::Batches | Endpoint::MessageBatches => {
+                "request; put back in the results as they are fetched"
+            }
             Endpoint::ChatCompletions
             | Endpoint::Completions
             | Endpoint::Responses
@@ -167,7 +180,9 @@ pub const fn streamed(operation: Operation) -> &'static str {
             | Endpoint::BatchEmbedContents
             | Endpoint::CountTokens
             | Endpoint::GeminiCountTokens
-            | Endpoint::Moderations => "",
+            | Endpoint::Moderations
+            | Endpoint::Batches
+            | Endpoint::MessageBatches => "",
         },
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use iron_policy::types::{Dialect, Name};
 
+use super::follow::Follow;
 use super::{Halt, Stopped, Ticket};
 use crate::dialect::{self, Address, BadPath, Operation};
 use crate::live::Live;
@@ -67,7 +68,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
     is_of_usual_size(&head)?;
     come_by_right_way(&head)?;
     let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
-    let mut headers = head.headers;
+    let mut headers = head.headers.clone();
     let agent = match address.agent.clone() {
         Some(agent) => agent,
         None => named(&headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone()),
@@ -103,11 +104,16 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
     }
     let operation = dialect::operation(upstream.config.dialect, &head.method, path);
     ticket.operation(operation);
+    ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
     if operation == Operation::Unpriced {
         return Err(Stopped::UnpricedEndpoint {
             method: head.method.to_string(),
             path: address.path.chars().take(80).collect(),
         });
+    }
+    if matches!(ticket.follow, Follow::Content { .. }) {
+        // Lines can only be read where they are not compressed.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let mut query = head.uri.query().map(str::to_owned);
     if upstream.config.dialect == Dialect::Gemini {

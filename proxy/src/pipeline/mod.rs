@@ -11,9 +11,12 @@
 //! future with it — the [`Ticket`] that travels along ends the call's reservation exactly once.
 
 mod admit;
+mod batch;
 mod decode;
+mod follow;
 mod forward;
 mod identify;
+mod passing;
 mod redact;
 mod relay;
 mod reserve;
@@ -27,8 +30,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use iron_policy::types::CallId;
 
+pub(crate) use batch::settle_unclaimed;
 pub use identify::MAX_HEADERS;
 pub(crate) use identify::come_by_right_way;
+pub use passing::PassBody;
 pub use stopped::Stopped;
 pub use stream::StreamBody;
 pub use ticket::{STEPS, Ticket};

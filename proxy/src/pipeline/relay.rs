@@ -8,7 +8,10 @@ use http::{HeaderMap, Response, StatusCode, header};
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Outcome};
 
+use super::batch;
+use super::follow::Follow;
 use super::forward::Answered;
+use super::passing::PassBody;
 use super::stream::StreamBody;
 use super::{Halt, Stopped};
 use crate::body::{self, Body, CollectError};
@@ -39,6 +42,9 @@ pub(super) async fn relay(
     let sse = is_event_stream(answered.answer.headers());
     if sse && status.is_success() {
         return StreamBody::answer(live, answered);
+    }
+    if status.is_success() && matches!(answered.ticket.follow, Follow::Content { .. }) {
+        return Ok(PassBody::answer(live, answered, Metered::default()));
     }
     whole(live, answered).await
 }
@@ -84,6 +90,7 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
         return Err(ticket.halt(bad("is not JSON")));
     };
     let restorers = AnswerRestorers::new(live.answers.as_ref(), vault);
+    let mut shown = plain.clone();
     let body = if restorers.is_idle() {
         bytes
     } else {
@@ -98,6 +105,7 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
             Ok(restored) => {
                 head.headers.remove(header::CONTENT_ENCODING);
                 head.headers.remove(header::CONTENT_LENGTH);
+                shown = restored.clone();
                 restored
             }
             Err(error) => {
@@ -110,6 +118,14 @@ async fn whole(live: &Arc<Live>, answered: Answered) -> Result<Response<Body>, B
                     RestoreError::Json(_) => bad("is not JSON"),
                 }));
             }
+        }
+    };
+    let body = match batch::follow(&mut ticket, &shown).await {
+        None => body,
+        Some(moved) => {
+            head.headers.remove(header::CONTENT_ENCODING);
+            head.headers.remove(header::CONTENT_LENGTH);
+            moved
         }
     };
     ticket.finish(head.status, Outcome::Ok, "ok", &metered);
@@ -150,7 +166,13 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents,
         ) => WireKind::Gemini,
-        Some(Endpoint::CountTokens | Endpoint::Moderations | Endpoint::GeminiCountTokens)
+        Some(
+            Endpoint::CountTokens
+            | Endpoint::Moderations
+            | Endpoint::GeminiCountTokens
+            | Endpoint::Batches
+            | Endpoint::MessageBatches,
+        )
         | None => WireKind::Other(dialect),
     }
 }

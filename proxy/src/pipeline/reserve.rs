@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use iron_policy::budget::{Subject, Window};
+use iron_policy::budget::{Hold as BudgetHold, Subject, Window};
 use iron_policy::outline::{Endpoint, Outline};
 use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
 use iron_policy::redact::{Edit, Vault, splice};
 use iron_policy::types::{Dialect, Name, NanoUsd};
 
 use super::decode::{Content, Payload, Upload};
+use super::follow::Follow;
 use super::identify::Identified;
 use super::redact::Redacted;
-use super::{Halt, Stopped};
+use super::{Halt, Stopped, batch};
 use crate::live::Live;
 use crate::state::{Exhausted, ReserveError};
 
@@ -51,7 +52,16 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
         other => {
             let body = match other {
                 Payload::Upload(Upload { parts, encoded }) => {
-                    outgoing(&mut call, parts.into_owner(), encoded, &edits)
+                    let plain = parts.into_owner();
+                    let requests = if edits.is_empty() {
+                        batch::of_upload(live, &call, &plain)
+                    } else {
+                        batch::of_upload(live, &call, &splice(&plain, &edits))
+                    };
+                    if let Some(requests) = requests {
+                        call.ticket.follow = Follow::File(requests);
+                    }
+                    outgoing(&mut call, plain, encoded, &edits)
                 }
                 _ => Bytes::new(),
             };
@@ -98,6 +108,10 @@ async fn hold(
     if endpoint.is_free() {
         return Ok(sorted(edits));
     }
+    if endpoint.is_batch() {
+        batch::hold(live, call, content, &edits).await?;
+        return Ok(sorted(edits));
+    }
     let mut limit = outline.max_output;
     // What sets or lowers the limit on output: replaced as a whole, for a field may stand once.
     let mut limiting = Vec::new();
@@ -116,18 +130,10 @@ async fn hold(
         why,
     };
     let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
-    if let Some(tier) = outline.service_tier.filter(|tier| !KNOWN_TIERS.contains(tier)) {
-        let tier: String = tier.chars().take(40).collect();
-        return Err(unpriced(format!("the price of its service tier `{tier}` is not known")));
-    }
-    if outline.service_tier == Some("priority")
-        && endpoint.dialect() == Dialect::Gemini
-        && !price.has_tier(ServiceTier::Priority)
-    {
-        // It is dearer than the standard one by a part that is not published for every model.
-        return Err(unpriced("the price of its service tier `priority` is not known".into()));
-    }
-    let (mut ask, output) = ask(live, content, &edits, &price, model, limit);
+    tier_is_priced(endpoint, outline, &price).map_err(&unpriced)?;
+    let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
+    let body = (content.parsed.borrow_owner().len() + added) as u64;
+    let (mut ask, output) = ask(live, endpoint, outline, body, &price, model, limit);
     let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
     call.ticket.price(Arc::clone(&price), ask.percent);
     loop {
@@ -152,6 +158,34 @@ async fn hold(
             }
             Err(error) => return Err(Stopped::Ledger(error)),
         }
+    }
+}
+
+/// Whether the tier that a call names has a price; why not, where it has none.
+pub(super) fn tier_is_priced(
+    endpoint: Endpoint,
+    outline: &Outline<'_>,
+    price: &ModelPrice,
+) -> Result<(), String> {
+    if let Some(tier) = outline.service_tier.filter(|tier| !KNOWN_TIERS.contains(tier)) {
+        let tier: String = tier.chars().take(40).collect();
+        return Err(format!("the price of its service tier `{tier}` is not known"));
+    }
+    if outline.service_tier == Some("priority")
+        && endpoint.dialect() == Dialect::Gemini
+        && !price.has_tier(ServiceTier::Priority)
+    {
+        // It is dearer than the standard one by a part that is not published for every model.
+        return Err("the price of its service tier `priority` is not known".into());
+    }
+    Ok(())
+}
+
+/// What stops a call whose amount could not be held.
+pub(super) fn refused(error: ReserveError, amount: NanoUsd) -> Stopped {
+    match error {
+        ReserveError::Exhausted(exhausted) => Stopped::Exhausted(told(&exhausted, amount)),
+        error @ ReserveError::Unavailable(_) => Stopped::Ledger(error),
     }
 }
 
@@ -183,6 +217,12 @@ async fn reserve_in_all(
     model: &str,
     amount: NanoUsd,
 ) -> Result<(), ReserveError> {
+    let accounts = accounts(live, call, model);
+    call.ticket.reserve(amount, accounts).await
+}
+
+/// The accounts that a call for this model touches.
+pub(super) fn accounts(live: &Live, call: &Identified, model: &str) -> Vec<BudgetHold> {
     let now = crate::shared::unix_ms();
     let subject = Subject {
         agent: call.target.session.agent.as_str(),
@@ -200,22 +240,20 @@ async fn reserve_in_all(
     if let Some(run) = &call.target.session.run {
         accounts.extend(call.ticket.shared().runs.holds(run));
     }
-    call.ticket.reserve(amount, accounts).await
+    accounts
 }
 
-/// What the call asks for at most, in the units that have prices.
-fn ask(
+/// What a call asks for at most, in the units that have prices; `body` is its length in bytes.
+pub(super) fn ask(
     live: &Live,
-    content: &Content,
-    edits: &[Edit],
+    endpoint: Endpoint,
+    outline: &Outline<'_>,
+    body: u64,
     price: &ModelPrice,
     model: &str,
     limit: Option<u64>,
 ) -> (Ask, Output) {
-    let outline = content.parsed.borrow_dependent();
-    let dialect = content.endpoint.dialect();
-    let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
-    let body = (content.parsed.borrow_owner().len() + added) as u64;
+    let dialect = endpoint.dialect();
     // A token is at least one byte of text, and what JSON adds around the text is more than what
     // providers add around a message.
     let mut input = body.saturating_sub(outline.media_bytes) + CALL_OVERHEAD;
@@ -242,12 +280,12 @@ fn ask(
         (Dialect::Gemini, false) if images.is_none() => image += std::mem::take(&mut input),
         _ => {}
     }
-    let output = Output::of(content.endpoint, outline, body, tool_calls);
+    let output = Output::of(endpoint, outline, body, tool_calls);
     let ask = Ask {
         input_tokens: input,
         image_tokens: image,
         audio_tokens: audio,
-        max_output: if content.endpoint.has_output() {
+        max_output: if endpoint.has_output() {
             limit.map(|limit| output.all(limit))
         } else {
             Some(0)
@@ -261,7 +299,7 @@ fn ask(
 }
 
 /// How a limit on output relates to all the output that is billed.
-struct Output {
+pub(super) struct Output {
     /// Billed beside the answer: OpenAI bills the rejected parts of a prediction.
     beside: u64,
     /// How often the limit applies. Anthropic's is on each of the turns that its own tools lead

@@ -151,6 +151,12 @@ pub enum Stopped {
         /// What is missing.
         why: String,
     },
+    /// What a batch can cost is not known.
+    #[error("{why}")]
+    Batch {
+        /// Why, and what to do.
+        why: String,
+    },
     /// The path may cost money that nobody counts.
     #[error(
         "{method} {path} is not a path whose price is known: only priced and free paths are passed on"
@@ -235,6 +241,7 @@ impl Stopped {
             Self::BlockedAnswer { .. } => ANSWER_BLOCKED,
             Self::Recogniser(_) => "recogniser_unavailable",
             Self::UnpricedModel { .. } => "unpriced_model",
+            Self::Batch { .. } => "unpriced_batch",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Exhausted(_) => "budget_exhausted",
             Self::Ledger(_) => "ledger_unavailable",

@@ -15,13 +15,14 @@ use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
 
+use super::follow::Follow;
 use super::stopped::AGENT_STOPPED;
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
 use crate::metrics::Ended;
 use crate::shared::Shared;
-use crate::state::{CallRecord, End, Hold, ReserveError, Settlement};
+use crate::state::{BatchHold, CallRecord, End, Hold, Key, OpenBatch, ReserveError, Settlement};
 use crate::stops::{AgentStopped, Leave};
 use crate::stream::Metered;
 use crate::stream::answers::{Findings, count};
@@ -64,6 +65,10 @@ pub struct Ticket {
     metered: Option<Metered>,
     /// Until the agent is stopped; none before the agent is known.
     leave: Option<Leave>,
+    /// What is to be done with the answer besides.
+    pub(super) follow: Follow,
+    /// Reservations that share the fate of this one: those of a batch's other models.
+    beside: Vec<Self>,
 }
 
 impl fmt::Debug for Ticket {
@@ -90,6 +95,8 @@ impl Ticket {
             slots: None,
             metered: None,
             leave: None,
+            follow: Follow::default(),
+            beside: Vec::new(),
         }
     }
 
@@ -209,8 +216,54 @@ impl Ticket {
         held
     }
 
+    /// A ticket for another reservation of the same call, which ends as this one does.
+    pub(super) fn beside(&mut self) -> &mut Self {
+        let mut other = Self::open(&self.shared);
+        other.record = CallRecord { id: other.record.id, ..self.record.clone() };
+        // Nothing is held for it yet, and what was found is counted once.
+        other.record.reserved = NanoUsd::ZERO;
+        other.record.findings.clear();
+        other.record.timeline.clear();
+        self.beside.push(other);
+        let last = self.beside.len() - 1;
+        &mut self.beside[last]
+    }
+
+    /// Lets what is held wait for the results of a batch; `requests` says how many each
+    /// reservation is for. Where that cannot be written, the call ends as one whose cost is not
+    /// known.
+    pub(super) async fn wait_for_batch(&mut self, key: Key, of: String, requests: &[u64]) {
+        let records = std::iter::once(&self.record).chain(self.beside.iter().map(|b| &b.record));
+        let holds = records
+            .zip(requests)
+            .map(|(record, requests)| BatchHold { record: record.clone(), requests: *requests })
+            .collect();
+        let at = crate::shared::unix_ms();
+        let batch = OpenBatch { key, at, of, holds, output: None, completed: None };
+        if let Err(error) = self.shared.ledger.bind(batch).await {
+            tracing::error!(call = %self.record.id, %error, "a batch is charged whole");
+            return;
+        }
+        self.slots = None;
+        self.stage = Stage::Closed;
+        for other in &mut self.beside {
+            other.stage = Stage::Closed;
+        }
+    }
+
+    /// The name of the upstream.
+    pub(super) const fn upstream_name(&self) -> Option<&Name> {
+        self.record.upstream.as_ref()
+    }
+
+    /// The upstream's dialect.
+    pub(super) const fn dialect(&self) -> Option<Dialect> {
+        self.record.dialect
+    }
+
     /// From now on the provider may have seen the call.
     pub(super) fn sent(&mut self) {
+        self.beside.iter_mut().for_each(Self::sent);
         if self.stage == Stage::Held {
             self.stage = Stage::Sent;
         }
@@ -218,6 +271,7 @@ impl Ticket {
 
     /// It is known after all that no byte left.
     pub(super) fn not_sent(&mut self) {
+        self.beside.iter_mut().for_each(Self::not_sent);
         if self.stage == Stage::Sent {
             self.stage = Stage::Held;
         }
@@ -240,8 +294,8 @@ impl Ticket {
         self.record.status = status.as_u16();
         // Behind a gateway's time-out the provider may have worked to the end.
         let unknown = matches!(status.as_u16(), 408 | 504 | 524);
-        if !unknown && self.stage == Stage::Sent {
-            self.stage = Stage::Held;
+        if !unknown {
+            self.not_sent();
         }
         self.close(Outcome::UpstreamError, "upstream_status", None);
     }
@@ -264,6 +318,10 @@ impl Ticket {
         }
         self.mark("relay");
         self.slots = None;
+        for mut other in std::mem::take(&mut self.beside) {
+            other.record.status = self.record.status;
+            other.close(outcome, reason, None);
+        }
         self.record.outcome = outcome;
         self.record.reason = reason;
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);

@@ -8,7 +8,7 @@
 //! | a stream of events | [`StreamRelay`]     | [`StreamRelay`]             |
 //! | one JSON document | [`plain::meter`]     | [`plain::restore`]          |
 //!
-//! What answers are searched for, and what keeps them back, is in [`answers`].
+//! The results of a batch are many documents, one a line: [`results`]. What answers are searched for, and what keeps them back, is in [`answers`].
 //!
 //! What is not understood is passed on as it came. Nothing is translated between dialects, and
 //! an event is never dropped, merged or reordered; the one exception is the usage event that
@@ -23,6 +23,7 @@ pub mod encoding;
 mod error;
 mod meter;
 pub mod plain;
+pub mod results;
 pub mod sse;
 #[cfg(test)]
 mod tests;
