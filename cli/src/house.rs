@@ -1,12 +1,13 @@
 //! Puts the crates together: a proxy with its ledger, its policy and its port.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, anyhow};
-use iron_policy::config::Policy;
+use iron_policy::config::{Policy, Secret, SecretSource};
 use iron_proxy::authority::{Authority, Folder, Permitted};
+use iron_proxy::connect::{Network, Swaps};
 use iron_proxy::control::Token;
 use iron_proxy::live::Live;
 use iron_proxy::runs::Runs;
@@ -20,6 +21,9 @@ use iron_proxy::upstream::Tls;
 use crate::commands::Failure;
 use crate::secret;
 
+/// The file beside the state that keys the placeholders of secrets.
+const PLACEHOLDER_KEY: &str = "placeholders.key";
+
 /// A proxy that has its port and its ledger.
 pub struct House {
     /// The agents' port, bound and not yet served.
@@ -31,6 +35,7 @@ pub struct House {
 impl House {
     /// Opens the ledger, builds the policy's parts, takes the port.
     pub async fn start(policy: &Policy, state: &Path, maker: &Maker) -> Result<Self, Failure> {
+        maker.keep_beside(state);
         let live = maker.live(policy.clone(), None)?;
         let (ledger, recovery) =
             Ledger::open(state, &policy.into()).map_err(anyhow::Error::from)?;
@@ -63,8 +68,10 @@ impl House {
 /// Makes live policies: what they need besides their text.
 #[derive(Clone)]
 pub struct Maker {
-    tls: Tls,
+    network: Network,
     keys: Keys,
+    /// The file that keys the placeholders of secrets, once it is known.
+    placeholder_key: Arc<OnceLock<PathBuf>>,
     /// Where every upstream is sent instead, with a key that means nothing.
     simulated: Option<String>,
 }
@@ -79,17 +86,53 @@ impl Maker {
     /// With these provider keys, by the name of the variable that would hold them.
     pub fn with_keys(keys: HashMap<String, String>) -> Result<Self, Failure> {
         Ok(Self {
-            tls: Tls::system().context("TLS cannot be set up")?,
+            network: Network::new(Tls::system().context("TLS cannot be set up")?),
             keys: Keys::Given(keys),
+            placeholder_key: Arc::default(),
             simulated: None,
         })
     }
 
-    /// With other roots than the system's to check upstreams against.
+    /// The same in another network: for tests.
     #[must_use]
-    pub fn trusting(mut self, tls: Tls) -> Self {
-        self.tls = tls;
+    pub fn within(mut self, change: impl FnOnce(&mut Network)) -> Self {
+        change(&mut self.network);
         self
+    }
+
+    /// The placeholders of secrets are to be the same at every start with this state.
+    fn keep_beside(&self, state: &Path) {
+        let _ = self.placeholder_key.set(state.with_file_name(PLACEHOLDER_KEY));
+    }
+
+    /// The policy's secrets with their values.
+    fn swaps(&self, policy: &Policy) -> Result<Swaps, Failure> {
+        if policy.secrets.is_empty() {
+            return Ok(Swaps::default());
+        }
+        let file = self.placeholder_key.get().cloned();
+        let file = file.ok_or_else(|| anyhow!("no state is open to keep placeholders beside"));
+        let key = secret::read(&SecretSource::File(file.map_err(Failure::Other)?), |_| None)
+            .context("placeholders of [[secret]]")
+            .map_err(Failure::Config)?;
+        let mut values = Vec::new();
+        for own in &policy.secrets {
+            let value = secret::value(&own.source, |name| self.variable(name));
+            let value = value.with_context(|| format!("[[secret]] `{}`", own.name));
+            values.push((own.name.clone(), value.map_err(Failure::Config)?));
+        }
+        let value_of = |own: &Secret| {
+            values.iter().find(|(name, _)| *name == own.name).and_then(|(_, value)| value.clone())
+        };
+        let swaps = Swaps::new(&policy.secrets, value_of, &key);
+        let swaps = swaps.map_err(|error| Failure::Config(anyhow!("{error}")))?;
+        for swap in swaps.iter().filter(|swap| !swap.is_set()) {
+            tracing::warn!(
+                secret = %swap.config.name,
+                "it has no value: requests that need it are refused until it has, after a restart"
+            );
+        }
+        Ok(swaps)
     }
 
     fn key(&self, variable: &str) -> Option<String> {
@@ -132,7 +175,8 @@ impl Maker {
             Some(live) => Arc::clone(&live.sessions),
             None => Arc::new(self.sessions(&policy)?),
         };
-        Live::build(policy, |variable| self.key(variable), &self.tls, sessions, before)
+        let swaps = self.swaps(&policy)?;
+        Live::build(policy, |variable| self.key(variable), &self.network, swaps, sessions, before)
             .map_err(|error| Failure::Config(anyhow!("{error}")))
     }
 }

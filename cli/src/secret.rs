@@ -74,6 +74,31 @@ fn create(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The value of a `[[secret]]`, as it is; none where nothing is there.
+///
+/// A file is read for its owner alone, as that of the secret of placeholders is.
+pub fn value(
+    source: &SecretSource,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<Zeroizing<String>>> {
+    match source {
+        SecretSource::Variable(name) => Ok(variable(name).map(Zeroizing::new)),
+        SecretSource::File(path) if !path.exists() => Ok(None),
+        SecretSource::File(path) => {
+            open(path).map(Some).with_context(|| format!("{}", path.display()))
+        }
+    }
+}
+
+/// The variables that an agent gets, each with its placeholder, as `/_iron/status` shows them.
+pub fn placeholders(status: &serde_json::Value) -> Vec<(String, String)> {
+    let secrets = status["secrets"].as_array().into_iter().flatten();
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    secrets
+        .filter_map(|secret| Some((text(&secret["agent_env"])?, text(&secret["placeholder"])?)))
+        .collect()
+}
+
 fn open(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let file = std::fs::File::open(path)?;
     // Of the open file, so that it is the one that is read.

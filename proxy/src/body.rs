@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::pipeline::{PassBody, StreamBody};
+use crate::pipeline::{OtherBody, PassBody, StreamBody};
 
 /// The body of every answer.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Body {
     Stream(Box<StreamBody>),
     /// Bytes of an upstream that go on as they come.
     Passing(Box<PassBody>),
+    /// What a host that is no upstream's answers, as it comes.
+    Other(Box<OtherBody>),
 }
 
 /// The upstream's answer broke off after its head had gone to the client, whose connection is broken
@@ -64,17 +66,23 @@ impl HttpBody for Body {
             Self::Passing(passing) => {
                 passing.poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
+            Self::Other(other) => Pin::new(other).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Stream(_) | Self::Passing(_) => false,
+            Self::Other(other) => other.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Stream(_) | Self::Passing(_) => SizeHint::default(),
+            Self::Other(other) => other.size_hint(),
         }
     }
 }

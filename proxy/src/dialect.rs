@@ -129,7 +129,7 @@ pub fn gemini_call(path: &str) -> Option<(&str, Endpoint)> {
 }
 
 /// One slash between segments, no dot segments, no escaped dots, slashes back or NUL.
-fn is_ambiguous(path: &str) -> bool {
+pub(crate) fn is_ambiguous(path: &str) -> bool {
     let escaped = |code: &str| {
         path.as_bytes().windows(3).any(|window| window.eq_ignore_ascii_case(code.as_bytes()))
     };

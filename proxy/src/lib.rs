@@ -1,11 +1,12 @@
 //! The data path of Iron Cage: what happens to a call between an agent and its provider.
 //!
-//! [`server`] accepts, [`pipeline`] takes a call through its steps, [`upstream`] dials,
+//! [`server`] accepts, [`connect`] takes agents through that use it as their HTTP proxy, [`pipeline`] takes a call through its steps, [`upstream`] dials,
 //! [`stream`] meters and restores what comes back, [`state`] keeps money and records. What all
 //! calls share is in [`shared`]; the policy in force, with what is built from it, in [`live`].
 
 pub mod authority;
 pub mod body;
+pub mod connect;
 pub mod control;
 pub mod dialect;
 pub mod limits;

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use iron_policy::config::Policy;
+use iron_policy::config::{Place, Policy};
 use iron_policy::price::{ModelPrice, PriceList};
 use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError};
 
+use crate::connect::{Network, Others, Swaps, Target};
 use crate::limits::AgentGates;
 use crate::recogniser::{Recogniser, RecogniserError};
 use crate::sessions::Sessions;
 use crate::stream::answers::Answers;
-use crate::upstream::{BadKey, ProviderKey, Tls, Upstream};
+use crate::upstream::{BadKey, ProviderKey, Upstream};
 
 /// Model names whose prices are remembered; more than anyone uses at once.
 const MAX_MODELS: usize = 1_000;
@@ -33,6 +34,8 @@ pub struct Live {
     pub memory: Memory,
     /// Finds names and places, where the policy names a service for it.
     pub recogniser: Option<Recogniser>,
+    /// What agents reach through the proxy besides the upstreams.
+    pub others: Arc<Others>,
     /// The agents' rates.
     pub gates: AgentGates,
     /// The placeholders of open sessions; they outlive a change of policy.
@@ -43,6 +46,15 @@ pub struct Live {
     prices: PriceList,
     /// Prices found before, also the absence of one: callers repeat their models.
     found: Mutex<Found>,
+}
+
+/// The places of an upstream that a target is. Whoever asks for the port of plain HTTP there means
+/// the same provider: nothing goes out in plain for it.
+fn places<'u>(upstream: &'u Upstream, target: &Target) -> impl Iterator<Item = &'u Place> {
+    let (host, port) = (target.host.clone(), target.port);
+    upstream.config.hosts.iter().filter(move |place| {
+        place.host == host && (place.port == port || (place.port == 443 && port == 80))
+    })
 }
 
 /// By upstream and model.
@@ -72,7 +84,8 @@ impl Live {
     pub fn build(
         policy: Policy,
         key_of: impl Fn(&str) -> Option<String>,
-        tls: &Tls,
+        network: &Network,
+        swaps: Swaps,
         sessions: Arc<Sessions>,
         before: Option<&Self>,
     ) -> Result<Self, LiveError> {
@@ -94,10 +107,12 @@ impl Live {
                     .map(|key| ProviderKey::new(config.dialect, &key))
                     .transpose()
                     .map_err(|error| LiveError::Key(config.name.clone(), error))?;
-                Ok(Arc::new(Upstream::new(Arc::clone(config), key, tls)))
+                Ok(Arc::new(Upstream::new(Arc::clone(config), key, network)))
             })
             .collect::<Result<_, LiveError>>()?;
+        let others = before.map(|live| live.others.as_ref());
         Ok(Self {
+            others: Arc::new(Others::new(network, &policy, swaps, others)),
             engine: policy.redact.engine(),
             answers: Answers::of(policy.redact.answer_engine(), &policy.redact.kinds()),
             memory: sessions.memory(),
@@ -105,7 +120,7 @@ impl Live {
                 .redact
                 .recogniser
                 .as_ref()
-                .map(|config| Recogniser::new(config.clone(), tls))
+                .map(|config| Recogniser::new(config.clone(), network))
                 .transpose()
                 .map_err(LiveError::Recogniser)?,
             gates: AgentGates::new(policy.limits),
@@ -128,6 +143,42 @@ impl Live {
     /// The upstream of this name.
     pub fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
         self.upstreams.iter().find(|upstream| upstream.name() == name).cloned()
+    }
+
+    /// Whether connections to this host are an upstream's.
+    pub fn serves(&self, target: &Target) -> bool {
+        self.upstreams.iter().any(|upstream| places(upstream, target).next().is_some())
+    }
+
+    /// The upstream that answers for a path of this host, and the path as it is there.
+    ///
+    /// The longest base path wins; of several alike, the first that speaks the dialect that
+    /// `wanted` reads in the path, else the first.
+    pub fn upstream_at<'p>(
+        &self,
+        target: &Target,
+        path: &'p str,
+        wanted: impl Fn(&str) -> Dialect,
+    ) -> Option<(Arc<Upstream>, &'p str)> {
+        let mut best: Option<(usize, &Arc<Upstream>, &'p str)> = None;
+        for upstream in &self.upstreams {
+            for place in places(upstream, target) {
+                let Some(rest) = path.strip_prefix(place.base_path.as_str()) else { continue };
+                if !rest.is_empty() && !rest.starts_with('/') {
+                    continue;
+                }
+                let rest = if rest.is_empty() { "/" } else { rest };
+                let length = place.base_path.len();
+                let better = best.is_none_or(|(kept, other, _)| {
+                    let fits = |upstream: &Upstream| upstream.config.dialect == wanted(rest);
+                    length > kept || (length == kept && fits(upstream) && !fits(other))
+                });
+                if better {
+                    best = Some((length, upstream, rest));
+                }
+            }
+        }
+        best.map(|(_, upstream, rest)| (Arc::clone(upstream), rest))
     }
 
     /// The upstream for paths that name none: the first that speaks the dialect.

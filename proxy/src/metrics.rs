@@ -100,6 +100,18 @@ impl Metrics {
         series.count(spent, usage);
     }
 
+    /// Counts a connection through the proxy that ended. Both words are of closed sets.
+    pub fn connection(&self, handling: &'static str, outcome: &'static str, sent: u64, got: u64) {
+        metrics::with_local_recorder(&self.recorder, || {
+            let labels = [("handling", handling), ("outcome", outcome)];
+            metrics::counter!("iron_connections_total", &labels).increment(1);
+            for (direction, bytes) in [("from_agent", sent), ("to_agent", got)] {
+                let labels = [("handling", handling), ("direction", direction)];
+                metrics::counter!("iron_connection_bytes_total", &labels).increment(bytes);
+            }
+        });
+    }
+
     fn findings(&self, place: &'static str, findings: &[(Kind, u32)]) {
         if findings.is_empty() {
             return;

@@ -18,7 +18,8 @@ use iron_policy::redact::{Confidence, Kind, Match, Recognise};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::upstream::{Connector, Tls};
+use crate::connect::Network;
+use crate::upstream::Connector;
 
 /// Answers that are remembered.
 const TEXTS: usize = 10_000;
@@ -78,12 +79,12 @@ struct Entity {
 
 impl Recogniser {
     /// Sets a service up; nothing is dialled yet.
-    pub fn new(config: config::Recogniser, tls: &Tls) -> Result<Self, RecogniserError> {
+    pub fn new(config: config::Recogniser, network: &Network) -> Result<Self, RecogniserError> {
         let address =
             config.url.parse().map_err(|_| RecogniserError::Address(config.url.clone()))?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .build(Connector::new(tls, config.timeout));
+            .build(Connector::new(network, config.timeout));
         Ok(Self { address, client, known: Mutex::default(), config })
     }
 

@@ -200,6 +200,12 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::UnpricedModel { .. } => new(403, "unpriced_model"),
         Stopped::Batch { .. } => new(403, "unpriced_batch"),
         Stopped::UnpricedEndpoint { .. } => new(403, "unpriced_endpoint"),
+        Stopped::Connect(refused) => {
+            let mut refusal = new(refused.status(), refused.reason());
+            // What a policy says, it says again.
+            refusal.final_ |= matches!(refused.status(), 401 | 421 | 426 | 508);
+            refusal
+        }
         Stopped::Exhausted(_) => {
             let mut refusal = new(402, "insufficient_quota");
             refusal.status = StatusCode::from_u16(budget_status).unwrap_or(refusal.status);
@@ -209,6 +215,11 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::CircuitOpen { wait, .. } => new(503, "circuit_open").retry_after(*wait),
         Stopped::Upstream { error, .. } => match error {
             CallError::Tls(_) => new(502, "upstream_tls"),
+            CallError::Own => {
+                let mut refusal = new(508, "proxy_loop");
+                refusal.final_ = true;
+                refusal
+            }
             CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => {
                 new(504, "upstream_timeout")
             }

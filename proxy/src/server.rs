@@ -19,9 +19,10 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 
 use crate::body::Body;
+use crate::connect;
 use crate::pipeline;
 use crate::shared::Shared;
-use port::Port;
+pub(crate) use port::Port;
 use room::Room;
 pub use room::raise_descriptors;
 pub use via::{Stopping, Via};
@@ -52,7 +53,9 @@ pub struct Server {
 impl Server {
     /// Takes the port.
     pub async fn bind(address: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, shared })
+        let listener = TcpListener::bind(address).await?;
+        shared.live().others.network().own.listens(listener.local_addr()?);
+        Ok(Self { listener, shared })
     }
 
     /// Where it listens, with the real port where 0 was asked for.
@@ -155,6 +158,19 @@ fn connections(read_timeout: Duration) -> Builder<TokioExecutor> {
 }
 
 async fn answer(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> {
+    // First of all: nothing of the proxy's own is reached under the name of another host.
+    if let Some(Via::Intercepted(passage)) = request.extensions().get() {
+        let passage = Arc::clone(passage);
+        return connect::inner(port, request, &passage).await;
+    }
+    if connect::is_asked(&request) {
+        return connect::answer(port, request).await;
+    }
+    answer_own(port, request).await
+}
+
+/// Answers what is meant for the proxy itself, or for an upstream by the proxy's address.
+async fn answer_own(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> {
     let shared = &port.shared;
     if request.uri().path().starts_with(control::PREFIX) {
         return control::answer(shared, request).await;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use iron_policy::types::{CallId, CallIds};
 
 use crate::authority::Authority;
+use crate::connect::Connections;
 use crate::control::Token;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -26,8 +27,10 @@ pub struct Shared {
     pub runs: Runs,
     /// Who may announce them.
     pub control: Token,
+    /// The connections that agents made through the proxy.
+    pub connections: Arc<Connections>,
     /// Counters for `/_iron/metrics`.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Which agents are stopped.
     pub stops: Stops,
     ids: CallIds,
@@ -49,7 +52,8 @@ impl Shared {
             authority,
             runs,
             control,
-            metrics: Metrics::new(),
+            connections: Arc::default(),
+            metrics: Arc::new(Metrics::new()),
             stops: Stops::default(),
             ids: CallIds::after(last),
         })

@@ -118,7 +118,7 @@ impl Client {
 }
 
 impl Answer {
-    async fn read(response: Response<Incoming>) -> Self {
+    pub(crate) async fn read(response: Response<Incoming>) -> Self {
         let (head, body) = response.into_parts();
         let body = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap();
         Self { status: head.status, headers: head.headers, body: body.to_bytes() }

@@ -16,8 +16,18 @@ pub mod binary;
 pub mod client;
 pub mod frames;
 pub mod python;
+pub mod site;
+pub mod through;
 pub mod tls;
 pub mod world;
 
 pub use client::{Answer, Client, Events};
+pub use site::Site;
+pub use through::Through;
 pub use world::World;
+
+/// Base64, as credentials are written in headers.
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

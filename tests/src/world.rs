@@ -1,6 +1,5 @@
 //! A proxy with everything around it.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use iron_cli::house::{House, Maker};
 use iron_cli::simulator::Simulator;
 use iron_policy::config::Policy;
 use iron_proxy::authority::Folder;
+use iron_proxy::connect::Network;
 use iron_proxy::shared::Shared;
 use iron_proxy::state::{CallRow, Store, Totals};
 use iron_proxy::upstream::Tls;
@@ -48,8 +48,17 @@ impl World {
     /// `{provider}` stands for the provider's address in them. Without an `[[upstream]]` of their
     /// own there are `openai`, `anthropic` and `gemini`, all at the provider.
     pub async fn with(lines: &str) -> Self {
+        Self::within(lines, &[], |_| {}).await
+    }
+
+    /// The same where the proxy finds these variables besides, in a network that is changed.
+    pub async fn within(
+        lines: &str,
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Network),
+    ) -> Self {
         let provider = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        Self::built(lines, provider, None).await
+        Self::build(lines, provider, variables, change).await
     }
 
     /// The same with a provider that speaks TLS, and a proxy that trusts this issuer alone.
@@ -61,13 +70,25 @@ impl World {
 
     /// With this provider; `issuer` is whom the proxy trusts instead of the system's roots.
     pub async fn built(lines: &str, provider: Simulator, issuer: Option<&Issuer>) -> Self {
+        let trust = |network: &mut Network| {
+            if let Some(issuer) = issuer {
+                network.tls = Tls::with_roots(issuer.roots()).unwrap();
+            }
+        };
+        Self::build(lines, provider, &[], trust).await
+    }
+
+    async fn build(
+        lines: &str,
+        provider: Simulator,
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Network),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let policy = policy(lines, &provider.url());
-        let keys = HashMap::from([("STORY_KEY".to_owned(), OPERATOR_KEY.to_owned())]);
-        let mut maker = Maker::with_keys(keys).unwrap();
-        if let Some(issuer) = issuer {
-            maker = maker.trusting(Tls::with_roots(issuer.roots()).unwrap());
-        }
+        let variables = variables.iter().chain(&[("STORY_KEY", OPERATOR_KEY)]);
+        let keys = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let maker = Maker::with_keys(keys.collect()).unwrap().within(change);
         let house = House::start(&policy, &folder.path().join("state.db"), &maker).await;
         let house = house.unwrap_or_else(|failure| panic!("{failure:?}"));
         let address = house.server.address().unwrap();

@@ -22,6 +22,7 @@ mod fidelity;
 mod gemini;
 mod http2;
 mod https;
+mod intercept;
 mod leak_benchmark;
 mod limits;
 mod recogniser;

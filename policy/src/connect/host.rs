@@ -54,6 +54,11 @@ impl HostPattern {
         (!self.any).then_some(&self.name)
     }
 
+    /// The name that all hosts meant have in common: the host's own, or the domain's.
+    pub fn domain(&self) -> &str {
+        self.name.trim_start_matches('.')
+    }
+
     /// True for `*`, and for `*.com` and the like, which anyone can have a name under.
     pub fn is_wide(&self) -> bool {
         self.any && !self.name.get(1..).is_some_and(|rest| rest.contains('.'))

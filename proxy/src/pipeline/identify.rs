@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use iron_policy::types::{Dialect, Name};
 
 use super::follow::Follow;
-use super::{Halt, Stopped, Ticket};
+use super::{Halt, Stopped, Ticket, intercepted};
 use crate::dialect::{self, Address, BadPath, Operation};
 use crate::live::Live;
+use crate::server::Via;
 use crate::sessions::SessionName;
 use crate::stops::Leave;
 use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
@@ -66,39 +67,30 @@ pub(super) fn identify(
 
 fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave), Stopped> {
     is_of_usual_size(&head)?;
-    come_by_right_way(&head)?;
-    let address = Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?;
-    let mut headers = head.headers.clone();
-    let agent = match address.agent.clone() {
-        Some(agent) => agent,
-        None => named(&headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone()),
+    let (address, intercepted) = if let Some(Via::Intercepted(passage)) = head.extensions.get() {
+        let (address, upstream) = intercepted::address(live, passage, &head, head.uri.path())?;
+        (address, Some(upstream))
+    } else {
+        come_by_right_way(&head)?;
+        (Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?, None)
     };
-    let known = live.policy.agent(&agent);
-    let project = match known.and_then(|agent| agent.project.clone()) {
-        Some(project) => Some(project),
-        None => named(&headers, "x-iron-project")?,
-    };
-    let run = match address.run.clone() {
-        Some(run) => Some(run),
-        None => named(&headers, "x-iron-session")?,
-    };
-    let depth = match address.depth {
-        Some(depth) => Some(depth),
-        None => said_depth(&headers)?,
-    };
-    let session = SessionName { agent: agent.clone(), run: run.clone() };
-    ticket.caller(agent.clone(), project);
-    ticket.run(run, depth);
-    let leave = ticket.ask_leave(&agent)?;
+    let who = who(live, &head.headers, &address)?;
+    let session = SessionName { agent: who.agent.clone(), run: who.run.clone() };
+    ticket.caller(who.agent.clone(), who.project);
+    ticket.run(who.run, who.depth);
+    let leave = ticket.ask_leave(&who.agent)?;
 
     let path = address.operation_path();
-    let upstream = if let Some(upstream) = address.upstream.and_then(|name| live.upstream(name)) {
+    let named = intercepted.or_else(|| live.upstream(address.upstream?));
+    let addressed = named.is_some();
+    let upstream = if let Some(upstream) = named {
         upstream
     } else {
-        let dialect = dialect::dialect_of(path, head.uri.query(), &headers);
+        let dialect = dialect::dialect_of(path, head.uri.query(), &head.headers);
         live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
     };
     ticket.upstream(&upstream);
+    let mut headers = head.headers.clone();
     if headers.contains_key(header::UPGRADE) {
         return Err(Stopped::WebSocket);
     }
@@ -131,7 +123,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
         query,
         headers,
         session,
-        addressed: address.upstream.is_some(),
+        addressed,
         upstream,
     };
     Ok((target, leave))
@@ -144,6 +136,36 @@ fn is_of_usual_size(head: &Parts) -> Result<(), Stopped> {
     }
     let length = head.uri.path_and_query().map_or(0, |address| address.as_str().len());
     if length > MAX_ADDRESS { Err(Stopped::LongAddress { limit: MAX_ADDRESS }) } else { Ok(()) }
+}
+
+/// Who calls.
+pub(super) struct Who {
+    pub(super) agent: Name,
+    pub(super) project: Option<Name>,
+    pub(super) run: Option<Name>,
+    pub(super) depth: Option<u8>,
+}
+
+/// Tells who calls by the address, else by the headers.
+pub(super) fn who(live: &Live, headers: &HeaderMap, address: &Address<'_>) -> Result<Who, Stopped> {
+    let agent = match address.agent.clone() {
+        Some(agent) => agent,
+        None => named(headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone()),
+    };
+    let known = live.policy.agent(&agent);
+    let project = match known.and_then(|agent| agent.project.clone()) {
+        Some(project) => Some(project),
+        None => named(headers, "x-iron-project")?,
+    };
+    let run = match address.run.clone() {
+        Some(run) => Some(run),
+        None => named(headers, "x-iron-session")?,
+    };
+    let depth = match address.depth {
+        Some(depth) => Some(depth),
+        None => said_depth(headers)?,
+    };
+    Ok(Who { agent, project, run, depth })
 }
 
 /// Refuses what a web page in some browser sends, and what names two hosts.
@@ -170,7 +192,7 @@ pub(crate) fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
 }
 
 /// Whether `host[:port]` is this machine.
-fn is_local(host: &str) -> bool {
+pub(super) fn is_local(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -223,7 +245,7 @@ fn said_depth(headers: &HeaderMap) -> Result<Option<u8>, Stopped> {
 }
 
 /// What speaks to us, or of the caller's network, is not the provider's business.
-fn strip_own_headers(headers: &mut HeaderMap) {
+pub(super) fn strip_own_headers(headers: &mut HeaderMap) {
     let ours: Vec<_> =
         headers.keys().filter(|name| name.as_str().starts_with("x-iron-")).cloned().collect();
     for name in ours {

@@ -16,6 +16,9 @@ mod decode;
 mod follow;
 mod forward;
 mod identify;
+mod intercepted;
+mod other;
+mod other_body;
 mod passing;
 mod redact;
 mod relay;
@@ -28,11 +31,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use iron_policy::types::CallId;
+use iron_policy::types::{CallId, Dialect};
 
 pub(crate) use batch::settle_unclaimed;
 pub use identify::MAX_HEADERS;
 pub(crate) use identify::come_by_right_way;
+pub(crate) use other::handle_other;
+pub use other_body::OtherBody;
 pub use passing::PassBody;
 pub use stopped::Stopped;
 pub use stream::StreamBody;
@@ -41,6 +46,7 @@ pub use ticket::{STEPS, Ticket};
 use crate::body::Body;
 use crate::live::Live;
 use crate::rescue::{self, Caller};
+use crate::server::Via;
 use crate::shared::Shared;
 use crate::stops::AgentStopped;
 use identify::Identified;
@@ -50,8 +56,7 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     let live = shared.live();
     let ticket = Ticket::open(shared);
     let id = ticket.id();
-    let dialect =
-        crate::dialect::dialect_of(request.uri().path(), request.uri().query(), request.headers());
+    let dialect = dialect_of(&live, &request);
     let mut caller = Caller::of(dialect, request.headers());
     let mut response = match pass(&live, ticket, request, &mut caller).await {
         Ok(response) => response,
@@ -59,6 +64,18 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     };
     rescue::mark(&mut response, id);
     response
+}
+
+/// The dialect that a caller is taken to speak until its upstream is known.
+fn dialect_of(live: &Live, request: &Request<Incoming>) -> Dialect {
+    let guess =
+        |path: &str| crate::dialect::dialect_of(path, request.uri().query(), request.headers());
+    let path = request.uri().path();
+    let upstream = match request.extensions().get() {
+        Some(Via::Intercepted(passage)) => live.upstream_at(&passage.target, path, guess),
+        _ => None,
+    };
+    upstream.map_or_else(|| guess(path), |(upstream, _)| upstream.config.dialect)
 }
 
 async fn pass(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use iron_policy::outline::{BadBody, BadMultipart};
 use iron_policy::types::{NameError, Outcome};
 
+use crate::connect::Refused;
 use crate::dialect::BadPath;
 use crate::limits::Limited;
 use crate::recogniser::RecogniserError;
@@ -167,6 +168,9 @@ pub enum Stopped {
         /// The path, shortened.
         path: String,
     },
+    /// A host that the agent names is not reached through the proxy.
+    #[error("{0}")]
+    Connect(#[from] Refused),
     /// A budget cannot cover the call.
     #[error("{0}")]
     Exhausted(String),
@@ -243,11 +247,13 @@ impl Stopped {
             Self::UnpricedModel { .. } => "unpriced_model",
             Self::Batch { .. } => "unpriced_batch",
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
+            Self::Connect(refused) => refused.reason(),
             Self::Exhausted(_) => "budget_exhausted",
             Self::Ledger(_) => "ledger_unavailable",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::Upstream { error, .. } => match error {
                 CallError::Tls(_) => "upstream_tls",
+                CallError::Own => "proxy_loop",
                 CallError::ConnectTimeout(_) | CallError::AnswerTimeout(_) => "upstream_timeout",
                 CallError::Broken(_) => "upstream_reset",
                 CallError::Connect(_) | CallError::Address(_) => "upstream_connect",
@@ -263,6 +269,7 @@ impl Stopped {
             Self::Upstream { .. } | Self::BadAnswer { .. } | Self::Redirect { .. } => {
                 Outcome::Failed
             }
+            Self::Connect(refused) if refused.is_failure() => Outcome::Failed,
             Self::BrokenBody | Self::SlowBody => Outcome::Aborted,
             _ => Outcome::Refused,
         }
@@ -272,6 +279,7 @@ impl Stopped {
     pub fn for_operator(&self) -> String {
         match self {
             Self::Upstream { upstream, error } => format!("upstream `{upstream}`: {error}"),
+            Self::Connect(refused) => refused.for_operator(),
             Self::Ledger(error) => format!("ledger: {error}"),
             Self::Recogniser(error) => format!("recogniser: {error}"),
             other => other.to_string(),

@@ -69,6 +69,8 @@ pub struct Ticket {
     pub(super) follow: Follow,
     /// Reservations that share the fate of this one: those of a batch's other models.
     beside: Vec<Self>,
+    /// The host, where it is no upstream's.
+    other: Option<String>,
 }
 
 impl fmt::Debug for Ticket {
@@ -97,6 +99,7 @@ impl Ticket {
             leave: None,
             follow: Follow::default(),
             beside: Vec::new(),
+            other: None,
         }
     }
 
@@ -143,6 +146,18 @@ impl Ticket {
     pub(super) fn upstream(&mut self, upstream: &Upstream) {
         self.record.upstream = Some(upstream.config.name.clone());
         self.record.dialect = Some(upstream.config.dialect);
+    }
+
+    /// Notes a host that is no upstream's; its name may be anything that a caller wrote.
+    pub(super) fn other_host(&mut self, host: &str) {
+        self.other = Some(host.to_owned());
+        self.record.upstream = host.parse().ok();
+        self.record.endpoint = "other";
+    }
+
+    /// That host.
+    pub(super) fn host(&self) -> &str {
+        self.other.as_deref().unwrap_or_default()
     }
 
     pub(super) fn operation(&mut self, operation: Operation) {
@@ -348,7 +363,11 @@ impl Ticket {
         };
         self.record.estimated = matches!(end, Some(End::PostWhole));
         self.shared.metrics.ended(&Ended {
-            upstream: self.record.upstream.as_ref().map_or("", Name::as_str),
+            // Names of hosts come from callers: metrics have no series for each.
+            upstream: match (&self.other, &self.record.upstream) {
+                (Some(_), _) => "other",
+                (None, upstream) => upstream.as_ref().map_or("", Name::as_str),
+            },
             outcome,
             reason,
             seconds: self.begun.elapsed().as_secs_f64(),

@@ -8,6 +8,7 @@ use iron_policy::breaker::State;
 use serde_json::json;
 
 use crate::body::Body;
+use crate::live::Live;
 use crate::shared::Shared;
 
 /// Answers `/_iron/health`, `ready`, `status` and `metrics`.
@@ -78,8 +79,27 @@ fn status(shared: &Shared) -> Response<Body> {
             "ledger": if shared.ledger.is_available() { "ok" } else { "unavailable" },
             "prices": live.prices().date(),
             "upstreams": upstreams,
+            "connections": shared.connections.shown(),
+            "secrets": secrets(&live),
         }),
     )
+}
+
+/// The secrets that agents have placeholders for: those, and never a value.
+fn secrets(live: &Live) -> serde_json::Value {
+    live.others
+        .swaps
+        .iter()
+        .map(|swap| {
+            json!({
+                "name": swap.config.name.as_str(),
+                "agent_env": swap.config.agent_env,
+                "placeholder": swap.placeholder,
+                "set": swap.is_set(),
+                "hosts": swap.config.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
 }
 
 const fn name(state: State) -> &'static str {

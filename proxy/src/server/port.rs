@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -24,6 +24,7 @@ use super::room::Place;
 use super::via::{Stopping, Via};
 use super::{answer, connections};
 use crate::authority::AuthorityError;
+use crate::body::Body;
 use crate::shared::Shared;
 
 /// A client that takes nothing of its answer for so long is cut off; until then the upstream is
@@ -46,7 +47,7 @@ pub(crate) struct Port {
 
 /// Why a connection ended before it could be served.
 #[derive(Debug, thiserror::Error)]
-enum Early {
+pub(crate) enum Early {
     #[error("no first request within {0:?}")]
     Late(Duration),
     #[error("the proxy stops")]
@@ -141,8 +142,13 @@ impl Port {
         }
     }
 
+    /// Answers a request that is meant for the proxy itself.
+    pub(crate) async fn answer_own(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        super::answer_own(self, request).await
+    }
+
     /// Waits for a step of the peer's.
-    async fn in_time<F: Future>(&self, step: F) -> Result<F::Output, Early> {
+    pub(crate) async fn in_time<F: Future>(&self, step: F) -> Result<F::Output, Early> {
         let mut stopping = self.stopping.clone();
         tokio::select! {
             done = tokio::time::timeout(self.patience, step) => {

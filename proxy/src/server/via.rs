@@ -1,8 +1,11 @@
 //! How a request came in: an extension of every request that the server hands on.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use super::room::Place;
+use crate::connect::Passage;
 
 /// How a request came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub enum Via {
     Plain,
     /// Over TLS, to the port itself.
     Tls,
+    /// Through the proxy to a host that it names, by `CONNECT` or in its address.
+    Intercepted(Arc<Passage>),
 }
 
 /// Tells whoever outlives a request, such as an upgraded connection, that the proxy stops.

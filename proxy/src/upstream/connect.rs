@@ -19,6 +19,7 @@ use tower::Service;
 
 use super::CallError;
 use crate::authority::system_roots;
+use crate::connect::{Network, Own};
 
 /// What a peer's certificate is checked against.
 #[derive(Clone, Debug)]
@@ -41,26 +42,66 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
     }
+
+    /// What a client of these roots is set up with.
+    pub(crate) fn config(&self) -> ClientConfig {
+        (*self.0).clone()
+    }
 }
 
 /// Connects within a limit of time, TLS handshake included.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<Tcp>,
     limit: Duration,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: &Tls, limit: Duration) -> Self {
+    pub(crate) fn new(network: &Network, limit: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         let inner = HttpsConnectorBuilder::new()
-            .with_tls_config((*tls.0).clone())
+            .with_tls_config(network.tls.config())
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(tcp);
+            .wrap_connector(Tcp { inner: tcp, own: network.own.clone() });
         Self { inner, limit }
+    }
+}
+
+/// Dials TCP, and hangs up where the proxy itself answers.
+#[derive(Clone)]
+struct Tcp {
+    inner: HttpConnector,
+    own: Own,
+}
+
+/// A connection that came back to the proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("the address is this proxy's own")]
+struct OwnAddress;
+
+impl Service<Uri> for Tcp {
+    type Response = TokioIo<TcpStream>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let dialling = self.inner.call(address);
+        let own = self.own.clone();
+        Box::pin(async move {
+            let stream = dialling.await?;
+            // What was reached counts, not what it is called.
+            if stream.inner().peer_addr().is_ok_and(|address| own.is(address)) {
+                return Err(OwnAddress.into());
+            }
+            Ok(stream)
+        })
     }
 }
 
@@ -97,10 +138,11 @@ pub(super) fn classify(
 ) -> CallError {
     let mut cause = error.source();
     let mut said = error.to_string();
-    let (mut tls, mut late) = (false, false);
+    let (mut tls, mut late, mut own) = (false, false, false);
     while let Some(inner) = cause {
         said = inner.to_string();
         tls |= inner.is::<rustls::Error>();
+        own |= inner.is::<OwnAddress>();
         // An I/O error's `source` skips the error that it wraps.
         cause = match inner.downcast_ref::<io::Error>() {
             Some(io) => {
@@ -109,6 +151,9 @@ pub(super) fn classify(
             }
             None => inner.source(),
         };
+    }
+    if own {
+        return CallError::Own;
     }
     match (error.is_connect(), tls, late) {
         (true, true, _) => CallError::Tls(said),

@@ -20,6 +20,7 @@ pub use breakers::Health;
 pub use connect::Tls;
 pub use key::{BadKey, GOOGLE_KEY, ProviderKey, query_has_key, strip_credentials, take_query_key};
 
+use crate::connect::Network;
 use crate::dialect;
 use crate::limits::Gate;
 use breakers::{Breakers, Permits};
@@ -46,6 +47,9 @@ pub enum CallError {
     /// A connection, but no trustworthy one.
     #[error("TLS: {0}")]
     Tls(String),
+    /// The address is this proxy's own.
+    #[error("its base_url leads to this proxy itself")]
+    Own,
     /// Connecting took too long.
     #[error("connecting took longer than {0:?}")]
     ConnectTimeout(Duration),
@@ -66,6 +70,9 @@ impl CallError {
         match self {
             Self::Connect(_) => "it cannot be reached".to_owned(),
             Self::Tls(_) => "no trusted TLS connection to it can be made".to_owned(),
+            Self::Own => "its base_url leads to this proxy itself, so that the call would go in \
+                          circles: correct it in iron.toml"
+                .to_owned(),
             Self::ConnectTimeout(limit) => format!("connecting took longer than {limit:?}"),
             Self::Broken(_) => "the connection broke before an answer came".to_owned(),
             Self::AnswerTimeout(limit) => format!("no answer came within {limit:?}"),
@@ -81,7 +88,7 @@ impl CallError {
 
 impl Upstream {
     /// Sets up an upstream; nothing is dialled yet.
-    pub fn new(config: Arc<config::Upstream>, key: Option<ProviderKey>, tls: &Tls) -> Self {
+    pub fn new(config: Arc<config::Upstream>, key: Option<ProviderKey>, network: &Network) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -90,7 +97,7 @@ impl Upstream {
             // without a word must not take each of them with it.
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(10))
-            .build(Connector::new(tls, config.connect_timeout));
+            .build(Connector::new(network, config.connect_timeout));
         Self {
             client,
             key,

@@ -1,0 +1,133 @@
+//! The body of an answer that is passed on as it comes, from a host that is no upstream's.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use iron_policy::types::Outcome;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::Ticket;
+use super::stopped::AGENT_STOPPED;
+use crate::body::Broken;
+use crate::connect::Hider;
+use crate::stops::Leave;
+use crate::stream::Metered;
+
+/// An answer on its way. Dropped before its end, the call is on record as aborted.
+#[derive(Debug)]
+pub struct OtherBody {
+    body: Incoming,
+    patience: Duration,
+    silent: Pin<Box<Sleep>>,
+    hider: Option<Hider>,
+    /// Until the call is on record.
+    ticket: Option<Ticket>,
+    status: StatusCode,
+    /// Ready once the agent is stopped.
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl OtherBody {
+    /// `patience` is how long the host may be silent.
+    pub(super) fn new(
+        body: Incoming,
+        patience: Duration,
+        hider: Option<Hider>,
+        ticket: Ticket,
+        status: StatusCode,
+        leave: &Leave,
+    ) -> Self {
+        let stopped = Box::pin(leave.cancelled_owned());
+        let silent = Box::pin(tokio::time::sleep(patience));
+        Self { body, patience, silent, hider, ticket: Some(ticket), status, stopped }
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &'static str) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.finish(self.status, outcome, reason, &Metered::default());
+        }
+    }
+
+    /// What is still held back, once.
+    fn rest(&mut self) -> Option<Bytes> {
+        self.hider
+            .take()
+            .map(|mut hider| hider.finish())
+            .filter(|rest| !rest.is_empty())
+            .map(Bytes::from)
+    }
+}
+
+impl Body for OtherBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        if this.ticket.is_some() && this.stopped.as_mut().poll(context).is_ready() {
+            this.end(Outcome::Aborted, AGENT_STOPPED);
+            return Poll::Ready(Some(Err(Broken)));
+        }
+        loop {
+            let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(context) else {
+                ready!(this.silent.as_mut().poll(context));
+                this.end(Outcome::Failed, "connect_answer");
+                return Poll::Ready(Some(Err(Broken)));
+            };
+            this.silent.as_mut().reset(Instant::now() + this.patience);
+            let frame = match next {
+                None => {
+                    let rest = this.rest();
+                    if rest.is_none() {
+                        this.end(Outcome::Ok, "ok");
+                    }
+                    return Poll::Ready(rest.map(|rest| Ok(Frame::data(rest))));
+                }
+                // Not a clean end: the agent must not take half an answer for a whole one.
+                Some(Err(_)) => {
+                    this.end(Outcome::Failed, "connect_answer");
+                    return Poll::Ready(Some(Err(Broken)));
+                }
+                Some(Ok(frame)) => frame,
+            };
+            if this.body.is_end_stream() && this.hider.is_none() {
+                this.end(Outcome::Ok, "ok");
+            }
+            let Some(hider) = &mut this.hider else { return Poll::Ready(Some(Ok(frame))) };
+            let data = match frame.into_data() {
+                Ok(data) => hider.push(&data),
+                // Trailers come last.
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            };
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(data.into()))));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.hider.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.hider.is_some() { SizeHint::default() } else { self.body.size_hint() }
+    }
+}
+
+impl Drop for OtherBody {
+    fn drop(&mut self) {
+        // An answer without a body is never asked for a part of it.
+        if self.body.is_end_stream() {
+            self.end(Outcome::Ok, "ok");
+        }
+    }
+}
