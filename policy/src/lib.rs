@@ -23,4 +23,5 @@ pub mod json;
 pub mod outline;
 pub mod price;
 pub mod redact;
+pub mod retry;
 pub mod types;

@@ -21,6 +21,13 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-iron-request-id");
 /// Says that the proxy, not the provider, refused.
 pub const REFUSED_BY: HeaderName = HeaderName::from_static("x-iron-refused-by");
 
+/// Names the upstream that answered.
+pub const UPSTREAM: HeaderName = HeaderName::from_static("x-iron-upstream");
+/// Names the model that answered, where it is another one than the caller asked for.
+pub const MODEL: HeaderName = HeaderName::from_static("x-iron-model");
+/// Says how many attempts an answer took.
+pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-iron-attempts");
+
 /// No caller is told to wait longer than this.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
@@ -152,10 +159,10 @@ impl Refusal {
     }
 }
 
-/// Marks an answer with its call's id.
+/// Marks an answer with its call's id, unless it has that of an attempt.
 pub fn mark(response: &mut Response<Body>, id: CallId) {
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().entry(REQUEST_ID).or_insert(value);
     }
 }
 

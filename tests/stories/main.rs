@@ -27,6 +27,7 @@ mod leak_benchmark;
 mod limits;
 mod recogniser;
 mod redaction;
+mod retries;
 mod routing;
 mod scan;
 mod sdk;

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::breaker;
 use crate::connect::host_name;
+use crate::retry::{Fallback, Retry};
 use crate::types::{Dialect, Name, NameError};
 
 /// First path segments that mean something else than an upstream.
@@ -47,6 +48,8 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
         secrets,
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
+        retry: retry(file.retry)?,
+        fallbacks: fallbacks(file.fallback, &upstreams)?,
         upstreams,
         routes,
         budgets: file.budget,
@@ -97,6 +100,49 @@ fn proxy(raw: &raw::Proxy) -> Result<Proxy, ConfigError> {
         budget_status: raw.budget_status,
         on_abort: raw.on_abort,
     })
+}
+
+/// More attempts than this help nobody: what is down so long is for the breaker.
+const MOST_ATTEMPTS: u32 = 10;
+
+fn retry(retry: Retry) -> Result<Retry, ConfigError> {
+    if retry.attempts > MOST_ATTEMPTS {
+        return Err(wrong(format!("retry.attempts must be at most {MOST_ATTEMPTS}")));
+    }
+    match retry.statuses.iter().find(|status| !(400..600).contains(*status)) {
+        Some(status) => Err(wrong(format!(
+            "retry.statuses names {status}, which is no status of an error: use 400 to 599"
+        ))),
+        None => Ok(retry),
+    }
+}
+
+fn fallbacks(
+    raw: Vec<raw::Fallback>,
+    upstreams: &[Arc<Upstream>],
+) -> Result<Vec<Fallback>, ConfigError> {
+    for target in raw.iter().flat_map(|fallback| &fallback.to) {
+        match (&target.upstream, &target.model) {
+            (None, None) => {
+                return Err(wrong(
+                    "a [[fallback]] goes nowhere: write `to = [{ upstream = \"NAME\" }]`, \
+                     `to = [{ model = \"NAME\" }]`, or both in one",
+                ));
+            }
+            (Some(name), _) if !upstreams.iter().any(|upstream| upstream.name == *name) => {
+                return Err(wrong(format!(
+                    "[[fallback]] names the upstream `{name}`, which no [[upstream]] defines"
+                )));
+            }
+            (_, Some(model)) if model.is_empty() || model.len() > 200 => {
+                return Err(wrong("the model of a [[fallback]] has 1 to 200 bytes"));
+            }
+            _ => {}
+        }
+    }
+    let made =
+        |raw: raw::Fallback| Fallback { model: raw.model, to: raw.to, on_budget: raw.on_budget };
+    Ok(raw.into_iter().map(made).collect())
 }
 
 fn agents(raw: Vec<raw::Agent>) -> Result<Vec<Agent>, ConfigError> {

@@ -24,6 +24,7 @@ pub(crate) use text::{amount, duration};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
+use crate::retry::{Fallback, Retry};
 use crate::types::{Dialect, Name};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
@@ -37,6 +38,10 @@ pub struct Policy {
     pub upstreams: Vec<Arc<Upstream>>,
     /// Models that go to another upstream than their path says.
     pub routes: Vec<Route>,
+    /// When a call that failed is tried again at its upstream.
+    pub retry: Retry,
+    /// Where calls go when their upstream cannot answer.
+    pub fallbacks: Vec<Fallback>,
     /// The budgets.
     pub budgets: Vec<Budget>,
     /// The zone in which days, weeks and months begin.
@@ -209,6 +214,11 @@ impl Policy {
     /// The upstream for paths without a prefix: the first of the dialect.
     pub fn default_upstream(&self, dialect: Dialect) -> Option<&Arc<Upstream>> {
         self.upstreams.iter().find(|upstream| upstream.dialect == dialect)
+    }
+
+    /// Where calls for a model go when its upstream cannot answer: the first entry that names it.
+    pub fn fallback(&self, model: &str) -> Option<&Fallback> {
+        self.fallbacks.iter().find(|fallback| fallback.model.matches(model))
     }
 
     /// What the operator said about an agent.

@@ -10,6 +10,7 @@ use super::{ConfigError, Durability, Limits, OnAbort, connect, redact, suggest};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
+use crate::retry::{Retry, Target};
 use crate::types::{Dialect, Name};
 
 #[derive(Deserialize, Default)]
@@ -20,6 +21,8 @@ pub(super) struct File {
     pub(super) panel: Panel,
     pub(super) upstream: Vec<Upstream>,
     pub(super) route: Vec<Route>,
+    pub(super) retry: Retry,
+    pub(super) fallback: Vec<Fallback>,
     pub(super) budget: Vec<Budget>,
     pub(super) reserve: Reserve,
     pub(super) batches: Batches,
@@ -142,6 +145,15 @@ impl Upstream {
 pub(super) struct Route {
     pub(super) model: Glob,
     pub(super) upstream: Name,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fallback {
+    pub(super) model: Glob,
+    pub(super) to: Vec<Target>,
+    #[serde(default)]
+    pub(super) on_budget: bool,
 }
 
 #[derive(Deserialize)]

@@ -26,7 +26,7 @@ pub use form::{BadForm, redact_form};
 pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
 
-use crate::json::JsonError;
+use crate::json::{JsonError, escape_into};
 use crate::redact::{Edit, Span};
 use crate::types::Dialect;
 
@@ -175,6 +175,8 @@ pub struct Outline<'a> {
     /// The model's name as the caller wrote it, in the body or in the path; empty where none need
     /// be named.
     pub model: Cow<'a, str>,
+    /// Where the body names it: the inside of each string.
+    model_at: Vec<Range<usize>>,
     /// Whether the answer is to be a stream.
     pub stream: bool,
     /// The caller's limit on output tokens, the largest where several are given.
@@ -337,10 +339,22 @@ impl<'a> Outline<'a> {
         self.max_output_at.iter().map(lower).collect()
     }
 
+    /// The edits that ask for another model; none where the path alone names it.
+    pub fn name_model(&self, endpoint: Endpoint, model: &str) -> Vec<Edit> {
+        let mut with = String::with_capacity(model.len() + 8);
+        if endpoint.dialect() == Dialect::Gemini {
+            with.push_str("models/");
+        }
+        escape_into(&mut with, model);
+        let named = |range: &Range<usize>| Edit { range: range.clone(), with: with.clone() };
+        self.model_at.iter().map(named).collect()
+    }
+
     /// What a body without members asks for; `head` is just inside its object.
     fn empty(head: usize, limit_place: LimitPlace) -> Self {
         Self {
             model: Cow::Borrowed(""),
+            model_at: Vec::new(),
             stream: false,
             max_output: None,
             max_output_at: Vec::new(),
@@ -559,6 +573,33 @@ mod tests {
         }
         let body = r#"{"model":"m","stream_options":{"include_usage":true}}"#;
         assert!(chat(body).unwrap().ask_for_usage().is_none());
+    }
+
+    #[test]
+    fn another_model_is_named_wherever_the_body_names_one() {
+        let renamed = |body: &str, endpoint, named| {
+            let outline = Outline::read_for(body.as_bytes(), endpoint, named).unwrap();
+            let edits = outline.name_model(endpoint, "a\"b");
+            String::from_utf8(splice(body.as_bytes(), &edits)).unwrap()
+        };
+        assert_eq!(
+            renamed(
+                r#"{"messages":[{"content":"model"}], "model" : "gpt\u002d5" }"#,
+                Endpoint::ChatCompletions,
+                None
+            ),
+            r#"{"messages":[{"content":"model"}], "model" : "a\"b" }"#
+        );
+        assert_eq!(
+            renamed(
+                r#"{"requests":[{"model":"models/g","content":{}},{"model":"g","content":{}}]}"#,
+                Endpoint::BatchEmbedContents,
+                Some("g")
+            ),
+            r#"{"requests":[{"model":"models/a\"b","content":{}},{"model":"models/a\"b","content":{}}]}"#
+        );
+        let plain = r#"{"contents":[]}"#;
+        assert_eq!(renamed(plain, Endpoint::GenerateContent, Some("g")), plain);
     }
 
     #[test]

@@ -230,7 +230,10 @@ impl<'a> Walk<'a> {
         let key = frame.value_key();
         if depth == 1 {
             match key {
-                "model" => self.model = Some(text),
+                "model" => {
+                    self.out.model_at.push(text.range());
+                    self.model = Some(text);
+                }
                 "service_tier" if text.is_escaped() => {
                     return Err(BadBody::Field { field: "service_tier", wanted: "a plain word" });
                 }

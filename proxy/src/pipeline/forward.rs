@@ -27,6 +27,8 @@ pub(super) struct Answered {
     pub(super) ticket: Ticket,
     pub(super) leave: Leave,
     pub(super) upstream: Arc<Upstream>,
+    /// The model that was asked, where it is another one than the caller named.
+    pub(super) model: Option<String>,
     /// Until the breaker was told how it went.
     pub(super) permit: Option<UpstreamPermit>,
     pub(super) answer: Response<Incoming>,
@@ -76,7 +78,17 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
             ticket.mark("upstream");
             ticket.answered(answer.headers());
             let permit = Some(permit);
-            Ok(Answered { ticket, leave, upstream, permit, answer, endpoint, vault, hide_usage })
+            Ok(Answered {
+                ticket,
+                leave,
+                upstream,
+                model: call.target.model,
+                permit,
+                answer,
+                endpoint,
+                vault,
+                hide_usage,
+            })
         }
         Err(error) => {
             if !error.sent() {

@@ -30,7 +30,7 @@ pub(super) struct Identified {
 }
 
 /// Where a call goes, and with what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) upstream: Arc<Upstream>,
     /// True where the caller named the upstream itself.
@@ -42,6 +42,8 @@ pub(super) struct Target {
     /// Headers to send: ours, hop-by-hop ones and, where replaced, credentials are off.
     pub(super) headers: HeaderMap,
     pub(super) session: SessionName,
+    /// The model, where it is another one than the caller asked for.
+    pub(super) model: Option<String>,
 }
 
 impl Identified {
@@ -124,6 +126,7 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
         headers,
         session,
         addressed,
+        model: None,
         upstream,
     };
     Ok((target, leave))

@@ -5,12 +5,15 @@
 //!
 //! ```text
 //! Identified -> Admitted -> Decoded -> Redacted -> Reserved -> Permitted -> Answered
+//!                                         ^                                    |
+//!                                         +------ another attempt [attempts] --+
 //! ```
 //!
 //! Whatever happens in between — an error, a refusal, a client that goes away and takes this
 //! future with it — the [`Ticket`] that travels along ends the call's reservation exactly once.
 
 mod admit;
+mod attempts;
 mod batch;
 mod decode;
 mod follow;
@@ -45,11 +48,15 @@ pub use ticket::{STEPS, Ticket};
 
 use crate::body::Body;
 use crate::live::Live;
-use crate::rescue::{self, Caller};
+use crate::rescue::{self, Caller, Refusal};
 use crate::server::Via;
 use crate::shared::Shared;
 use crate::stops::AgentStopped;
+use attempts::{Attempts, Turn};
+use forward::Answered;
 use identify::Identified;
+use redact::Redacted;
+use ticket::Heir;
 
 /// Answers one call of an agent.
 pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
@@ -101,11 +108,22 @@ async fn carry(
 ) -> Result<Response<Body>, Box<Halt>> {
     let admitted = admit::admit(live, identified)?;
     let decoded = decode::decode(live, admitted, body).await?;
-    let redacted = redact::redact(live, decoded).await?;
+    let mut redacted = redact::redact(live, decoded).await?;
+    let mut attempts = Attempts::of(live, &redacted);
+    loop {
+        let tried = attempt(live, redacted).await;
+        match attempts.after(live, tried).await {
+            Turn::Again(next) => redacted = next,
+            Turn::Over(tried) => return relay::relay(live, tried?).await,
+        }
+    }
+}
+
+/// One attempt at getting an answer, with a reservation of its own.
+async fn attempt(live: &Arc<Live>, redacted: Redacted) -> Result<Answered, Box<Halt>> {
     let reserved = reserve::reserve(live, redacted).await?;
     let permitted = forward::permit(reserved)?;
-    let answered = forward::forward(permitted).await?;
-    relay::relay(live, answered).await
+    forward::forward(permitted).await
 }
 
 /// A call that goes no further, and why.
@@ -124,13 +142,30 @@ impl Halt {
 
     /// Ends the call in the ledger and the records, and tells the caller.
     fn answer(self: Box<Self>, live: &Live, caller: Caller, id: CallId) -> Response<Body> {
+        let id = self.ticket.as_ref().map_or(id, Ticket::id);
+        self.end(live, id).into_response(caller, id)
+    }
+
+    const fn why(&self) -> &Stopped {
+        &self.why
+    }
+
+    /// Ends the call and leaves what another attempt needs; back where it was ended before.
+    fn bequeath(mut self: Box<Self>, live: &Live) -> Result<Heir, Box<Self>> {
+        let Some(ticket) = &mut self.ticket else { return Err(self) };
+        let (heir, id) = (ticket.heir(), ticket.id());
+        self.end(live, id);
+        Ok(heir)
+    }
+
+    /// Ends the call in the ledger and the records.
+    fn end(self: Box<Self>, live: &Live, id: CallId) -> Refusal {
         let Self { ticket, why } = *self;
         let refusal = rescue::refusal(&why, live.policy.proxy.budget_status);
-        let id = ticket.as_ref().map_or(id, Ticket::id);
         tracing::info!(call = %id, reason = why.reason(), "{}", why.for_operator());
         if let Some(ticket) = ticket {
             ticket.stop(&why, refusal.status);
         }
-        refusal.into_response(caller, id)
+        refusal
     }
 }

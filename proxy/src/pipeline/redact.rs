@@ -18,7 +18,8 @@ use crate::recogniser::{Recognised, RecogniserError};
 #[derive(Debug)]
 pub(super) struct Redacted {
     pub(super) call: Identified,
-    pub(super) payload: Payload,
+    /// What the caller sent; attempts share it.
+    pub(super) payload: Arc<Payload>,
     /// What to change in the body, in order of position.
     pub(super) edits: Vec<Edit>,
     /// The session's placeholders, to be restored in the answer.
@@ -68,7 +69,7 @@ pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacte
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     call.ticket.mark("redact");
-    Ok(Redacted { call, payload, edits, vault })
+    Ok(Redacted { call, payload: Arc::new(payload), edits, vault })
 }
 
 /// What the policy's recogniser says of the texts; `None` where the policy has none.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Outcome};
 
@@ -16,6 +16,7 @@ use super::stream::StreamBody;
 use super::{Halt, Stopped};
 use crate::body::{self, Body, CollectError};
 use crate::live::Live;
+use crate::rescue;
 use crate::stream::answers::AnswerRestorers;
 use crate::stream::encoding::{self, Encoding};
 use crate::stream::plain::{self, RestoreError};
@@ -39,6 +40,7 @@ pub(super) async fn relay(
         ticket.not_sent();
         return Err(ticket.halt(Stopped::Redirect { upstream }));
     }
+    tell_who_answered(&mut answered);
     let sse = is_event_stream(answered.answer.headers());
     if sse && status.is_success() {
         return StreamBody::answer(live, answered);
@@ -47,6 +49,31 @@ pub(super) async fn relay(
         return Ok(PassBody::answer(live, answered, Metered::default()));
     }
     whole(live, answered).await
+}
+
+/// Marks an answer with whose it is: the upstream, the model where it is another one than the
+/// caller asked for, and how many attempts it took. The id is that of the attempt.
+fn tell_who_answered(answered: &mut Answered) {
+    let Answered { ticket, upstream, model, answer, .. } = answered;
+    let headers = answer.headers_mut();
+    // Nobody else speaks in our name.
+    let ours: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-iron-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    let mut tell = |name: HeaderName, value: &str| {
+        // A model's name may be no header's value; then it is not told.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    tell(rescue::REQUEST_ID, &ticket.id().to_string());
+    tell(rescue::UPSTREAM, upstream.name());
+    tell(rescue::ATTEMPTS, &ticket.attempt().to_string());
+    if let Some(model) = model {
+        tell(rescue::MODEL, model);
+    }
 }
 
 /// An answer that comes in one piece: read to its end first, so that one that breaks off is an
@@ -142,7 +169,7 @@ fn decoded(headers: &HeaderMap, bytes: &Bytes, limit: usize) -> Result<Bytes, &'
 }
 
 /// What a status says of an upstream's health.
-fn health(status: StatusCode, count_429: bool) -> Health {
+pub(super) fn health(status: StatusCode, count_429: bool) -> Health {
     match status.as_u16() {
         500.. => Health::Failing,
         429 if count_429 => Health::Failing,

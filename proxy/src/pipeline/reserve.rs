@@ -47,21 +47,21 @@ const TOOLS_OVERHEAD: u64 = 1_024;
 /// Reserves, or refuses with what is left.
 pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Reserved, Box<Halt>> {
     let Redacted { mut call, payload, edits, vault } = redacted;
-    let content = match payload {
+    let content = match &*payload {
         Payload::Document(content) => content,
         other => {
             let body = match other {
                 Payload::Upload(Upload { parts, encoded }) => {
-                    let plain = parts.into_owner();
+                    let plain = parts.borrow_owner();
                     let requests = if edits.is_empty() {
-                        batch::of_upload(live, &call, &plain)
+                        batch::of_upload(live, &call, plain)
                     } else {
-                        batch::of_upload(live, &call, &splice(&plain, &edits))
+                        batch::of_upload(live, &call, &splice(plain, &edits))
                     };
                     if let Some(requests) = requests {
                         call.ticket.follow = Follow::File(requests);
                     }
-                    outgoing(&mut call, plain, encoded, &edits)
+                    outgoing(&mut call, plain, encoded.as_ref(), &edits)
                 }
                 _ => Bytes::new(),
             };
@@ -71,7 +71,7 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
     let endpoint = content.endpoint;
     let outline = content.parsed.borrow_dependent();
     let hide_usage = asks_for_usage(&call, endpoint, outline);
-    let edits = match hold(live, &mut call, &content, edits, hide_usage).await {
+    let edits = match hold(live, &mut call, content, edits, hide_usage).await {
         Ok(edits) => edits,
         Err(why) => return Err(call.ticket.halt(why)),
     };
@@ -80,7 +80,7 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
         call.target.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let Content { parsed, encoded, .. } = content;
-    let body = outgoing(&mut call, parsed.into_owner(), encoded, &edits);
+    let body = outgoing(&mut call, parsed.borrow_owner(), encoded.as_ref(), &edits);
     call.ticket.mark("reserve");
     Ok(Reserved { call, body, endpoint: Some(endpoint), vault, hide_usage })
 }
@@ -105,6 +105,10 @@ async fn hold(
     if ask_for_usage {
         edits.extend(outline.ask_for_usage());
     }
+    let changed = call.target.model.clone();
+    if let Some(model) = &changed {
+        edits.extend(outline.name_model(endpoint, model));
+    }
     if endpoint.is_free() {
         return Ok(sorted(edits));
     }
@@ -121,7 +125,7 @@ async fn hold(
         limit = Some(default);
         limiting = outline.limit_output(endpoint, default);
     }
-    let model = &outline.model;
+    let model: &str = changed.as_deref().unwrap_or(&outline.model);
     let upstream = Arc::clone(&call.target.upstream);
     let price = live.price(&upstream, model);
     let unpriced = |why: String| Stopped::UnpricedModel {
@@ -358,10 +362,15 @@ fn sorted(mut edits: Vec<Edit>) -> Vec<Edit> {
 }
 
 /// The bytes to send: those that came where nothing changes.
-fn outgoing(call: &mut Identified, plain: Bytes, encoded: Option<Bytes>, edits: &[Edit]) -> Bytes {
+fn outgoing(
+    call: &mut Identified,
+    plain: &Bytes,
+    encoded: Option<&Bytes>,
+    edits: &[Edit],
+) -> Bytes {
     if edits.is_empty() {
-        return encoded.unwrap_or(plain);
+        return encoded.unwrap_or(plain).clone();
     }
     call.target.headers.remove(header::CONTENT_ENCODING);
-    splice(&plain, edits).into()
+    splice(plain, edits).into()
 }

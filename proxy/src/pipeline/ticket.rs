@@ -73,6 +73,15 @@ pub struct Ticket {
     other: Option<String>,
 }
 
+/// What an attempt that failed leaves to the next one: who calls, for what, and its places.
+#[derive(Debug)]
+pub(super) struct Heir {
+    shared: Arc<Shared>,
+    record: CallRecord,
+    slots: Option<[Slot; 2]>,
+    leave: Option<Leave>,
+}
+
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket")
@@ -101,6 +110,36 @@ impl Ticket {
             beside: Vec::new(),
             other: None,
         }
+    }
+
+    /// What the next attempt at the same call begins with. Findings stay with the first attempt:
+    /// they were made once.
+    pub(super) fn heir(&mut self) -> Heir {
+        let record = &self.record;
+        Heir {
+            record: CallRecord {
+                agent: record.agent.clone(),
+                project: record.project.clone(),
+                run: record.run.clone(),
+                depth: record.depth,
+                upstream: record.upstream.clone(),
+                dialect: record.dialect,
+                endpoint: record.endpoint,
+                model: record.model.clone(),
+                stream: record.stream,
+                attempt: record.attempt.saturating_add(1),
+                first_attempt: Some(record.first_attempt.unwrap_or(record.id)),
+                ..CallRecord::new(record.id)
+            },
+            shared: Arc::clone(&self.shared),
+            slots: self.slots.take(),
+            leave: self.leave.clone(),
+        }
+    }
+
+    /// Which attempt at answering its caller this is, from 1.
+    pub(super) const fn attempt(&self) -> u32 {
+        self.record.attempt
     }
 
     /// The call's id.
@@ -381,6 +420,33 @@ impl Ticket {
             Some(end) => self.shared.ledger.settle(Settlement { end, record }),
             None => self.shared.ledger.record(record),
         }
+    }
+}
+
+impl Heir {
+    /// The next attempt goes to this upstream, and asks for this model where it is another one.
+    pub(super) fn goes_to(&mut self, upstream: &Upstream, model: Option<&str>) {
+        self.record.upstream = Some(upstream.config.name.clone());
+        self.record.dialect = Some(upstream.config.dialect);
+        if let Some(model) = model {
+            self.record.model = model.chars().take(120).collect();
+        }
+    }
+
+    /// Gives the place at the upstream before back for one at the next.
+    pub(super) fn takes_place(&mut self, slot: Slot) {
+        if let Some([_, at_upstream]) = &mut self.slots {
+            *at_upstream = slot;
+        }
+    }
+
+    /// Begins the attempt.
+    pub(super) fn open(self) -> Ticket {
+        let mut ticket = Ticket::open(&self.shared);
+        ticket.record = CallRecord { id: ticket.record.id, ..self.record };
+        ticket.slots = self.slots;
+        ticket.leave = self.leave;
+        ticket
     }
 }
 

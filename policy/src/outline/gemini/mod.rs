@@ -246,6 +246,7 @@ impl<'a> Walk<'a> {
                 if named.strip_prefix("models/").unwrap_or(&named) != self.out.model {
                     return Err(BadBody::Field { field: "model", wanted: "the model of the path" });
                 }
+                self.out.model_at.push(text.range());
             }
             (Place::Root | Place::Request, "serviceTier" | "service_tier") => {
                 self.out.service_tier = Some(tier(text)?);
