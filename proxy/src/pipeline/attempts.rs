@@ -221,7 +221,7 @@ fn failure_of(tried: &Result<Answered, Box<Halt>>) -> Option<Failure> {
                     Some(of(Cause::Unanswered(Unanswered::Timeout)))
                 }
                 CallError::Broken(_) => Some(of(Cause::Unanswered(Unanswered::Reset))),
-                CallError::Address(_) => None,
+                CallError::Address(_) | CallError::Own => None,
             },
             _ => None,
         },
