@@ -53,7 +53,7 @@ async fn a_tunnel_passes_bytes_both_ways_unread_and_counts_them() {
     let mut stream = through.connect(&format!("127.0.0.1:{port}")).await.unwrap();
     assert_eq!(connections(&world).await["open"], 1);
     // Neither HTTP nor TLS, and longer than any buffer.
-    stream.write_all(&[0xff; 100_000]).await.unwrap();
+    stream.write_all(&vec![0xff; 100_000]).await.unwrap();
     // This side says no more; the other still answers.
     stream.shutdown().await.unwrap();
     let mut answer = String::new();

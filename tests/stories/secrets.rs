@@ -121,7 +121,8 @@ async fn the_value_is_in_no_record_metric_status_error_or_file() {
     for path in ["/_iron/metrics", "/_iron/status"] {
         said += &world.client().get(path).await.text();
     }
-    said += &format!("{:?}", world.shared.live());
+    let live = format!("{:?}", world.shared.live());
+    said += &live;
     assert!(said.contains("misdirected") && !said.contains(VALUE), "{said}");
     let folder = world.stop().await;
     for file in std::fs::read_dir(folder.path()).unwrap() {
