@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use iron_policy::types::{Name, NanoUsd};
 
 use crate::commands::Receipt;
+use crate::launch::client::Client;
+use crate::launch::shell::Shell;
 
 /// A guard between AI agents and LLM providers: exact budgets, redaction, circuit breaking.
 #[derive(Debug, Parser)]
@@ -29,6 +31,11 @@ const RUN_EXAMPLES: &str = "Examples:
   iron run --budget 2usd -- codex exec \"fix the tests\"
   iron run --simulate -- python agent.py
   iron run --receipt spent.json -- npx @google/gemini-cli -p hi";
+
+const ENV_EXAMPLES: &str = "Examples:
+  eval \"$(iron env)\"                    bash and zsh
+  iron env codex --shell fish | source  fish
+  iron env --shell dotenv > .env        for tools that read such a file";
 
 const SCAN_EXAMPLES: &str = "Examples:
   iron scan app.log                     what is in a file, values masked
@@ -98,6 +105,37 @@ pub enum Command {
     /// Run a program with its calls through the proxy, and tell what it spent
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Print what `iron run` would set, for your own shell
+    #[command(after_help = ENV_EXAMPLES)]
+    Env {
+        /// The client; without one, what every program is given
+        #[arg(value_enum)]
+        client: Option<Client>,
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// Whose words to print; default: by SHELL
+        #[arg(long, value_enum)]
+        shell: Option<Shell>,
+        /// As which agent to call
+        #[arg(long, value_name = "NAME")]
+        agent: Option<Name>,
+        /// Base URLs, and no proxy variables
+        #[arg(long, conflicts_with = "proxy_only")]
+        base_url_only: bool,
+        /// Proxy variables, and no base URLs
+        #[arg(long)]
+        proxy_only: bool,
+    },
+    /// Look for what stands between your clients and the proxy, and say how to mend it
+    Doctor {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// How to show it
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
     /// Tell the whole story on a simulated provider; no key, no file, nothing left behind
     Demo,
     /// Show what was spent

@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod doctor;
 pub mod files;
 pub mod house;
 pub mod launch;

@@ -3,6 +3,8 @@
 mod ca;
 mod correct;
 mod demo;
+mod doctor;
+mod env;
 mod explain;
 mod logs;
 mod policy;
@@ -67,11 +69,6 @@ pub fn run(iron: Iron) -> Result<ExitCode, Failure> {
 }
 
 fn wanted(given: RunArgs) -> Result<(Files, run::Wanted), Failure> {
-    let ways = match (given.base_url_only, given.proxy_only) {
-        (true, _) => Ways::BaseUrl,
-        (_, true) => Ways::Proxy,
-        _ => Ways::Both,
-    };
     if given.budget.is_some_and(|budget| budget <= NanoUsd::ZERO) {
         return Err(Failure::Usage(anyhow::anyhow!("--budget: a budget is more than nothing")));
     }
@@ -79,7 +76,7 @@ fn wanted(given: RunArgs) -> Result<(Files, run::Wanted), Failure> {
         budget: given.budget,
         agent: given.agent,
         strict: given.strict,
-        ways,
+        ways: ways(given.base_url_only, given.proxy_only),
         simulate: given.simulate,
         receipt: given.receipt,
         command: given.command,
@@ -87,9 +84,22 @@ fn wanted(given: RunArgs) -> Result<(Files, run::Wanted), Failure> {
     Ok((given.files, wanted))
 }
 
+const fn ways(base_url_only: bool, proxy_only: bool) -> Ways {
+    match (base_url_only, proxy_only) {
+        (true, _) => Ways::BaseUrl,
+        (_, true) => Ways::Proxy,
+        _ => Ways::Both,
+    }
+}
+
 fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(_) => Ok(()),
+        Command::Doctor { files, output } => runtime()?.block_on(doctor::doctor(&files, output)),
+        Command::Env { client, files, shell, agent, base_url_only, proxy_only } => {
+            let ways = ways(base_url_only, proxy_only);
+            runtime()?.block_on(env::env(&files, client, shell, agent, ways))
+        }
         Command::Up { files, simulate, listen } => {
             runtime()?.block_on(up::up(&files, simulate, listen))
         }

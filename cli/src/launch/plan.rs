@@ -87,6 +87,15 @@ const REPLACING: [(&str, &str); 8] = [
     ("CARGO_HTTP_CAINFO", "cargo: the same"),
 ];
 
+/// The variables that take a base URL.
+pub const BASE_URL_NAMES: [&str; 5] =
+    [BASE_URLS[0].0, BASE_URLS[1].0, BASE_URLS[2].0, BASE_URLS[3].0, BASE_URLS[4].0];
+
+/// The variables that name certificates.
+pub fn replaced_certificates() -> impl Iterator<Item = &'static str> {
+    ADDING.iter().chain(&REPLACING).map(|(name, _)| *name)
+}
+
 /// Hosts that no program reaches by a proxy.
 const LOCAL: &str = "localhost,127.0.0.1,::1";
 
@@ -271,7 +280,7 @@ impl Plan {
 }
 
 /// Whether an entry of `NO_PROXY` keeps an upstream's host from the proxy.
-fn covers(entry: &str, route: &Route) -> bool {
+pub fn covers(entry: &str, route: &Route) -> bool {
     let entry = entry.trim_start_matches(['*', '.']).to_ascii_lowercase();
     entry.is_empty()
         || route.upstreams.iter().any(|upstream| {

@@ -24,7 +24,7 @@ use crate::local_http;
 use crate::simulator::Simulator;
 
 /// How long a proxy may take to say how it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A proxy that answers.
 pub struct Proxy {
@@ -47,7 +47,8 @@ struct OwnProxy {
 impl Proxy {
     /// The proxy that runs at this address, if it is one and this user's.
     pub async fn running(address: SocketAddr) -> Result<Option<Self>, Failure> {
-        let Ok(status) = local_http::get_json(address, "/_iron/status", PATIENCE).await else {
+        let Ok(status) = local_http::get_json(address, "/_iron/status", STATUS_PATIENCE).await
+        else {
             return Ok(None);
         };
         let Some(state) = status["state"].as_str().map(PathBuf::from) else { return Ok(None) };
@@ -75,7 +76,7 @@ impl Proxy {
             let _ = stopped.await;
         }));
         let address = super::route::reachable(address);
-        let status = local_http::get_json(address, "/_iron/status", PATIENCE).await?;
+        let status = local_http::get_json(address, "/_iron/status", STATUS_PATIENCE).await?;
         let token = read_token(shared.ledger.path())?;
         let own = Some(OwnProxy { shared, stop, serving, simulator });
         Ok(Self { address, status, token, own })
@@ -130,7 +131,7 @@ impl Proxy {
             .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {}", *self.token))
             .body(Full::new(body))?;
-        let answer = tokio::time::timeout(PATIENCE, local_http::send(self.address, request))
+        let answer = tokio::time::timeout(STATUS_PATIENCE, local_http::send(self.address, request))
             .await
             .context("the proxy did not answer in time")??;
         let told: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
