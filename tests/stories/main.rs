@@ -24,6 +24,7 @@ mod gemini;
 mod http2;
 mod https;
 mod intercept;
+mod launcher;
 mod leak_benchmark;
 mod limits;
 mod recogniser;
