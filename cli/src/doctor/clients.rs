@@ -1,13 +1,13 @@
 //! Which clients are installed, in which version, and what each does not obey.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::process::Command;
+use tokio::task::JoinHandle;
 
 use super::Check;
 use super::here::Surroundings;
@@ -32,19 +32,19 @@ const CLIENTS: [(&str, &str); 5] = [
     ("aider", "by OPENAI_API_BASE and ANTHROPIC_API_BASE"),
 ];
 
-pub(super) fn checks(own: &Surroundings) -> Vec<Check> {
+pub(super) async fn checks(own: &Surroundings) -> Vec<Check> {
     let path = own.get("PATH").unwrap_or_default();
-    let asked: Vec<_> = CLIENTS
-        .iter()
-        .filter_map(|(name, how)| Some((*name, *how, find(name, &path)?)))
-        .map(|(name, how, file)| (name, how, thread::spawn(move || said(&file, &["--version"]))))
-        .collect();
-    let node = find("node", &path).map(|file| thread::spawn(move || said(&file, &["--version"])));
-    let python =
-        find("python3", &path).map(|file| thread::spawn(move || said(&file, &["-c", PYTHON])));
-    let mut checks: Vec<Check> = asked
-        .into_iter()
-        .map(|(name, how, asked)| match asked.join().ok().flatten() {
+    let ask = |name: &str, arguments: &'static [&'static str]| {
+        find(name, &path).map(|file| tokio::spawn(said(file, arguments)))
+    };
+    // All at once: some take a second to say it.
+    let clients = CLIENTS.map(|(name, how)| (name, how, ask(name, &["--version"])));
+    let node = ask("node", &["--version"]);
+    let python = ask("python3", &["-c", PYTHON]);
+    let mut checks = Vec::new();
+    for (name, how, asked) in clients {
+        let Some(asked) = asked else { continue };
+        checks.push(match asked.await.ok().flatten() {
             Some(version) => {
                 let version = version.lines().next().unwrap_or_default().to_owned();
                 Check::ok("client", format!("{name} {version}: {how}"))
@@ -54,19 +54,23 @@ pub(super) fn checks(own: &Surroundings) -> Vec<Check> {
                 format!("{name} does not say its version"),
                 format!("see whether `{name} --version` works"),
             ),
-        })
-        .collect();
-    let version = node.and_then(|asked| asked.join().ok().flatten());
-    checks.extend(version.map(|version| node_check(version.trim(), &own.folder)));
-    let packages = python.and_then(|asked| asked.join().ok().flatten());
-    let packages: Vec<_> =
-        packages.iter().flat_map(|said| said.lines()).map(str::to_owned).collect();
+        });
+    }
+    if let Some(version) = answer(node).await {
+        checks.push(node_check(version.trim(), &own.folder));
+    }
+    let packages = answer(python).await.unwrap_or_default();
+    let packages: Vec<&str> = packages.lines().collect();
     if !packages.is_empty() {
-        let what =
-            format!("python3 has {}: by their base URLs, and by HTTPS_PROXY", packages.join(", "));
+        let packages = packages.join(", ");
+        let what = format!("python3 has {packages}: by their base URLs, and by HTTPS_PROXY");
         checks.push(Check::ok("client", what));
     }
     checks
+}
+
+async fn answer(asked: Option<JoinHandle<Option<String>>>) -> Option<String> {
+    asked?.await.ok().flatten()
 }
 
 /// Node and the SDKs in the working folder.
@@ -100,30 +104,15 @@ fn find(name: &str, path: &str) -> Option<PathBuf> {
 }
 
 /// What a program prints, if it ends well and in time.
-fn said(file: &Path, arguments: &[&str]) -> Option<String> {
-    let mut child = Command::new(file)
+async fn said(file: PathBuf, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(file)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let until = Instant::now() + PATIENCE;
-    let ended = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status.success(),
-            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(20)),
-            _ => {
-                // It may have ended meanwhile.
-                let _ = child.kill();
-                let _ = child.wait();
-                break false;
-            }
-        }
-    };
-    let mut text = String::new();
-    child.stdout.take()?.take(4096).read_to_string(&mut text).ok()?;
-    ended.then_some(text)
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, output).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

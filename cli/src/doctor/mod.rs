@@ -98,7 +98,7 @@ pub async fn examine(files: &Files) -> Vec<Check> {
     checks.extend(kernel::checks());
     let own = here::Surroundings::of_process();
     checks.extend(here::checks(policy, address, &own));
-    checks.extend(clients::checks(&own));
+    checks.extend(clients::checks(&own).await);
     checks
 }
 

@@ -145,7 +145,7 @@ mod tests {
         # a test
         HARD="it's \"x\" \$HOME `id` \\ {\"a\":1}"
         # codex takes this from its command line alone
-        # codex "-c" "it's \"x\" \$HOME `id` \\ {\"a\":1}" ...
+        # codex '-c' "it's \"x\" \$HOME `id` \\ {\"a\":1}" ...
         "##);
         let told: Value = serde_json::from_str(&told(Shell::Json)).unwrap();
         assert_eq!(
