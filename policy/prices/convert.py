@@ -6,8 +6,8 @@ used). Run `update.sh`, which makes an environment for both.
 
 Prices become integer pico-USD per token ($1 per million tokens is 1,000,000), rounded up. Of
 prices that change with time the one in force on the list's date is taken; prices that change with
-the hour are taken at their dearest. Models that are billed by something else than tokens and tool
-calls are left out: no price is better than a wrong one.
+the hour are taken at their dearest. Recordings are priced by the second and speech by the character. Models that
+are billed by something else, or by several of these, are left out: no price is better than a wrong one.
 """
 
 import datetime
@@ -33,8 +33,10 @@ CLASSES = {
     "cache_audio_read_mtok": "audio_cache_read", "output_audio_mtok": "audio_output",
     "input_image_mtok": "image_input", "output_image_mtok": "image_output",
 }
+# Counted by something else than tokens: the class, and how many of its units a price is for.
+COUNTED = {"input_mchars": ("character", 1_000_000), "audio_hours": ("audio_second", 3_600)}
 # Known and harmless to leave out: covered by a class above, or only ever cheaper than one.
-COVERED = {"cache_image_read_mtok", "storage_searches_kcount"}
+COVERED = {"cache_image_read_mtok", "storage_searches_kcount", "input_audio_hours"}
 TIERS = [
     ("batch", {"processing": "batch"}), ("flex", {"service_tier": "flex"}),
     ("priority", {"service_tier": "priority"}), ("fast", {"service_tier": "fast"}),
@@ -88,13 +90,18 @@ def rates(price) -> dict | None:
     for unit, value in vars(price).items():
         if value is None or unit in COVERED:
             continue
-        if unit in CLASSES:
+        if unit in COUNTED:
+            name, units = COUNTED[unit]
+            found[name] = [math.ceil(base(value) * 1_000_000_000_000 / units)]
+        elif unit in CLASSES:
             found[CLASSES[unit]] = steps(value)
         elif unit == "web_searches_kcount":
             found["tool_call"] = [math.ceil(base(value) * 1_000_000_000)]
         else:
             return None
-    return found
+    # Who counts tokens and something else bills more than a call's bound knows of.
+    counted = {name for name, _ in COUNTED.values()} & found.keys()
+    return None if counted and len(found) > 1 else found
 
 
 def clause(match) -> dict:
@@ -119,7 +126,7 @@ def clause(match) -> dict:
 def converted(vendor: str, model, cross: dict, today: datetime.date) -> dict | None:
     price = in_force(model.prices, today)
     standard = rates(price) if price else None
-    if not standard or "input" not in standard:
+    if not standard or not standard.keys() & {"input", "character", "audio_second"}:
         return None
     known = cross.get(VENDORS[vendor] + model.id) or cross.get(model.id) or {}
     if "cache_write" in standard and "cache_write_1h" not in standard:

@@ -174,6 +174,16 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
             (Dialect::OpenAi, "/embeddings") => Operation::Known(Endpoint::Embeddings),
             (Dialect::OpenAi, "/moderations") => Operation::Known(Endpoint::Moderations),
             (Dialect::OpenAi, "/batches") => Operation::Known(Endpoint::Batches),
+            (Dialect::OpenAi, "/images/generations") => {
+                Operation::Known(Endpoint::ImageGenerations)
+            }
+            (Dialect::OpenAi, "/images/edits") => Operation::Known(Endpoint::ImageEdits),
+            (Dialect::OpenAi, "/images/variations") => Operation::Known(Endpoint::ImageVariations),
+            (Dialect::OpenAi, "/audio/speech") => Operation::Known(Endpoint::Speech),
+            (Dialect::OpenAi, "/audio/transcriptions") => {
+                Operation::Known(Endpoint::Transcriptions)
+            }
+            (Dialect::OpenAi, "/audio/translations") => Operation::Known(Endpoint::Translations),
             (Dialect::Anthropic, "/messages/batches") => Operation::Known(Endpoint::MessageBatches),
             (_, "/files") => Operation::Upload,
             (Dialect::Anthropic, "/messages") => Operation::Known(Endpoint::Messages),
@@ -295,7 +305,8 @@ mod tests {
         assert_eq!(openai(Method::GET, "/files/file-1/content"), Operation::Free);
         assert_eq!(openai(Method::GET, "/models"), Operation::Free);
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
-        assert_eq!(openai(Method::POST, "/images/generations"), Operation::Unpriced);
+        assert_eq!(openai(Method::POST, "/vector_stores"), Operation::Unpriced);
+        assert_eq!(openai(Method::GET, "/images/generations"), Operation::Unpriced);
         assert_eq!(openai(Method::POST, "/messages"), Operation::Unpriced);
         assert_eq!(openai(Method::POST, "/batches/b/cancel"), Operation::Free);
         assert_eq!(openai(Method::POST, "/batches/b/c/cancel"), Operation::Unpriced);

@@ -80,6 +80,75 @@ def openai_sync() -> None:
     assert any(m.id == "gpt-4o-mini" for m in client.models.list())
 
 
+def images_and_sound() -> None:
+    client = openai.OpenAI()
+    image = client.images.generate(model="gpt-image-1", prompt=TEXT, quality="low")
+    assert image.data[0].b64_json and image.data[0].revised_prompt == SAID, image
+    events = list(
+        client.images.generate(
+            model="gpt-image-1", prompt=TEXT, quality="low", stream=True, partial_images=1
+        )
+    )
+    kinds = [event.type for event in events]
+    assert kinds == ["image_generation.partial_image", "image_generation.completed"], kinds
+    edited = client.images.edit(
+        model="gpt-image-1", image=("a.png", b"\x89PNG\xff\x00", "image/png"), prompt=TEXT
+    )
+    assert edited.data[0].revised_prompt == SAID, edited
+
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="alloy", input=TEXT
+    ) as sound:
+        spoken = b"".join(sound.iter_bytes())
+    assert spoken.startswith(b"\x01sound of Mail <EMAIL_") and len(spoken) == 5_000, spoken[:40]
+    # 16-bit at 8 kHz in one channel.
+    head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0" + (8_000).to_bytes(4, "little")
+    wav = (head + (16_000).to_bytes(4, "little") + b"\2\0\x10\0data\0\0\0\0").ljust(48_000, b"\x80")
+    for model in ["whisper-1", "gpt-4o-transcribe"]:
+        heard = client.audio.transcriptions.create(
+            model=model, file=("a.wav", wav, "audio/wav"), prompt=TEXT
+        )
+        assert heard.text == SAID, heard
+    try:
+        client.images.generate(model="dall-e-3", prompt=TEXT)
+        raise AssertionError("not refused")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "unpriced_model", error
+
+
+def batches() -> None:
+    client = openai.OpenAI()
+    lines = [
+        json.dumps({"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": CHAT})
+        for n in range(3)
+    ]
+    file = client.files.create(file=("b.jsonl", "\n".join(lines).encode()), purpose="batch")
+    order = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    made = client.batches.create(input_file_id=file.id, **order)
+    batch = client.batches.retrieve(made.id)
+    assert batch.status == "completed" and batch.request_counts.completed == 3, batch
+    results = client.files.content(batch.output_file_id).text.splitlines()
+    for result in map(json.loads, results):
+        said = result["response"]["body"]["choices"][0]["message"]["content"]
+        assert said == SAID, result
+    assert len(results) == 3 and any(b.id == made.id for b in client.batches.list())
+    assert client.batches.cancel(made.id).id == made.id
+    try:
+        client.batches.create(input_file_id="file-elsewhere", **order)
+        raise AssertionError("not refused")
+    except openai.PermissionDeniedError as error:
+        assert error.code == "unpriced_batch", error
+
+    client = anthropic.Anthropic()
+    made = client.messages.batches.create(
+        requests=[{"custom_id": str(n), "params": MESSAGE} for n in range(2)]
+    )
+    assert client.messages.batches.retrieve(made.id).processing_status == "ended"
+    # The SDK goes where the batch says that its results are.
+    said = [r.result.message.content[0].text for r in client.messages.batches.results(made.id)]
+    assert said == [SAID, SAID], said
+
+
 def anthropic_sync() -> None:
     client = anthropic.Anthropic()
     answer = client.messages.create(**MESSAGE)
@@ -223,6 +292,8 @@ if sys.argv[1] == "broken":
     broken()
 else:
     openai_sync()
+    images_and_sound()
+    batches()
     anthropic_sync()
     gemini_sync()
     asyncio.run(all_async())

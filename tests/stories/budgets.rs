@@ -163,7 +163,7 @@ async fn what_has_no_price_is_refused() {
     let answer = world.client().post("/v1/chat/completions", &body).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "unpriced_model"));
     assert!(answer.text().contains("[[price]]"), "{}", answer.text());
-    let answer = world.client().post("/v1/images/generations", &json!({"prompt": "x"})).await;
+    let answer = world.client().post("/v1/vector_stores", &json!({"name": "x"})).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "unpriced_endpoint"));
     assert!(world.provider.received().is_empty());
 }

@@ -27,6 +27,7 @@ mod intercept;
 mod launcher;
 mod leak_benchmark;
 mod limits;
+mod media;
 mod recogniser;
 mod redaction;
 mod retries;

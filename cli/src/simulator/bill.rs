@@ -19,6 +19,18 @@ pub struct Usage {
     pub output: u64,
     /// Output tokens spent on reasoning.
     pub reasoning: u64,
+    /// Tokens of images read.
+    pub image_input: u64,
+    /// Tokens of images made.
+    pub image_output: u64,
+    /// Tokens of sound heard.
+    pub audio_input: u64,
+    /// Images made.
+    pub images: u64,
+    /// Seconds of recordings.
+    pub seconds: u64,
+    /// Characters spoken.
+    pub characters: u64,
 }
 
 impl Usage {
@@ -70,7 +82,13 @@ pub(super) struct Model {
     pub(super) vendor: Vendor,
     price: Price,
     long: Option<Long>,
+    media: Media,
 }
+
+/// Pico-USD per token of images read, of images made and of sound heard, per image, per second of
+/// a recording, per character spoken.
+#[derive(Clone, Copy, Debug)]
+struct Media([i64; 6]);
 
 /// The price of all tokens of a call that reads more than `above`.
 #[derive(Debug)]
@@ -105,7 +123,7 @@ const fn claude(name: &'static str, prices: [i64; 5]) -> Model {
 }
 
 const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model {
-    Model { name, vendor, price: price(prices), long: None }
+    Model { name, vendor, price: price(prices), long: None, media: Media([0; 6]) }
 }
 
 const fn price([input, cache_read, cache_write, cache_write_1h, output]: [i64; 5]) -> Price {
@@ -115,6 +133,10 @@ const fn price([input, cache_read, cache_write, cache_write_1h, output]: [i64; 5
 impl Model {
     const fn long(self, above: u64, prices: [i64; 5]) -> Self {
         Self { long: Some(Long { above, price: price(prices) }), ..self }
+    }
+
+    const fn media(self, prices: [i64; 6]) -> Self {
+        Self { media: Media(prices), ..self }
     }
 }
 
@@ -177,6 +199,21 @@ pub(super) const MODELS: [Model; 40] = [
     gemini("gemini-embedding-001",  [  150_000, 150_000,          0]),
 ];
 
+/// Models for images and sound.
+#[rustfmt::skip]
+const MEDIA: [Model; 7] = [
+    openai("gpt-image-1",       [5_000_000, 1_250_000, 40_000_000])
+        .media([10_000_000, 40_000_000, 0, 0, 0, 0]),
+    openai("gpt-image-1.5",     [5_000_000, 1_250_000, 10_000_000])
+        .media([8_000_000, 32_000_000, 0, 0, 0, 0]),
+    openai("dall-e-3",          [0, 0, 0]).media([0, 0, 0, 40_000_000_000, 0, 0]),
+    openai("tts-1",             [0, 0, 0]).media([0, 0, 0, 0, 0, 15_000_000]),
+    openai("gpt-4o-mini-tts",   [600_000, 600_000, 12_000_000]),
+    openai("whisper-1",         [0, 0, 0]).media([0, 0, 0, 0, 100_000_000, 0]),
+    openai("gpt-4o-transcribe", [2_500_000, 2_500_000, 10_000_000])
+        .media([0, 0, 6_000_000, 0, 0, 0]),
+];
+
 /// The model of this name, also with a date behind it (`gpt-4o-2024-08-06`,
 /// `claude-haiku-4-5-20251001`) or `-latest`.
 pub(super) fn model(name: &str) -> Option<&'static Model> {
@@ -187,7 +224,7 @@ pub(super) fn model(name: &str) -> Option<&'static Model> {
             date == "latest" || (digits == 8 && only_date)
         })
     };
-    MODELS.iter().find(|model| {
+    MODELS.iter().chain(&MEDIA).find(|model| {
         let rest = name.strip_prefix(model.name);
         rest.is_some_and(|rest| rest.is_empty() || dated(rest))
     })
@@ -216,6 +253,12 @@ impl Model {
             (usage.cache_write, price.cache_write),
             (usage.cache_write_1h, price.cache_write_1h),
             (usage.all_output(), price.output),
+            (usage.image_input, self.media.0[0]),
+            (usage.image_output, self.media.0[1]),
+            (usage.audio_input, self.media.0[2]),
+            (usage.images, self.media.0[3]),
+            (usage.seconds, self.media.0[4]),
+            (usage.characters, self.media.0[5]),
         ]
         .into_iter()
         .map(|(tokens, each)| i128::from(tokens) * i128::from(each))

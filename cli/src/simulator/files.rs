@@ -32,9 +32,9 @@ struct File {
 }
 
 /// A part of an upload.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     head: &'a str,
-    content: &'a [u8],
+    pub(super) content: &'a [u8],
 }
 
 impl Files {
@@ -175,7 +175,7 @@ impl File {
 
 impl<'a> Part<'a> {
     /// A parameter of the part's disposition.
-    fn says(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn says(&self, name: &str) -> Option<&'a str> {
         let start = self.head.find(&format!(" {name}=\""))? + name.len() + 3;
         self.head[start..].split('"').next()
     }
@@ -187,7 +187,8 @@ impl<'a> Part<'a> {
     }
 }
 
-fn parts(call: Numbered<'_>) -> Option<Vec<Part<'_>>> {
+/// The parts of a body, taken apart.
+pub(super) fn parts(call: Numbered<'_>) -> Option<Vec<Part<'_>>> {
     let kind = call.call.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let boundary = format!("--{}", kind.split_once("boundary=")?.1.trim_matches('"'));
     let body = &call.call.body[..];

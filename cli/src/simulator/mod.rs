@@ -12,7 +12,7 @@
 //! ordered, and `bill` charges what was generated.
 //!
 //! Its prices and its counting of tokens are its own: nothing here uses the code whose results it
-//! is there to check. It knows no images and no audio, and no HTTP/2.
+//! is there to check. It sees nothing in images and hears nothing in recordings, and knows no HTTP/2.
 
 mod anthropic;
 mod batches;
@@ -24,6 +24,7 @@ mod draft;
 mod endpoint;
 mod files;
 mod gemini;
+mod media;
 mod openai;
 mod records;
 mod refusal;

@@ -26,6 +26,7 @@ use super::delivery::{Call, Delivery, Farewell, Plan, gzip, suffer};
 use super::directive;
 use super::endpoint::{self, Numbered, Prepared};
 use super::gemini;
+use super::media;
 use super::records::Received;
 use super::refusal::Refusal;
 
@@ -223,6 +224,7 @@ fn prepare(
         Answer::Generate => {
             let batch = world.batches.answer(call, vendor, &world.files, &world.records);
             let other = batch.or_else(|| world.files.answer(call, vendor));
+            let other = other.or_else(|| media::answer(call, behaviour));
             other.unwrap_or_else(|| endpoint::answer(call, behaviour))
         }
         Answer::Refuse(status) => Err(Refusal::of_status(*status, vendor)),

@@ -12,6 +12,7 @@ mod batch;
 mod form;
 mod gemini;
 mod lines;
+mod media;
 mod multipart;
 mod path;
 mod positions;
@@ -23,6 +24,7 @@ use std::ops::Range;
 
 pub use batch::{BatchOrder, BatchRequest, batch_lines, batch_url, message_requests};
 pub use form::{BadForm, redact_form};
+pub use media::MediaAsk;
 pub use multipart::{BadMultipart, Multipart, Opaque};
 pub use path::path_at;
 
@@ -51,6 +53,18 @@ pub enum Endpoint {
     Batches,
     /// Anthropic `POST /v1/messages/batches`: the same of the body's own requests.
     MessageBatches,
+    /// OpenAI `POST /v1/images/generations`.
+    ImageGenerations,
+    /// OpenAI `POST /v1/images/edits`, in parts.
+    ImageEdits,
+    /// OpenAI `POST /v1/images/variations`, in parts.
+    ImageVariations,
+    /// OpenAI `POST /v1/audio/speech`.
+    Speech,
+    /// OpenAI `POST /v1/audio/transcriptions`, in parts.
+    Transcriptions,
+    /// OpenAI `POST /v1/audio/translations`, in parts.
+    Translations,
     /// Gemini `POST /v1beta/models/MODEL:generateContent`.
     GenerateContent,
     /// Gemini `POST /v1beta/models/MODEL:streamGenerateContent`.
@@ -65,7 +79,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -75,6 +89,12 @@ impl Endpoint {
         Self::Moderations,
         Self::Batches,
         Self::MessageBatches,
+        Self::ImageGenerations,
+        Self::ImageEdits,
+        Self::ImageVariations,
+        Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
         Self::GenerateContent,
         Self::StreamGenerateContent,
         Self::GeminiCountTokens,
@@ -94,6 +114,12 @@ impl Endpoint {
             Self::Moderations => "moderations",
             Self::Batches => "batches",
             Self::MessageBatches => "messages/batches",
+            Self::ImageGenerations => "images/generations",
+            Self::ImageEdits => "images/edits",
+            Self::ImageVariations => "images/variations",
+            Self::Speech => "audio/speech",
+            Self::Transcriptions => "audio/transcriptions",
+            Self::Translations => "audio/translations",
             Self::GenerateContent => "generateContent",
             Self::StreamGenerateContent => "streamGenerateContent",
             Self::GeminiCountTokens => "countTokens",
@@ -110,7 +136,13 @@ impl Endpoint {
             | Self::Responses
             | Self::Embeddings
             | Self::Moderations
-            | Self::Batches => Dialect::OpenAi,
+            | Self::Batches
+            | Self::ImageGenerations
+            | Self::ImageEdits
+            | Self::ImageVariations
+            | Self::Speech
+            | Self::Transcriptions
+            | Self::Translations => Dialect::OpenAi,
             Self::Messages | Self::CountTokens | Self::MessageBatches => Dialect::Anthropic,
             Self::GenerateContent
             | Self::StreamGenerateContent
@@ -134,6 +166,12 @@ impl Endpoint {
                 | Self::Moderations
                 | Self::Batches
                 | Self::MessageBatches
+                | Self::ImageGenerations
+                | Self::ImageEdits
+                | Self::ImageVariations
+                | Self::Speech
+                | Self::Transcriptions
+                | Self::Translations
                 | Self::GeminiCountTokens
                 | Self::EmbedContent
                 | Self::BatchEmbedContents
@@ -143,6 +181,27 @@ impl Endpoint {
     /// True where a call makes many others, whose answers come later.
     pub const fn is_batch(self) -> bool {
         matches!(self, Self::Batches | Self::MessageBatches)
+    }
+
+    /// True where images, speech or recordings are what is paid for.
+    pub const fn is_media(self) -> bool {
+        matches!(
+            self,
+            Self::ImageGenerations
+                | Self::ImageEdits
+                | Self::ImageVariations
+                | Self::Speech
+                | Self::Transcriptions
+                | Self::Translations
+        )
+    }
+
+    /// True where the body comes in parts (`multipart/form-data`).
+    pub const fn is_upload(self) -> bool {
+        matches!(
+            self,
+            Self::ImageEdits | Self::ImageVariations | Self::Transcriptions | Self::Translations
+        )
     }
 
     /// True where usage in a stream must be asked for with `stream_options.include_usage`.
@@ -162,6 +221,12 @@ impl Endpoint {
             | Self::Moderations
             | Self::Batches
             | Self::MessageBatches
+            | Self::ImageGenerations
+            | Self::ImageEdits
+            | Self::ImageVariations
+            | Self::Speech
+            | Self::Transcriptions
+            | Self::Translations
             | Self::GeminiCountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents => None,

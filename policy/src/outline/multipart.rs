@@ -121,6 +121,16 @@ impl<'a> Multipart<'a> {
         })
     }
 
+    /// Each part: its name, whether it is a file, and its content.
+    pub fn each(&self) -> impl Iterator<Item = (&'a str, bool, &'a [u8])> {
+        self.parts.iter().map(|part| {
+            // What is called a file is one, whatever it says of itself.
+            let name = part.head.name;
+            let named = matches!(name, "file" | "mask") || name.starts_with("image");
+            (name, named || part.head.filename.is_some(), part.content)
+        })
+    }
+
     /// The content of the part of this name; none where there is no such part, or several.
     pub fn only(&self, name: &str) -> Option<&'a [u8]> {
         let mut named = self.parts.iter().filter(|part| part.head.name == name);

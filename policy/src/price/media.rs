@@ -60,9 +60,57 @@ fn openai(model: &str, detail: Option<&str>) -> u64 {
     }
 }
 
+/// What an image that is sent to be edited counts as at most: a base and up to eight tiles, and for
+/// high fidelity 6,240 more (OpenAI, "Image generation", "Input fidelity").
+pub const EDITED_IMAGE: u64 = 7_680;
+/// What an unfinished image in a stream counts as (the same, "Partial images cost").
+const PARTIAL: u64 = 100;
+/// Text that a model may write about an image before it makes it; not documented.
+const TEXT: u64 = 2_048;
+/// The most pixels of `gpt-image-2` and later.
+const MOST_PIXELS: u64 = 8_294_400;
+
+/// The most output tokens of one generated image, with its unfinished versions.
+///
+/// `gpt-image-1` and its kin make three sizes, whose tokens are in a table (OpenAI, "Image
+/// generation", "Cost and latency"); the largest of a quality counts. Later models make any size: their
+/// tokens follow the factors of OpenAI's own calculator, and a square has the most. What is not
+/// said is `auto`, which may be the largest.
+pub fn generated_image(
+    model: &str,
+    quality: Option<&str>,
+    size: Option<(u64, u64)>,
+    partial: u64,
+) -> u64 {
+    let grade = match quality {
+        Some("low") => 0,
+        Some("medium") => 1,
+        _ => 2,
+    };
+    let table = ["gpt-image-1", "chatgpt-image"].iter().any(|name| model.starts_with(name));
+    let tokens = if table {
+        [408, 1_584, 6_240][grade]
+    } else {
+        let pixels = size.map_or(MOST_PIXELS, |(width, height)| width.saturating_mul(height));
+        let factor: u64 = [16, 48, 96][grade];
+        (factor * factor).saturating_mul(pixels.saturating_add(2_000_000)).div_ceil(4_000_000)
+    };
+    tokens + PARTIAL * partial + TEXT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn generated_images_are_bounded_by_quality_and_size() {
+        let of = |model, quality, size| generated_image(model, quality, size, 0) - TEXT;
+        assert_eq!(of("gpt-image-1", Some("high"), Some((1024, 1024))), 6_240);
+        assert_eq!(of("gpt-image-1.5", Some("low"), None), 408);
+        assert_eq!(of("gpt-image-2", Some("high"), Some((1024, 1024))), 7_024);
+        assert_eq!(of("gpt-image-2", None, None), 23_719);
+        assert_eq!(generated_image("gpt-image-1", Some("low"), None, 3), 408 + 300 + TEXT);
+    }
 
     #[test]
     fn the_published_rules_give_these_bounds() {

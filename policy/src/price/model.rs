@@ -194,10 +194,30 @@ impl ModelPrice {
         let input_tokens = usage.input_tokens();
         let mut cost = Cost::default();
         for (class, units) in usage.iter().filter(|(_, units)| *units > 0) {
+            let units = self.billed(class, units);
             let price = self.steps(class, tier).map_or(PicoUsd(0), |steps| steps.at(input_tokens));
             cost.0[class as usize] = price.times(units);
         }
         cost
+    }
+
+    /// The most that so many units of a class cost; none where it has no price of its own.
+    pub fn units_cost(&self, class: TokenClass, units: u64) -> Option<NanoUsd> {
+        Some(self.list_price(class)?.times(self.billed(class, units)).ceil())
+    }
+
+    /// The units that are billed. Groq bills at least ten seconds of a recording (Groq, "Speech to
+    /// text": "Minimum billed length: 10 seconds").
+    fn billed(&self, class: TokenClass, units: u64) -> u64 {
+        let least = class == TokenClass::AudioSecond && self.vendor == "groq";
+        if least { units.max(10) } else { units }
+    }
+
+    /// Whether a usage can be charged by these prices: it has units that have one, or none at all.
+    pub fn covers(&self, usage: &Usage) -> bool {
+        let mut used = usage.iter().filter(|(_, units)| *units > 0).peekable();
+        used.peek().is_none()
+            || used.any(|(class, _)| self.steps(class, ServiceTier::Standard).is_some())
     }
 
     /// The tier that a batch's request is served at: its own, where the list has prices for it.
@@ -219,7 +239,7 @@ impl ModelPrice {
         }
         let mut cost = self.cost(usage, ServiceTier::Standard);
         for (class, pico) in CLASSES.iter().zip(&mut cost.0) {
-            if *class != TokenClass::ToolCall {
+            if !class.is_counted() {
                 *pico = PicoUsd(pico.0.div_euclid(2) + pico.0.rem_euclid(2));
             }
         }
@@ -235,8 +255,9 @@ impl ModelPrice {
     /// of, never none: an unknown part of a bill must not be free.
     fn steps(&self, class: TokenClass, tier: ServiceTier) -> Option<&Steps> {
         use TokenClass::{
-            AudioCacheRead, AudioInput, AudioOutput, CacheRead, CacheWrite, CacheWrite1h,
-            ImageInput, ImageOutput, Input, Output, Reasoning, ToolCall,
+            AudioCacheRead, AudioInput, AudioOutput, AudioSecond, CacheRead, CacheWrite,
+            CacheWrite1h, Character, Image, ImageInput, ImageOutput, Input, Output, Reasoning,
+            ToolCall,
         };
         let own = |tier: ServiceTier, class: TokenClass| {
             self.rates[tier as usize].as_ref().and_then(|rates| rates.0[class as usize].as_ref())
@@ -249,8 +270,9 @@ impl ModelPrice {
                 // A model without output has no price for it, and reports none.
                 CacheRead | CacheWrite | AudioInput | ImageInput | Output => Input,
                 Reasoning | AudioOutput | ImageOutput => Output,
-                // Input has a price, and calls with tools that have none are refused.
-                Input | ToolCall => return None,
+                // Input has a price, and calls with tools that have none are refused; what is
+                // counted by the piece is charged only where it has a price.
+                Input | ToolCall | Image | AudioSecond | Character => return None,
             };
             self.steps(kind_of, tier)
         })

@@ -6,7 +6,7 @@ use super::model::{ModelPrice, Rates, Steps};
 use crate::budget::Glob;
 use crate::types::{NanoUsd, TokenClass};
 
-/// One `[[price]]`. Prices are per million tokens, `tool_call` per call.
+/// One `[[price]]`. Prices are per million tokens, but for what is counted by the piece.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceOverride {
@@ -15,9 +15,9 @@ pub struct PriceOverride {
     /// Only on this upstream.
     pub upstream: Option<String>,
     /// Input.
-    pub input: Amount,
+    pub input: Option<Amount>,
     /// Output.
-    pub output: Amount,
+    pub output: Option<Amount>,
     /// Input from the provider's cache.
     pub cache_read: Option<Amount>,
     /// Input into the provider's cache.
@@ -36,6 +36,12 @@ pub struct PriceOverride {
     pub image_output: Option<Amount>,
     /// A billed call of a tool.
     pub tool_call: Option<Amount>,
+    /// An image that is made.
+    pub image: Option<Amount>,
+    /// A minute of a recording that is read.
+    pub audio_minute: Option<Amount>,
+    /// A million characters that are spoken.
+    pub characters: Option<Amount>,
     /// The longest answer, in tokens.
     pub max_output_tokens: Option<u64>,
     /// The most input, in tokens.
@@ -52,6 +58,11 @@ pub enum PriceError {
     /// It is negative or larger than any price.
     #[error("the price of `{0}` is out of range")]
     Range(String),
+    /// It says nothing that a call could be charged by.
+    #[error(
+        "the price of `{0}` needs `input` and `output`, or one of `image`, `audio_minute`, `characters`"
+    )]
+    Nothing(String),
 }
 
 impl PriceOverride {
@@ -63,10 +74,17 @@ impl PriceOverride {
 
     /// What it comes to.
     pub(super) fn price(&self) -> Result<ModelPrice, PriceError> {
+        let counted = [self.image, self.audio_minute, self.characters];
+        if (self.input.is_none() || self.output.is_none())
+            && (counted.iter().all(Option::is_none)
+                || self.input.is_some() != self.output.is_some())
+        {
+            return Err(PriceError::Nothing(self.model.to_string()));
+        }
         let mut rates = Rates::default();
         for (class, amount) in [
-            (TokenClass::Input, Some(self.input)),
-            (TokenClass::Output, Some(self.output)),
+            (TokenClass::Input, self.input),
+            (TokenClass::Output, self.output),
             (TokenClass::CacheRead, self.cache_read),
             (TokenClass::CacheWrite, self.cache_write),
             (TokenClass::CacheWrite1h, self.cache_write_1h),
@@ -76,11 +94,17 @@ impl PriceOverride {
             (TokenClass::ImageInput, self.image_input),
             (TokenClass::ImageOutput, self.image_output),
             (TokenClass::ToolCall, self.tool_call),
+            (TokenClass::Image, self.image),
+            (TokenClass::AudioSecond, self.audio_minute),
+            (TokenClass::Character, self.characters),
         ] {
             let Some(Amount(nano)) = amount else { continue };
-            // Per million tokens: a nano-USD is a thousandth of a pico-USD per token.
+            // Per million tokens (or characters): a nano-USD is a thousandth of a pico-USD per token.
             let pico = match class {
-                TokenClass::ToolCall => nano.0.checked_mul(1_000),
+                TokenClass::ToolCall | TokenClass::Image => nano.0.checked_mul(1_000),
+                TokenClass::AudioSecond => {
+                    nano.0.checked_mul(1_000).map(|pico| pico / 60 + i64::from(pico % 60 != 0))
+                }
                 _ => Some(nano.0 / 1_000 + i64::from(nano.0 % 1_000 != 0)),
             };
             let pico = pico.filter(|pico| *pico >= 0);

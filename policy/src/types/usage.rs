@@ -35,10 +35,16 @@ pub enum TokenClass {
     ImageOutput,
     /// One web search, or another tool of the provider that is billed by the call.
     ToolCall,
+    /// One image made, where images are priced by the piece.
+    Image,
+    /// One second of a recording that is read.
+    AudioSecond,
+    /// One character of a text that is spoken.
+    Character,
 }
 
 /// Every class, in the order of its place in [`Usage`].
-pub const CLASSES: [TokenClass; 12] = [
+pub const CLASSES: [TokenClass; 15] = [
     TokenClass::Input,
     TokenClass::CacheRead,
     TokenClass::CacheWrite,
@@ -51,6 +57,9 @@ pub const CLASSES: [TokenClass; 12] = [
     TokenClass::ImageInput,
     TokenClass::ImageOutput,
     TokenClass::ToolCall,
+    TokenClass::Image,
+    TokenClass::AudioSecond,
+    TokenClass::Character,
 ];
 
 impl TokenClass {
@@ -69,19 +78,29 @@ impl TokenClass {
             Self::ImageInput => "image_input",
             Self::ImageOutput => "image_output",
             Self::ToolCall => "tool_call",
+            Self::Image => "image",
+            Self::AudioSecond => "audio_second",
+            Self::Character => "character",
         }
     }
 
-    /// True for what the provider reads, false for what it makes or does.
+    /// True for tokens that the provider reads.
     pub const fn is_input(self) -> bool {
-        !matches!(
-            self,
-            Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput | Self::ToolCall
-        )
+        !self.is_output() && !self.is_counted()
+    }
+
+    /// True for tokens that the provider makes.
+    pub const fn is_output(self) -> bool {
+        matches!(self, Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput)
+    }
+
+    /// True for what is no token: calls, images, seconds, characters.
+    pub const fn is_counted(self) -> bool {
+        matches!(self, Self::ToolCall | Self::Image | Self::AudioSecond | Self::Character)
     }
 }
 
-/// Units per class: tokens, or calls for [`TokenClass::ToolCall`].
+/// Units per class: tokens, or what else is counted ([`TokenClass::is_counted`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage([u64; CLASSES.len()]);
 
@@ -119,7 +138,7 @@ impl Usage {
 
     /// All tokens the provider made, reasoning included.
     pub fn output_tokens(&self) -> u64 {
-        self.sum(|class| !class.is_input() && class != TokenClass::ToolCall)
+        self.sum(TokenClass::is_output)
     }
 
     /// Providers can report anything: a sum that does not fit is the largest that does.

@@ -45,7 +45,7 @@ pub fn catalogue() -> impl Iterator<Item = Row> {
 
 type Line = (&'static str, Dialect, Method, &'static str, Operation);
 
-const ROWS: [Line; 36] = {
+const ROWS: [Line; 40] = {
     use Dialect::{Anthropic, Gemini, OpenAi};
     use Operation::{Free, Known, Unpriced, Upload};
     const GET: Method = Method::GET;
@@ -62,8 +62,12 @@ const ROWS: [Line; 36] = {
         (OPENAI, OpenAi, GET, "/v1/responses/ID", Free),
         (OPENAI, OpenAi, GET, "/v1/files/ID/content", Free),
         (OPENAI, OpenAi, DELETE, "/v1/files/ID", Free),
-        (OPENAI, OpenAi, POST, "/v1/images/generations", Unpriced),
-        (OPENAI, OpenAi, POST, "/v1/audio/speech", Unpriced),
+        (OPENAI, OpenAi, POST, "/v1/images/generations", Known(Endpoint::ImageGenerations)),
+        (OPENAI, OpenAi, POST, "/v1/images/edits", Known(Endpoint::ImageEdits)),
+        (OPENAI, OpenAi, POST, "/v1/images/variations", Known(Endpoint::ImageVariations)),
+        (OPENAI, OpenAi, POST, "/v1/audio/speech", Known(Endpoint::Speech)),
+        (OPENAI, OpenAi, POST, "/v1/audio/transcriptions", Known(Endpoint::Transcriptions)),
+        (OPENAI, OpenAi, POST, "/v1/audio/translations", Known(Endpoint::Translations)),
         (OPENAI, OpenAi, POST, "/v1/batches", Known(Endpoint::Batches)),
         (OPENAI, OpenAi, GET, "/v1/batches/ID", Free),
         (OPENAI, OpenAi, POST, "/v1/batches/ID/cancel", Free),
@@ -122,6 +126,13 @@ pub const fn priced(operation: Operation) -> &'static str {
         Operation::Free | Operation::Upload => "free",
         Operation::Known(endpoint) => match endpoint {
             Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Moderations => "free",
+            Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
+                "tokens of text and images, or by the image"
+            }
+            Endpoint::Speech => "characters, or tokens in and out",
+            Endpoint::Transcriptions | Endpoint::Translations => {
+                "seconds of the recording, or tokens in and out"
+            }
             Endpoint::Batches | Endpoint::MessageBatches => {
                 "each request as the call that it is, when the results are fetched"
             }
@@ -145,6 +156,11 @@ pub const fn redacted(operation: Operation) -> &'static str {
         Operation::Free => "no body is sent; JSON answers are restored",
         Operation::Upload => "the file's text; not put back",
         Operation::Known(endpoint) => match endpoint {
+            Endpoint::ImageGenerations
+            | Endpoint::ImageEdits
+            | Endpoint::ImageVariations
+            | Endpoint::Transcriptions
+            | Endpoint::Translations => "request; put back in JSON answers, not in streams",
             Endpoint::Batches | Endpoint::MessageBatches => {
                 "request; put back in the results as they are fetched"
             }
@@ -154,7 +170,8 @@ pub const fn redacted(operation: Operation) -> &'static str {
             | Endpoint::Messages
             | Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent => "request; put back in the answer",
-            Endpoint::Embeddings
+            Endpoint::Speech
+            | Endpoint::Embeddings
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
             | Endpoint::CountTokens
@@ -172,9 +189,15 @@ pub const fn streamed(operation: Operation) -> &'static str {
             Endpoint::ChatCompletions
             | Endpoint::Completions
             | Endpoint::Responses
+            | Endpoint::ImageGenerations
+            | Endpoint::ImageEdits
+            | Endpoint::Transcriptions
             | Endpoint::Messages => "server-sent events, with `stream`",
             Endpoint::StreamGenerateContent => "server-sent events (`alt=sse`), or one list",
-            Endpoint::GenerateContent
+            Endpoint::Speech => "as it is made; server-sent events, with `stream_format`",
+            Endpoint::ImageVariations
+            | Endpoint::Translations
+            | Endpoint::GenerateContent
             | Endpoint::Embeddings
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents

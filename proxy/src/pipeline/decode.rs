@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
-use iron_policy::outline::{BadBody, BadMultipart, Endpoint, Multipart, Outline};
+use iron_policy::outline::{BadBody, BadMultipart, Endpoint, MediaAsk, Multipart, Outline};
 use self_cell::self_cell;
 
 use super::admit::{self, Admitted};
@@ -50,6 +50,8 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) parts: Parts,
+    /// What it asks for, where it costs something.
+    pub(super) paid: Option<(Endpoint, MediaAsk)>,
     /// The bytes as they came, where they were compressed.
     pub(super) encoded: Option<Bytes>,
 }
@@ -84,6 +86,13 @@ pub(super) async fn decode(
         Ok(payload) => payload,
         Err(why) => return Err(admitted.call.ticket.halt(why)),
     };
+    if let Payload::Upload(Upload { paid: Some((_, ask)), .. }) = &payload {
+        route(live, &mut admitted, &ask.model);
+        admitted.call.ticket.request(&ask.model, ask.stream);
+        if let Err(why) = admit::take_tokens(&admitted, ask.text_bytes / 4) {
+            return Err(admitted.call.ticket.halt(why));
+        }
+    }
     if let Payload::Document(content) = &payload {
         let outline = content.parsed.borrow_dependent();
         let model = &outline.model;
@@ -121,7 +130,9 @@ async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payloa
         Encoding::Identity => (bytes, None),
         coding => (encoding::decode(coding, &bytes, limit)?, Some(bytes)),
     };
-    if let Operation::Known(endpoint) = operation {
+    if let Operation::Known(endpoint) = operation
+        && !endpoint.is_upload()
+    {
         let model = dialect::gemini_call(&admitted.call.target.path).map(|(model, _)| model);
         let parsed = Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model))
             .map_err(|error: BadBody| Stopped::Body(error))?;
@@ -129,7 +140,13 @@ async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payloa
     }
     let parts = Parts::try_new(plain, |plain| Multipart::read(kind, plain))
         .map_err(|error: BadMultipart| Stopped::Multipart(error))?;
-    Ok(Payload::Upload(Upload { parts, encoded }))
+    let paid = match operation {
+        Operation::Known(endpoint) => {
+            Some((endpoint, MediaAsk::of_parts(parts.borrow_dependent(), endpoint)?))
+        }
+        _ => None,
+    };
+    Ok(Payload::Upload(Upload { parts, paid, encoded }))
 }
 
 /// The content type, where the operation takes it; empty where none is said.
@@ -138,6 +155,9 @@ fn media_type(operation: Operation, headers: &HeaderMap) -> Result<&str, Stopped
     let said = all.next().map_or("", |value| value.to_str().unwrap_or("?"));
     let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (wanted, taken) = match operation {
+        Operation::Known(endpoint) if endpoint.is_upload() => {
+            ("multipart/form-data", kind == "multipart/form-data")
+        }
         // A program that names no type means JSON: nothing else would do.
         Operation::Known(_) => {
             let json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");

@@ -20,6 +20,7 @@ mod follow;
 mod forward;
 mod identify;
 mod intercepted;
+mod media;
 mod other;
 mod other_body;
 mod passing;

@@ -48,6 +48,16 @@ pub(super) async fn relay(
     if status.is_success() && matches!(answered.ticket.follow, Follow::Content { .. }) {
         return Ok(PassBody::answer(live, answered, Metered::default()));
     }
+    if status.is_success()
+        && answered.endpoint.is_some_and(Endpoint::is_media)
+        && !is_json(answered.answer.headers())
+    {
+        // A recording, or a transcript in plain text: what it costs is known before, or not at all.
+        let usage = answered.ticket.known.take();
+        let usage_is_final = usage.is_some();
+        let metered = Metered { usage, usage_is_final, ..Metered::default() };
+        return Ok(PassBody::answer(live, answered, metered));
+    }
     whole(live, answered).await
 }
 
@@ -193,6 +203,14 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents,
         ) => WireKind::Gemini,
+        Some(
+            Endpoint::ImageGenerations
+            | Endpoint::ImageEdits
+            | Endpoint::ImageVariations
+            | Endpoint::Speech
+            | Endpoint::Transcriptions
+            | Endpoint::Translations,
+        ) => WireKind::Media,
         Some(
             Endpoint::CountTokens
             | Endpoint::Moderations

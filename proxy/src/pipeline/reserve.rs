@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use iron_policy::budget::{Hold as BudgetHold, Subject, Window};
-use iron_policy::outline::{Endpoint, Outline};
-use iron_policy::price::{Ask, ModelPrice, ServiceTier, media};
+use iron_policy::outline::{Endpoint, MediaAsk, Outline};
+use iron_policy::price::{Ask, ModelPrice, ServiceTier, media as images};
 use iron_policy::redact::{Edit, Vault, splice};
 use iron_policy::types::{Dialect, Name, NanoUsd};
 
@@ -14,9 +14,10 @@ use super::decode::{Content, Payload, Upload};
 use super::follow::Follow;
 use super::identify::Identified;
 use super::redact::Redacted;
-use super::{Halt, Stopped, batch};
+use super::{Halt, Stopped, batch, media};
 use crate::live::Live;
 use crate::state::{Exhausted, ReserveError};
+use crate::upstream::Upstream;
 
 /// A call that is paid for: what leaves now is covered by a committed reservation.
 #[derive(Debug)]
@@ -32,9 +33,9 @@ pub(super) struct Reserved {
 
 /// What providers put around a conversation, in tokens: well above what any documents, and above the
 /// bytes of a limit on output that is still to be written.
-const CALL_OVERHEAD: u64 = 128;
+pub(super) const CALL_OVERHEAD: u64 = 128;
 /// No model reads more than this at once; for models whose window the list does not say.
-const LARGEST_WINDOW: u64 = 2_000_000;
+pub(super) const LARGEST_WINDOW: u64 = 2_000_000;
 /// What a call costs of its list price where it is kept in a region.
 pub(super) const REGIONAL_PERCENT: u64 = 110;
 /// Tiers whose prices are known. A dearer one, like `ultrafast`, has no bound here.
@@ -51,7 +52,19 @@ pub(super) async fn reserve(live: &Arc<Live>, redacted: Redacted) -> Result<Rese
         Payload::Document(content) => content,
         other => {
             let body = match other {
-                Payload::Upload(Upload { parts, encoded }) => {
+                Payload::Upload(Upload { parts, encoded, paid: Some((endpoint, ask)) }) => {
+                    let added = edits.iter().map(|edit| edit.with.len() as u64).sum::<u64>();
+                    let ask = MediaAsk { text_bytes: ask.text_bytes + added, ..ask.clone() };
+                    if let Err(why) = media::hold(live, &mut call, *endpoint, &ask).await {
+                        return Err(call.ticket.halt(why));
+                    }
+                    let plain = parts.borrow_owner();
+                    let body = outgoing(&mut call, plain, encoded.as_ref(), &edits);
+                    call.ticket.mark("reserve");
+                    let endpoint = Some(*endpoint);
+                    return Ok(Reserved { call, body, endpoint, vault, hide_usage: false });
+                }
+                Payload::Upload(Upload { parts, encoded, paid: None }) => {
                     let plain = parts.borrow_owner();
                     let requests = if edits.is_empty() {
                         batch::of_upload(live, &call, plain)
@@ -116,6 +129,11 @@ async fn hold(
         batch::hold(live, call, content, &edits).await?;
         return Ok(sorted(edits));
     }
+    if endpoint.is_media() {
+        let ask = MediaAsk::of_json(&splice(content.parsed.borrow_owner(), &edits))?;
+        media::hold(live, call, endpoint, &ask).await?;
+        return Ok(sorted(edits));
+    }
     let mut limit = outline.max_output;
     // What sets or lowers the limit on output: replaced as a whole, for a field may stand once.
     let mut limiting = Vec::new();
@@ -128,11 +146,7 @@ async fn hold(
     let model: &str = changed.as_deref().unwrap_or(&outline.model);
     let upstream = Arc::clone(&call.target.upstream);
     let price = live.price(&upstream, model);
-    let unpriced = |why: String| Stopped::UnpricedModel {
-        model: model.chars().take(80).collect(),
-        upstream: upstream.name().to_owned(),
-        why,
-    };
+    let unpriced = |why: String| unpriced(&upstream, model, why);
     let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
     tier_is_priced(endpoint, outline, &price).map_err(&unpriced)?;
     let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
@@ -183,6 +197,15 @@ pub(super) fn tier_is_priced(
         return Err("the price of its service tier `priority` is not known".into());
     }
     Ok(())
+}
+
+/// What stops a call whose cost has no bound.
+pub(super) fn unpriced(upstream: &Upstream, model: &str, why: String) -> Stopped {
+    Stopped::UnpricedModel {
+        model: model.chars().take(80).collect(),
+        upstream: upstream.name().to_owned(),
+        why,
+    }
 }
 
 /// What stops a call whose amount could not be held.
@@ -268,7 +291,7 @@ pub(super) fn ask(
     let tool_calls =
         (hosted > 0).then(|| outline.max_tool_calls.unwrap_or(live.policy.reserve.tool_calls));
     let images: Option<u64> =
-        outline.images.iter().map(|detail| media::image_tokens(dialect, model, *detail)).sum();
+        outline.images.iter().map(|detail| images::image_tokens(dialect, model, *detail)).sum();
     if outline.hidden_input || images.is_none() || tool_calls.is_some() {
         // What the provider adds is bounded by the context window, in each of its own turns.
         let turns = 1 + tool_calls.unwrap_or_default();

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::Finding;
-use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome};
+use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 use super::follow::Follow;
 use super::stopped::AGENT_STOPPED;
@@ -65,6 +65,8 @@ pub struct Ticket {
     metered: Option<Metered>,
     /// Until the agent is stopped; none before the agent is known.
     leave: Option<Leave>,
+    /// What the call uses, where that is known before its answer.
+    pub(super) known: Option<Usage>,
     /// What is to be done with the answer besides.
     pub(super) follow: Follow,
     /// Reservations that share the fate of this one: those of a batch's other models.
@@ -106,6 +108,7 @@ impl Ticket {
             slots: None,
             metered: None,
             leave: None,
+            known: None,
             follow: Follow::default(),
             beside: Vec::new(),
             other: None,
@@ -381,6 +384,9 @@ impl Ticket {
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);
         let usage =
             metered.filter(|metered| metered.usage_is_final).and_then(|metered| metered.usage);
+        // Units that have no price are no word about the cost.
+        let usage =
+            usage.filter(|usage| self.price.as_ref().is_none_or(|(price, _)| price.covers(usage)));
         let end = match (stage, usage, &self.price) {
             (Stage::Open | Stage::Closed, ..) => None,
             (Stage::Held, ..) => Some(End::Void),

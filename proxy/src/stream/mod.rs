@@ -50,6 +50,8 @@ pub enum WireKind {
     Messages,
     /// Gemini `generateContent`, in one piece or as a stream, and its embeddings.
     Gemini,
+    /// OpenAI's images, speech, transcriptions and translations.
+    Media,
     /// An answer without usage or texts, like a list of models: passed on, not looked into.
     Other(Dialect),
 }
@@ -58,7 +60,9 @@ impl WireKind {
     /// The dialect in which the client expects errors.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses | Self::Media => {
+                Dialect::OpenAi
+            }
             Self::Messages => Dialect::Anthropic,
             Self::Gemini => Dialect::Gemini,
             Self::Other(dialect) => dialect,

@@ -54,6 +54,7 @@ async fn given_usage_is_billed_in_every_class() {
         cache_write_1h: 40,
         output: 50,
         reasoning: 6,
+        ..Usage::default()
     }));
     call(&simulator, anthropic("/v1/messages", &messages_body("x"))).await;
     // Haiku in nano-USD: 1,000 x 1,000 + 2,000 x 100 + 300 x 1,250 + 40 x 2,000 + 56 x 5,000.

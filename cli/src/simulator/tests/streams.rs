@@ -155,6 +155,7 @@ async fn given_usage_is_told_in_each_dialects_way() {
         cache_write_1h: 4,
         output: 5,
         reasoning: 6,
+        ..Usage::default()
     }));
     let usage = call(&simulator, super::chat("x")).await.json()["usage"].clone();
     assert_eq!(usage["prompt_tokens"], 127);

@@ -226,9 +226,7 @@ fn insert(
             booked.estimated,
             booked.accounts,
             record.usage.map(|usage| tokens(&usage, TokenClass::is_input)),
-            record.usage.map(|usage| tokens(&usage, |class| {
-                !class.is_input() && class != TokenClass::ToolCall
-            })),
+            record.usage.map(|usage| tokens(&usage, TokenClass::is_output)),
             usage,
             cost,
             findings(record),

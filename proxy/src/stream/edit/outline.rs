@@ -151,7 +151,7 @@ impl Outline {
             WireKind::Responses => super::responses::read(self, data),
             WireKind::Messages => super::anthropic::read(self, data),
             WireKind::Gemini => super::gemini::read(self, data),
-            WireKind::Embeddings | WireKind::Other(_) => Ok(()),
+            WireKind::Embeddings | WireKind::Media | WireKind::Other(_) => Ok(()),
         };
         if read.is_err() {
             self.found.clear();

@@ -101,7 +101,12 @@ fn value<'a>(
                     continue;
                 }
                 let first = take(reader)?;
-                value(&first, treat(key, how), Some(key), reader, found)?;
+                // A list of results, unlike the data of a block.
+                let results = how == Treat::ByName
+                    && key.is("data")
+                    && matches!(first, Event::BeginArray | Event::BeginObject);
+                let below = if results { Treat::ByName } else { treat(key, how) };
+                value(&first, below, Some(key), reader, found)?;
             }
         }
         Event::BeginArray => loop {

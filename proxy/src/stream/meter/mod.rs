@@ -9,6 +9,7 @@
 mod anthropic;
 mod find;
 mod gemini;
+mod media;
 mod openai;
 mod responses;
 
@@ -116,6 +117,7 @@ impl Meter {
             WireKind::Responses => responses::event(data, metered),
             WireKind::Messages => anthropic::event(data, metered, progress),
             WireKind::Gemini => gemini::event(data, metered, progress),
+            WireKind::Media => media::event(data, metered, progress),
             WireKind::Other(_) => Ok(Noted::Other),
         };
         noted.unwrap_or(Noted::Other)
@@ -149,6 +151,7 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
         WireKind::Responses => responses::document(&mut reader, &mut metered)?,
         WireKind::Messages => anthropic::document(&mut reader, &mut metered)?,
         WireKind::Gemini => gemini::document(&mut reader, &mut metered)?,
+        WireKind::Media => media::document(&mut reader, &mut metered)?,
         WireKind::Other(_) => {
             reader.skip()?;
         }
