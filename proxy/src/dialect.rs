@@ -22,8 +22,29 @@ pub enum Operation {
     Upload,
     /// One that is known to cost nothing and to carry no text.
     Free,
+    /// A WebSocket, whose messages are priced one by one.
+    Socket(Socket),
     /// Anything else: it may cost money that nobody would count.
     Unpriced,
+}
+
+/// A WebSocket endpoint that is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// OpenAI `/v1/responses`: each `response.create` is a call.
+    Responses,
+    /// OpenAI `/v1/realtime`: each response is one, asked for or started by a pause in speech.
+    Realtime,
+}
+
+impl Socket {
+    /// The name in records and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Responses => "responses/websocket",
+            Self::Realtime => "realtime",
+        }
+    }
 }
 
 /// A request's path, taken apart: `/agent/NAME/run/ID/depth/N/UPSTREAM/v1/...`, each prefix optional,
@@ -159,6 +180,15 @@ pub fn dialect_of(path: &str, query: Option<&str>, headers: &http::HeaderMap) ->
         || headers.contains_key("anthropic-version")
         || (headers.contains_key("x-api-key") && !headers.contains_key("authorization"));
     if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+/// The WebSocket endpoint that a path (without its version) of a dialect means.
+pub fn socket(dialect: Dialect, method: &Method, path: &str) -> Option<Socket> {
+    match (dialect, path) {
+        (Dialect::OpenAi, "/responses") if method == Method::GET => Some(Socket::Responses),
+        (Dialect::OpenAi, "/realtime") if method == Method::GET => Some(Socket::Realtime),
+        _ => None,
+    }
 }
 
 /// What a method on a path (without its version) of a dialect means.

@@ -125,6 +125,14 @@ impl Refusal {
         }})
     }
 
+    /// The status that makes this caller do what the refusal means.
+    pub fn status_for(&self, caller: Caller) -> StatusCode {
+        match self.status.as_u16() {
+            402 | 403 if caller.stops_on_400_only => StatusCode::BAD_REQUEST,
+            _ => self.status,
+        }
+    }
+
     /// The answer to this caller.
     pub fn into_response(self, caller: Caller, id: CallId) -> Response<Body> {
         let body = match caller.dialect {
@@ -138,12 +146,8 @@ impl Refusal {
             }),
             Dialect::Gemini => self.google(id),
         };
-        let status = match self.status.as_u16() {
-            402 | 403 if caller.stops_on_400_only => StatusCode::BAD_REQUEST,
-            _ => self.status,
-        };
         let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = status;
+        *response.status_mut() = self.status_for(caller);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(REFUSED_BY, HeaderValue::from_static("proxy"));
@@ -183,6 +187,10 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
         Stopped::NoKey { .. } => new(401, "invalid_api_key"),
         Stopped::WebSocket => new(426, "websocket_unsupported"),
+        Stopped::Handshake(_) => new(400, "invalid_handshake"),
+        Stopped::Routed { .. } => new(400, "routed_elsewhere"),
+        Stopped::Unbounded(_) => new(400, "unsupported_by_proxy"),
+        Stopped::Crowded { .. } => new(429, "too_many_responses"),
         Stopped::Limited { limited, .. } => {
             new(429, "rate_limit_exceeded").retry_after(limited.wait())
         }

@@ -17,6 +17,7 @@ pub mod client;
 pub mod frames;
 pub mod python;
 pub mod site;
+pub mod socket;
 pub mod through;
 pub mod tls;
 pub mod world;

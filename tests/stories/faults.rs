@@ -177,12 +177,12 @@ async fn a_redirect_is_never_followed() {
 }
 
 #[tokio::test]
-async fn a_websocket_is_refused_at_once() {
+async fn a_websocket_to_another_endpoint_is_refused_at_once() {
     let world = World::plain().await;
     let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
     stream
         .write_all(
-            b"GET /v1/responses HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\
+            b"GET /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\
               connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\n\r\n",
         )
         .await

@@ -7,7 +7,12 @@ use tokio::process::Command as AsyncCommand;
 
 /// Runs a story of the SDKs, which only the environment points at the proxy.
 async fn tell(python: &Path, world: &World, story: &str) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/story.py");
+    run(python, world, "sdk/story.py", story).await;
+}
+
+/// Runs one of the SDKs' scripts.
+async fn run(python: &Path, world: &World, script: &str, story: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let base = format!("http://{}", world.address);
     let output = AsyncCommand::new(python)
         .arg(script)
@@ -47,4 +52,17 @@ async fn the_official_sdks_work_unchanged() {
     // In a world of its own, since it is charged whole.
     let world = World::plain().await;
     tell(&python, &world, "broken").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_sdk_speaks_websocket_unchanged() {
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
+    let world = World::plain().await;
+    run(&python, &world, "sdk/websocket_story.py", "").await;
+    for call in world.provider.received() {
+        assert!(!call.text().contains("ada@example.org"), "{}", call.text());
+    }
+    let totals = world.totals().await;
+    assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
+    assert_eq!((totals.pending.0, totals.estimated.0), (0, 0));
 }

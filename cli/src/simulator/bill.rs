@@ -31,6 +31,10 @@ pub struct Usage {
     pub seconds: u64,
     /// Characters spoken.
     pub characters: u64,
+    /// Tokens of sound heard that came from a cache.
+    pub audio_cache_read: u64,
+    /// Tokens of sound made.
+    pub audio_output: u64,
 }
 
 impl Usage {
@@ -105,6 +109,8 @@ struct Price {
     cache_write: i64,
     cache_write_1h: i64,
     output: i64,
+    /// Of audio: input, read from a cache, output.
+    audio: [i64; 3],
 }
 
 /// Input, cache read, output; nothing is charged for writing to the cache.
@@ -127,10 +133,15 @@ const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model
 }
 
 const fn price([input, cache_read, cache_write, cache_write_1h, output]: [i64; 5]) -> Price {
-    Price { input, cache_read, cache_write, cache_write_1h, output }
+    Price { input, cache_read, cache_write, cache_write_1h, output, audio: [0; 3] }
 }
 
 impl Model {
+    const fn audio(mut self, prices: [i64; 3]) -> Self {
+        self.price.audio = prices;
+        self
+    }
+
     const fn long(self, above: u64, prices: [i64; 5]) -> Self {
         Self { long: Some(Long { above, price: price(prices) }), ..self }
     }
@@ -142,7 +153,7 @@ impl Model {
 
 /// Every model served.
 #[rustfmt::skip]
-pub(super) const MODELS: [Model; 40] = [
+pub(super) const MODELS: [Model; 41] = [
     openai("gpt-4o-mini",            [  150_000,    75_000,    600_000]),
     openai("gpt-4o",                 [2_500_000, 1_250_000, 10_000_000]),
     openai("gpt-4.1",                [2_000_000,   500_000,  8_000_000]),
@@ -161,6 +172,8 @@ pub(super) const MODELS: [Model; 40] = [
         .long(272_000, [10_000_000, 1_000_000, 10_000_000, 10_000_000, 45_000_000]),
     openai("o4-mini",                [1_100_000,   275_000,  4_400_000]),
     openai("gpt-3.5-turbo-instruct", [1_500_000, 1_500_000,  2_000_000]),
+    openai("gpt-realtime",           [4_000_000,   400_000, 16_000_000])
+        .audio([32_000_000, 400_000, 64_000_000]),
     openai("text-embedding-3-small", [   20_000,    20_000,          0]),
     openai("text-embedding-3-large", [  130_000,   130_000,          0]),
     model_of(Vendor::OpenAi, "gpt-6.1-sol",
@@ -259,6 +272,9 @@ impl Model {
             (usage.images, self.media.0[3]),
             (usage.seconds, self.media.0[4]),
             (usage.characters, self.media.0[5]),
+            (usage.audio_input, price.audio[0]),
+            (usage.audio_cache_read, price.audio[1]),
+            (usage.audio_output, price.audio[2]),
         ]
         .into_iter()
         .map(|(tokens, each)| i128::from(tokens) * i128::from(each))

@@ -71,9 +71,24 @@ impl Call {
         }
     }
 
+    /// So many more output tokens were generated.
+    pub(super) fn generated(&mut self, tokens: u64) {
+        self.tokens += tokens;
+    }
+
+    /// The whole answer was generated.
+    pub(super) fn whole(&mut self) {
+        self.settle(|usage| usage);
+        self.end();
+    }
+
     fn settle_so_far(&mut self) {
         let tokens = self.tokens;
-        self.settle(|whole| Usage { output: whole.output.min(tokens), ..whole });
+        self.settle(|whole| Usage {
+            output: whole.output.min(tokens),
+            audio_output: whole.audio_output.min(2 * tokens),
+            ..whole
+        });
     }
 
     fn settle(&mut self, usage: impl FnOnce(Usage) -> Usage) {
@@ -212,6 +227,12 @@ impl Delivery {
             call.end();
         }
         Self { call, plan, gap, pause: None }
+    }
+
+    /// No body at all.
+    pub(super) fn nothing(call: Call) -> Self {
+        let plan = Plan { steps: VecDeque::new(), length: 0 };
+        Self::new(call, plan, Duration::ZERO)
     }
 
     /// Between two writes. The yield makes the server flush the first one.

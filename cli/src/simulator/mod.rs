@@ -31,6 +31,7 @@ mod refusal;
 mod request;
 mod script;
 mod server;
+mod socket;
 mod sse;
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,19 @@ impl Script {
         })
     }
 
+    /// Takes the oldest order for exactly this path, else the newest standing one.
+    pub(super) fn behaviour_of_path(&self, path: &str) -> Behaviour {
+        self.orders(|orders| {
+            let matches =
+                |(when, _): &(When, Behaviour)| matches!(when, When::Path(wanted) if wanted == path);
+            if let Some(place) = orders.next.iter().position(matches) {
+                return orders.next.remove(place).1;
+            }
+            let standing = orders.always.iter().rev().find(|order| matches(order));
+            standing.map(|(_, b)| b.clone()).unwrap_or_default()
+        })
+    }
+
     fn orders<T>(&self, work: impl FnOnce(&mut Orders) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

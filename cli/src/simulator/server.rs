@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, Limited};
@@ -29,6 +29,7 @@ use super::gemini;
 use super::media;
 use super::records::Received;
 use super::refusal::Refusal;
+use super::socket::{self, Opened};
 
 /// The largest request body taken: above any provider's limit, below what hurts.
 const BODY_LIMIT: usize = 64 << 20;
@@ -87,8 +88,13 @@ impl Wire for TlsStream<TcpStream> {
 }
 
 async fn connection(stream: impl Wire, world: Arc<World>, mut stop: watch::Receiver<()>) {
-    let service =
-        service_fn(move |request| -> Answering { Box::pin(answer(Arc::clone(&world), request)) });
+    let opened = Arc::new(Mutex::new(None));
+    let service = {
+        let (world, opened) = (Arc::clone(&world), Arc::clone(&opened));
+        service_fn(move |request| -> Answering {
+            Box::pin(answer(Arc::clone(&world), request, Arc::clone(&opened)))
+        })
+    };
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
@@ -102,7 +108,16 @@ async fn connection(stream: impl Wire, world: Arc<World>, mut stop: watch::Recei
             }
         }
     };
-    let mut stream = http.into_parts().io.into_inner();
+    let parts = http.into_parts();
+    let mut stream = parts.io.into_inner();
+    let talk = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let (Some(talk), Ok(())) = (talk, &end) {
+        tokio::select! {
+            () = socket::talk(talk, stream, parts.read_buf, &world) => {}
+            _ = stop.changed() => {}
+        }
+        return;
+    }
     let error = end.err();
     let farewell = error.as_ref().and_then(|error| error.source()?.downcast_ref());
     match farewell {
@@ -122,6 +137,7 @@ async fn connection(stream: impl Wire, world: Arc<World>, mut stop: watch::Recei
 async fn answer(
     world: Arc<World>,
     request: Request<Incoming>,
+    opened: Arc<Mutex<Option<Opened>>>,
 ) -> Result<Response<Delivery>, Farewell> {
     let (head, body) = request.into_parts();
     let (body, whole) = match Limited::new(body, BODY_LIMIT).collect().await {
@@ -141,6 +157,9 @@ async fn answer(
     let request_id = format!("req_simulated{number:012}");
     let mut call = Call::new(Arc::clone(&world), request_id.clone());
     let vendor = endpoint::vendor(&received);
+    if let Some(answer) = socket::open(&world, &received, &opened) {
+        return answer.map(|response| response.map(|()| Delivery::nothing(call)));
+    }
 
     let ordered = ordered(&world, &received);
     let (behaviour, prepared) = match ordered {

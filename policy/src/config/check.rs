@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::raw::{self, File};
 use super::{
-    Agent, Batches, ConfigError, Policy, Proxy, Reserve, Route, Upstream, connect, redact,
+    Agent, Batches, ConfigError, Policy, Proxy, Reserve, Route, Upstream, WebSockets, connect,
+    redact,
 };
 use crate::breaker;
 use crate::connect::host_name;
@@ -26,7 +27,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
             ))
         })?,
     };
-    let upstreams = upstreams(file.upstream, &file.breaker)?;
+    let upstreams = upstreams(file.upstream, &file.breaker, file.websocket.mode)?;
     let routes = file
         .route
         .into_iter()
@@ -60,6 +61,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
             tool_calls: file.reserve.tool_calls,
         },
         batches: Batches { settle_after: file.batches.settle_after },
+        websocket_idle: file.websocket.idle_timeout,
         redact: redact::check(file.redact, text)?,
         limits: file.limits,
         agents: agents(file.agent)?,
@@ -160,6 +162,7 @@ fn agents(raw: Vec<raw::Agent>) -> Result<Vec<Agent>, ConfigError> {
 fn upstreams(
     mut raw: Vec<raw::Upstream>,
     common: &breaker::Settings,
+    websocket: WebSockets,
 ) -> Result<Vec<Arc<Upstream>>, ConfigError> {
     if raw.is_empty() {
         raw = builtin().map_err(|error| wrong(error.to_string()))?;
@@ -188,6 +191,7 @@ fn upstreams(
                 answer_timeout: upstream.answer_timeout,
                 idle_timeout: upstream.idle_timeout,
                 include_usage: upstream.include_usage,
+                websocket: upstream.websocket.unwrap_or(websocket),
                 breaker: upstream.breaker.unwrap_or_else(|| common.clone()),
                 limits: upstream.limits,
                 name: upstream.name,

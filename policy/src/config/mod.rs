@@ -50,6 +50,8 @@ pub struct Policy {
     pub reserve: Reserve,
     /// How long money waits for the results of batches.
     pub batches: Batches,
+    /// A WebSocket over which nothing passes for so long is closed.
+    pub websocket_idle: Duration,
     /// What happens to findings.
     pub redact: Redact,
     /// Limits of every agent that has none of its own.
@@ -100,6 +102,17 @@ pub enum Durability {
     Power,
 }
 
+/// What becomes of a client that wants to speak WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebSockets {
+    /// It may, where the endpoint is known.
+    #[default]
+    Allow,
+    /// It is told at once to use HTTP.
+    Refuse,
+}
+
 /// What happens upstream when the client goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +147,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Whether it understands `stream_options.include_usage`.
     pub include_usage: bool,
+    /// What becomes of WebSockets to it.
+    pub websocket: WebSockets,
     /// When calls to it are stopped.
     pub breaker: breaker::Settings,
     /// Limits over all agents together.
@@ -316,6 +331,23 @@ mod tests {
             assert_eq!(error.line, Some(2), "{error}");
             assert!(error.message.contains("put back on the way to the agent"), "{error}");
         }
+    }
+
+    #[test]
+    fn websockets_are_allowed_unless_refused_for_all_or_for_one() {
+        let modes = |text: &str| -> Vec<WebSockets> {
+            Policy::parse(text).unwrap().upstreams.iter().map(|one| one.websocket).collect()
+        };
+        assert_eq!(modes(""), [WebSockets::Allow; 3]);
+        assert_eq!(modes("[websocket]\nmode = \"refuse\"\n"), [WebSockets::Refuse; 3]);
+        let one = "[[upstream]]\nname = \"a\"\ndialect = \"openai\"\nbase_url = \"https://a\"\n";
+        let text = format!(
+            "{one}websocket = \"allow\"\n{}[websocket]\nmode = \"refuse\"\n",
+            one.replace("\"a\"", "\"b\"")
+        );
+        assert_eq!(modes(&text), [WebSockets::Allow, WebSockets::Refuse]);
+        assert!(Policy::parse("[websocket]\nmode = \"maybe\"\n").is_err());
+        assert_eq!(Policy::parse("").unwrap().websocket_idle, Duration::from_hours(1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::text::duration;
-use super::{ConfigError, Durability, Limits, OnAbort, connect, redact, suggest};
+use super::{ConfigError, Durability, Limits, OnAbort, WebSockets, connect, redact, suggest};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) budget: Vec<Budget>,
     pub(super) reserve: Reserve,
     pub(super) batches: Batches,
+    pub(super) websocket: WebSocket,
     pub(super) redact: redact::Raw,
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
@@ -98,6 +99,7 @@ pub(super) struct Upstream {
     pub(super) idle_timeout: Duration,
     #[serde(default = "yes")]
     pub(super) include_usage: bool,
+    pub(super) websocket: Option<WebSockets>,
     pub(super) breaker: Option<breaker::Settings>,
     #[serde(default)]
     pub(super) limits: Limits,
@@ -134,6 +136,7 @@ impl Upstream {
             answer_timeout: answer_timeout(),
             idle_timeout: idle_timeout(),
             include_usage: true,
+            websocket: None,
             breaker: None,
             limits: Limits::default(),
         }
@@ -181,6 +184,21 @@ impl Default for Batches {
     fn default() -> Self {
         // Providers work on a batch for a day.
         Self { settle_after: Duration::from_hours(48) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WebSocket {
+    pub(super) mode: WebSockets,
+    #[serde(deserialize_with = "duration")]
+    pub(super) idle_timeout: Duration,
+}
+
+/// OpenAI closes a connection of its own after an hour.
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self { mode: WebSockets::default(), idle_timeout: Duration::from_hours(1) }
     }
 }
 

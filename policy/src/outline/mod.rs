@@ -9,6 +9,7 @@
 //! understand differently must not decide about money.
 
 mod batch;
+mod event;
 mod form;
 mod gemini;
 mod lines;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::ops::Range;
 
 pub use batch::{BatchOrder, BatchRequest, batch_lines, batch_url, message_requests};
+pub use event::{ClientEvent, Envelope, OutputLimit};
 pub use form::{BadForm, redact_form};
 pub use media::MediaAsk;
 pub use multipart::{BadMultipart, Multipart, Opaque};

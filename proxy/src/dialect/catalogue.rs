@@ -11,7 +11,7 @@ use http::Method;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::Dialect;
 
-use super::Operation;
+use super::{Operation, Socket};
 
 /// One call that is known.
 #[derive(Clone, Debug)]
@@ -45,9 +45,11 @@ pub fn catalogue() -> impl Iterator<Item = Row> {
 
 type Line = (&'static str, Dialect, Method, &'static str, Operation);
 
-const ROWS: [Line; 40] = {
+const ROWS: [Line; 41] = {
     use Dialect::{Anthropic, Gemini, OpenAi};
     use Operation::{Free, Known, Unpriced, Upload};
+    const RESPONSES: Operation = Operation::Socket(Socket::Responses);
+    const REALTIME: Operation = Operation::Socket(Socket::Realtime);
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
@@ -73,7 +75,8 @@ const ROWS: [Line; 40] = {
         (OPENAI, OpenAi, POST, "/v1/batches/ID/cancel", Free),
         (OPENAI, OpenAi, POST, "/v1/uploads", Unpriced),
         (OPENAI, OpenAi, POST, "/v1/vector_stores", Unpriced),
-        (OPENAI, OpenAi, GET, "/v1/realtime", Unpriced),
+        (OPENAI, OpenAi, GET, "/v1/responses", RESPONSES),
+        (OPENAI, OpenAi, GET, "/v1/realtime", REALTIME),
         (ANTHROPIC, Anthropic, POST, "/v1/messages", Known(Endpoint::Messages)),
         (ANTHROPIC, Anthropic, POST, "/v1/messages/count_tokens", Known(Endpoint::CountTokens)),
         (ANTHROPIC, Anthropic, POST, "/v1/files", Upload),
@@ -124,6 +127,8 @@ pub const fn priced(operation: Operation) -> &'static str {
     match operation {
         Operation::Unpriced => "**refused** (`unpriced_endpoint`)",
         Operation::Free | Operation::Upload => "free",
+        Operation::Socket(Socket::Responses) => "each response: tokens in and out, billed tools",
+        Operation::Socket(Socket::Realtime) => "each response: text, audio and images in and out",
         Operation::Known(endpoint) => match endpoint {
             Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Moderations => "free",
             Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
@@ -154,6 +159,7 @@ pub const fn redacted(operation: Operation) -> &'static str {
     match operation {
         Operation::Unpriced => "",
         Operation::Free => "no body is sent; JSON answers are restored",
+        Operation::Socket(_) => "each message; put back in the answers",
         Operation::Upload => "the file's text; not put back",
         Operation::Known(endpoint) => match endpoint {
             Endpoint::ImageGenerations
@@ -185,6 +191,7 @@ pub const fn redacted(operation: Operation) -> &'static str {
 pub const fn streamed(operation: Operation) -> &'static str {
     match operation {
         Operation::Unpriced | Operation::Free | Operation::Upload => "",
+        Operation::Socket(_) => "WebSocket",
         Operation::Known(endpoint) => match endpoint {
             Endpoint::ChatCompletions
             | Endpoint::Completions
@@ -214,14 +221,19 @@ pub const fn streamed(operation: Operation) -> &'static str {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{Address, operation};
+    use super::super::{Address, operation, socket};
     use super::*;
 
     #[test]
     fn each_row_is_what_its_path_means() {
         for row in catalogue() {
             let address = Address::parse(row.path, |_| false).unwrap();
-            let found = operation(row.dialect, &row.method, address.operation_path());
+            let path = address.operation_path();
+            let found = match row.operation {
+                Operation::Socket(_) => socket(row.dialect, &row.method, path)
+                    .map_or(Operation::Unpriced, Operation::Socket),
+                _ => operation(row.dialect, &row.method, path),
+            };
             assert_eq!(found, row.operation, "{} {} {}", row.api, row.method, row.path);
         }
     }

@@ -12,6 +12,7 @@ use iron_policy::outline::{BadBody, BadMultipart, Endpoint, MediaAsk, Multipart,
 use self_cell::self_cell;
 
 use super::admit::{self, Admitted};
+use super::identify::Target;
 use super::{Halt, Stopped};
 use crate::body::{self, CollectError};
 use crate::dialect::{self, Operation};
@@ -108,10 +109,57 @@ pub(super) async fn decode(
     Ok(Decoded { admitted, payload })
 }
 
+/// Reads a request of the Responses API that came as a message of a WebSocket.
+///
+/// It goes where the connection goes: one whose model the policy sends elsewhere is refused.
+/// `generates` is false for one that only prepares, which makes no output.
+pub(super) fn message(
+    live: &Live,
+    mut admitted: Admitted,
+    message: Bytes,
+    generates: bool,
+) -> Result<Decoded, Box<Halt>> {
+    let endpoint = Endpoint::Responses;
+    let read = Parsed::try_new(message, |message| {
+        let mut outline = Outline::read(message, endpoint)?;
+        if !generates {
+            outline.max_output = Some(0);
+        }
+        Ok(outline)
+    });
+    let parsed = match read {
+        Ok(parsed) => parsed,
+        Err(error) => return Err(admitted.call.ticket.halt(Stopped::Body(error))),
+    };
+    let outline = parsed.borrow_dependent();
+    let target = &admitted.call.target;
+    admitted.call.ticket.request(&outline.model, true);
+    if let Some(why) = routed(live, target, &outline.model) {
+        return Err(admitted.call.ticket.halt(why));
+    }
+    let estimate = parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
+    if let Err(why) = admit::take_tokens(&admitted, estimate) {
+        return Err(admitted.call.ticket.halt(why));
+    }
+    admitted.call.ticket.mark("decode");
+    let content = Content { endpoint, parsed, encoded: None };
+    Ok(Decoded { admitted, payload: Payload::Document(content) })
+}
+
+/// Why a model cannot be asked for over a WebSocket to this target: the policy sends it elsewhere.
+pub(super) fn routed(live: &Live, target: &Target, model: &str) -> Option<Stopped> {
+    if target.addressed {
+        return None;
+    }
+    let elsewhere = live.route(target.upstream.config.dialect, model)?;
+    (elsewhere.name() != target.upstream.name())
+        .then(|| Stopped::Routed { upstream: elsewhere.name().to_owned() })
+}
+
 async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payload, Stopped> {
     let operation = admitted.call.target.operation;
     let kind = media_type(operation, &admitted.call.target.headers)?;
-    if matches!(operation, Operation::Free | Operation::Unpriced) {
+    if matches!(operation, Operation::Free | Operation::Unpriced | Operation::Socket(_)) {
         // Known to carry no text: whatever is there is not sent.
         return Ok(Payload::Nothing);
     }
@@ -164,7 +212,7 @@ fn media_type(operation: Operation, headers: &HeaderMap) -> Result<&str, Stopped
             ("application/json", json)
         }
         Operation::Upload => ("multipart/form-data", kind == "multipart/form-data"),
-        Operation::Free | Operation::Unpriced => return Ok(""),
+        Operation::Free | Operation::Unpriced | Operation::Socket(_) => return Ok(""),
     };
     // Of two types a server might take the other one.
     if taken && all.next().is_none() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -11,6 +12,7 @@ use iron_policy::redact::Vault;
 
 use super::reserve::Reserved;
 use super::{Halt, Stopped, Ticket};
+use crate::dialect::Operation;
 use crate::stops::Leave;
 use crate::upstream::{Health, Upstream, UpstreamPermit};
 
@@ -35,6 +37,17 @@ pub(super) struct Answered {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) vault: Arc<Vault>,
     pub(super) hide_usage: bool,
+}
+
+impl Permitted {
+    /// What is sent as a message over a connection that is there already; from now on the provider
+    /// may have seen it.
+    pub(super) fn into_message(self) -> (Ticket, UpstreamPermit, Arc<Vault>, Bytes) {
+        let Self { reserved, permit } = self;
+        let mut ticket = reserved.call.ticket;
+        ticket.sent();
+        (ticket, permit, reserved.vault, reserved.body)
+    }
 }
 
 /// Asks the upstream's breaker.
@@ -73,7 +86,11 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
     // From here on the provider may have seen the call: whatever stops it now is charged, unless
     // it is known that no byte left.
     ticket.sent();
-    match upstream.send(request).await {
+    let sent = match call.target.operation {
+        Operation::Socket(_) => upstream.upgrade(request).await,
+        _ => upstream.send(request).await,
+    };
+    match sent {
         Ok(answer) => {
             ticket.mark("upstream");
             ticket.answered(answer.headers());

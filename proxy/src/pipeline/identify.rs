@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
+use iron_policy::config::WebSockets;
 use iron_policy::types::{Dialect, Name};
 
 use super::follow::Follow;
@@ -93,10 +94,14 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
     };
     ticket.upstream(&upstream);
     let mut headers = head.headers.clone();
-    if headers.contains_key(header::UPGRADE) {
-        return Err(Stopped::WebSocket);
-    }
-    let operation = dialect::operation(upstream.config.dialect, &head.method, path);
+    let operation = if is_websocket(&headers) {
+        dialect::socket(upstream.config.dialect, &head.method, path)
+            .filter(|_| upstream.config.websocket == WebSockets::Allow)
+            .map(Operation::Socket)
+            .ok_or(Stopped::WebSocket)?
+    } else {
+        dialect::operation(upstream.config.dialect, &head.method, path)
+    };
     ticket.operation(operation);
     ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
     if operation == Operation::Unpriced {
@@ -169,6 +174,17 @@ pub(super) fn who(live: &Live, headers: &HeaderMap, address: &Address<'_>) -> Re
         None => said_depth(headers)?,
     };
     Ok(Who { agent, project, run, depth })
+}
+
+/// Whether a request asks to go on as a WebSocket. Another protocol, like `h2c`, is an offer that a
+/// server may leave aside.
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
 /// Refuses what a web page in some browser sends, and what names two hosts.

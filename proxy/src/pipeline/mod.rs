@@ -27,6 +27,7 @@ mod passing;
 mod redact;
 mod relay;
 mod reserve;
+mod socket;
 mod stopped;
 mod stream;
 mod ticket;
@@ -66,7 +67,7 @@ pub async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Respons
     let id = ticket.id();
     let dialect = dialect_of(&live, &request);
     let mut caller = Caller::of(dialect, request.headers());
-    let mut response = match pass(&live, ticket, request, &mut caller).await {
+    let mut response = match pass(shared, &live, ticket, request, &mut caller).await {
         Ok(response) => response,
         Err(halt) => halt.answer(&live, caller, id),
     };
@@ -87,12 +88,16 @@ fn dialect_of(live: &Live, request: &Request<Incoming>) -> Dialect {
 }
 
 async fn pass(
+    shared: &Arc<Shared>,
     live: &Arc<Live>,
     ticket: Ticket,
     request: Request<Incoming>,
     caller: &mut Caller,
 ) -> Result<Response<Body>, Box<Halt>> {
     let (head, body) = request.into_parts();
+    if identify::is_websocket(&head.headers) {
+        return socket::open(shared, live, ticket, head, caller).await;
+    }
     let identified = identify::identify(live, ticket, head)?;
     caller.dialect = identified.dialect();
     let leave = identified.leave.clone();
@@ -143,8 +148,13 @@ impl Halt {
 
     /// Ends the call in the ledger and the records, and tells the caller.
     fn answer(self: Box<Self>, live: &Live, caller: Caller, id: CallId) -> Response<Body> {
-        let id = self.ticket.as_ref().map_or(id, Ticket::id);
+        let id = self.call(id);
         self.end(live, id).into_response(caller, id)
+    }
+
+    /// The call's id; `id` where it was ended before.
+    fn call(&self, id: CallId) -> CallId {
+        self.ticket.as_ref().map_or(id, Ticket::id)
     }
 
     const fn why(&self) -> &Stopped {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use iron_policy::config::OpaqueParts;
 use iron_policy::outline::{Multipart, Opaque, path_at};
-use iron_policy::redact::{Aids, Edit, Finding, Mode, Redaction, Vault, screen};
+use iron_policy::redact::{Aids, Edit, Finding, Mode, Redaction, Span, Vault, screen};
 
-use super::decode::{Content, Decoded, Payload};
+use super::decode::{Decoded, Payload};
 use super::identify::Identified;
 use super::{Halt, Stopped};
 use crate::live::Live;
@@ -34,22 +34,10 @@ pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacte
     let redaction = match &payload {
         Payload::Nothing => Redaction::default(),
         Payload::Document(content) => {
-            let recognised = match recognise(live, content).await {
-                Ok(recognised) => recognised,
-                Err(error) => return Err(call.ticket.halt(Stopped::Recogniser(error))),
-            };
-            live.engine.redact_with(
-                &content.parsed.borrow_dependent().spans,
-                Aids {
-                    vault: &vault,
-                    // What was not seen by the recogniser must not be remembered as searched.
-                    memory: recognised
-                        .as_ref()
-                        .is_none_or(Recognised::is_whole)
-                        .then_some(&live.memory),
-                    recogniser: recognised.as_ref().map(|recognised| recognised as _),
-                },
-            )
+            match search(live, &vault, &content.parsed.borrow_dependent().spans).await {
+                Ok(redaction) => redaction,
+                Err(why) => return Err(call.ticket.halt(why)),
+            }
         }
         Payload::Upload(upload) => {
             let parts = upload.parts.borrow_dependent();
@@ -72,10 +60,27 @@ pub(super) async fn redact(live: &Arc<Live>, decoded: Decoded) -> Result<Redacte
     Ok(Redacted { call, payload: Arc::new(payload), edits, vault })
 }
 
+/// Finds what must not leave in these texts, and says what to put in its place.
+pub(super) async fn search(
+    live: &Live,
+    vault: &Arc<Vault>,
+    spans: &[Span<'_>],
+) -> Result<Redaction, Stopped> {
+    let recognised = recognise(live, spans).await.map_err(Stopped::Recogniser)?;
+    Ok(live.engine.redact_with(
+        spans,
+        Aids {
+            vault,
+            // What was not seen by the recogniser must not be remembered as searched.
+            memory: recognised.as_ref().is_none_or(Recognised::is_whole).then_some(&live.memory),
+            recogniser: recognised.as_ref().map(|recognised| recognised as _),
+        },
+    ))
+}
+
 /// What the policy's recogniser says of the texts; `None` where the policy has none.
-async fn recognise(live: &Live, content: &Content) -> Result<Option<Recognised>, RecogniserError> {
+async fn recognise(live: &Live, spans: &[Span<'_>]) -> Result<Option<Recognised>, RecogniserError> {
     let Some(recogniser) = &live.recogniser else { return Ok(None) };
-    let spans = &content.parsed.borrow_dependent().spans;
     let texts = live.engine.texts(spans);
     recogniser.ask(texts).await.map(Some)
 }
@@ -95,11 +100,15 @@ fn kept_in(live: &Live, parts: &Multipart<'_>) -> Option<String> {
 
 /// Kinds and places of what the policy blocks, at most a few, never a value.
 fn blocked(payload: &Payload, findings: &[Finding]) -> Option<String> {
-    let place = |at| match payload {
+    blocked_at(findings, |at| match payload {
         Payload::Nothing => String::new(),
         Payload::Document(content) => path_at(content.parsed.borrow_owner(), at),
         Payload::Upload(upload) => upload.parts.borrow_dependent().place(at),
-    };
+    })
+}
+
+/// The same, where `place` says what stands at an offset.
+pub(super) fn blocked_at(findings: &[Finding], place: impl Fn(usize) -> String) -> Option<String> {
     let places: BTreeSet<String> = findings
         .iter()
         .filter(|finding| finding.action == Mode::Block)

@@ -238,6 +238,27 @@ fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
     )
 }
 
+/// Holds an amount for one response of a conversation that the provider keeps.
+pub(super) async fn hold_amount(
+    live: &Live,
+    call: &mut Identified,
+    price: &Arc<ModelPrice>,
+    model: &str,
+    amount: NanoUsd,
+) -> Result<(), Stopped> {
+    call.ticket.price(Arc::clone(price), 100);
+    match reserve_in_all(live, call, model, amount).await {
+        Ok(()) => {
+            call.ticket.mark("reserve");
+            Ok(())
+        }
+        Err(ReserveError::Exhausted(exhausted)) => {
+            Err(Stopped::Exhausted(told(&exhausted, amount)))
+        }
+        Err(error) => Err(Stopped::Ledger(error)),
+    }
+}
+
 async fn reserve_in_all(
     live: &Live,
     call: &mut Identified,
@@ -362,6 +383,10 @@ impl Output {
     }
 }
 
+/// The tiers that OpenAI may serve a call at that names none.
+pub(super) const OPEN_TIERS: &[ServiceTier] =
+    &[ServiceTier::Standard, ServiceTier::Priority, ServiceTier::Fast];
+
 /// The tiers that may serve a call: those that the request leaves open.
 fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
     use ServiceTier::{Fast, Flex, Priority, Standard};
@@ -369,7 +394,7 @@ fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
         (Dialect::OpenAi, Some("default")) => &[Standard],
         (Dialect::OpenAi, Some("flex")) => &[Standard, Flex],
         // Without a tier, or with `auto`, the provider's project settings decide.
-        (Dialect::OpenAi, _) => &[Standard, Priority, Fast],
+        (Dialect::OpenAi, _) => OPEN_TIERS,
         // Anthropic's priority tier costs the same per token; only fast mode is dearer.
         (Dialect::Anthropic, _) if outline.speed => &[Standard, Fast],
         (Dialect::Gemini, Some("priority")) => &[Standard, Priority],

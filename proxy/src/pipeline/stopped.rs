@@ -70,6 +70,26 @@ pub enum Stopped {
     /// The client wants to speak WebSocket.
     #[error("WebSocket is not spoken here: use HTTP with server-sent events")]
     WebSocket,
+    /// The request for a WebSocket is none.
+    #[error("the WebSocket handshake {0}")]
+    Handshake(&'static str),
+    /// The model's calls go to another upstream than the WebSocket.
+    #[error(
+        "a [[route]] sends this model to upstream `{upstream}`, and a WebSocket goes to one upstream: connect to /{upstream}/v1/..., or use HTTP"
+    )]
+    Routed {
+        /// Where it goes.
+        upstream: String,
+    },
+    /// A message asks for something whose cost has no bound.
+    #[error("{0}")]
+    Unbounded(&'static str),
+    /// More is asked for on one WebSocket than is answered at once.
+    #[error("more than {limit} responses are open on this WebSocket: wait for one to end")]
+    Crowded {
+        /// How many may be open.
+        limit: usize,
+    },
     /// A rate limit was met.
     #[error("rate limit of {whose}: {limited}; try again in {} ms, or raise it under [limits] in iron.toml", limited.wait().as_millis())]
     Limited {
@@ -233,6 +253,10 @@ impl Stopped {
             Self::NoUpstream { .. } => "unknown_upstream",
             Self::NoKey { .. } => "no_key",
             Self::WebSocket => "websocket",
+            Self::Handshake(_) => "handshake",
+            Self::Routed { .. } => "routed_elsewhere",
+            Self::Unbounded(_) => "unbounded",
+            Self::Crowded { .. } => "crowded",
             Self::Limited { limited, .. } => limited.reason(),
             Self::TooLarge { .. } => "too_large",
             Self::SlowBody => "slow_body",

@@ -12,7 +12,7 @@ use std::time::Instant;
 use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::price::{ModelPrice, ServiceTier};
-use iron_policy::redact::Finding;
+use iron_policy::redact::{Finding, Kind};
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 use super::follow::Follow;
@@ -145,6 +145,19 @@ impl Ticket {
         self.record.attempt
     }
 
+    /// Opens another call of the same caller to the same upstream.
+    pub(super) fn sibling(shared: &Arc<Shared>, of: &CallRecord) -> Self {
+        let mut ticket = Self::open(shared);
+        let id = ticket.record.id;
+        ticket.record = CallRecord { id, ..of.clone() };
+        ticket
+    }
+
+    /// What is known of the call so far, to be the beginning of its siblings.
+    pub(super) fn known(&self) -> CallRecord {
+        CallRecord { timeline: Vec::new(), ..self.record.clone() }
+    }
+
     /// The call's id.
     pub const fn id(&self) -> CallId {
         self.record.id
@@ -207,6 +220,7 @@ impl Ticket {
             Operation::Known(endpoint) => endpoint.name(),
             Operation::Upload => "files",
             Operation::Free => "free",
+            Operation::Socket(socket) => socket.name(),
             Operation::Unpriced => "unpriced",
         };
     }
@@ -224,6 +238,13 @@ impl Ticket {
     pub(super) fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             count(&mut self.record.findings, finding.kind, 1);
+        }
+    }
+
+    /// Notes what was found in messages that belong to the call.
+    pub(super) fn found(&mut self, counts: &[(Kind, u32)]) {
+        for (kind, more) in counts {
+            count(&mut self.record.findings, *kind, *more);
         }
     }
 

@@ -1,11 +1,12 @@
 //! What happens to the bytes of an answer between the upstream and the client.
 //!
 //! Everything here is a pure transformer: bytes are pushed in, bytes come out, nothing waits. An
-//! answer takes one of two ways:
+//! answer takes one of three ways:
 //!
 //! | answer            | metered by           | placeholders turned back by |
 //! |-------------------|----------------------|-----------------------------|
 //! | a stream of events | [`StreamRelay`]     | [`StreamRelay`]             |
+//! | messages of a WebSocket | [`MessageRelay`] | [`MessageRelay`]          |
 //! | one JSON document | [`plain::meter`]     | [`plain::restore`]          |
 //!
 //! The results of a batch are many documents, one a line: [`results`]. What answers are searched for, and what keeps them back, is in [`answers`].
@@ -21,6 +22,7 @@ pub mod answers;
 mod edit;
 pub mod encoding;
 mod error;
+pub mod head;
 mod meter;
 pub mod plain;
 pub mod results;
@@ -31,7 +33,7 @@ mod walk;
 
 use iron_policy::types::Dialect;
 
-pub use edit::{Restore, Restorers, StreamRelay, Unchanged};
+pub use edit::{MessageRelay, Restore, Restorers, StreamRelay, Unchanged};
 pub use error::{POLICY_VIOLATION, StreamError, error_event};
 pub use meter::{Meter, Metered, Noted};
 
@@ -46,6 +48,8 @@ pub enum WireKind {
     Embeddings,
     /// OpenAI `responses`.
     Responses,
+    /// OpenAI's Realtime API, an event a message.
+    Realtime,
     /// Anthropic `messages`.
     Messages,
     /// Gemini `generateContent`, in one piece or as a stream, and its embeddings.
@@ -60,9 +64,12 @@ impl WireKind {
     /// The dialect in which the client expects errors.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses | Self::Media => {
-                Dialect::OpenAi
-            }
+            Self::Chat
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Responses
+            | Self::Realtime
+            | Self::Media => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
             Self::Gemini => Dialect::Gemini,
             Self::Other(dialect) => dialect,

@@ -58,14 +58,26 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(network: &Network, limit: Duration) -> Self {
+        Self::build(network, limit, false)
+    }
+
+    /// One that speaks HTTP/1.1 alone, which can be left for another protocol.
+    pub(crate) fn upgradable(network: &Network, limit: Duration) -> Self {
+        Self::build(network, limit, true)
+    }
+
+    fn build(network: &Network, limit: Duration, only_http1: bool) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let inner = HttpsConnectorBuilder::new()
-            .with_tls_config(network.tls.config())
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(Tcp { inner: tcp, own: network.own.clone() });
+        let tcp = Tcp { inner: tcp, own: network.own.clone() };
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(network.tls.config()).https_or_http();
+        let inner = if only_http1 {
+            https.enable_http1().wrap_connector(tcp)
+        } else {
+            https.enable_all_versions().wrap_connector(tcp)
+        };
         Self { inner, limit }
     }
 }

@@ -34,6 +34,8 @@ pub struct Upstream {
     /// The rates that all agents share.
     pub gate: Arc<Gate>,
     client: Client<Connector, Full<Bytes>>,
+    /// For connections that go on as another protocol; each is dialled anew.
+    sockets: Client<Connector, Full<Bytes>>,
     key: Option<ProviderKey>,
     breakers: Breakers,
 }
@@ -98,8 +100,13 @@ impl Upstream {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(10))
             .build(Connector::new(network, config.connect_timeout));
+        let sockets = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_max_idle_per_host(0)
+            .build(Connector::upgradable(network, config.connect_timeout));
         Self {
             client,
+            sockets,
             key,
             breakers: Breakers::new(config.breaker.clone()),
             gate: Arc::new(Gate::new(config.limits)),
@@ -151,8 +158,24 @@ impl Upstream {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, CallError> {
+        self.ask(&self.client, request).await
+    }
+
+    /// The same over a connection of its own, which may go on as another protocol.
+    pub async fn upgrade(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, CallError> {
+        self.ask(&self.sockets, request).await
+    }
+
+    async fn ask(
+        &self,
+        client: &Client<Connector, Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, CallError> {
         let limit = self.config.answer_timeout;
-        match tokio::time::timeout(limit, self.client.request(request)).await {
+        match tokio::time::timeout(limit, client.request(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(connect::classify(&error, self.config.connect_timeout)),
             Err(_) => Err(CallError::AnswerTimeout(limit)),

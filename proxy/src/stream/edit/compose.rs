@@ -22,26 +22,33 @@ pub(super) fn delta_event(kind: WireKind, channel: Channel, last: &[u8], text: &
         out.push_str(name);
         out.push('\n');
     }
-    out.push_str("data: {");
+    out.push_str("data: ");
+    write_data(&mut out, kind, channel, Data::of(last).bytes(), text);
+    out.push_str("\n\n");
+    out.into_bytes()
+}
+
+/// The same as a message of its own, `last` being one as well.
+pub(super) fn delta_message(kind: WireKind, channel: Channel, last: &[u8], text: &str) -> Vec<u8> {
+    let mut out = String::with_capacity(text.len() + 256);
+    write_data(&mut out, kind, channel, last, text);
+    out.into_bytes()
+}
+
+fn write_data(out: &mut String, kind: WireKind, channel: Channel, last: &[u8], text: &str) {
+    out.push('{');
     if kind == WireKind::Messages {
-        block_delta(&mut out, channel, text);
+        block_delta(out, channel, text);
     } else {
-        let data = Data::of(last);
         // `last` was read as JSON before; were it not, the event would have fewer members.
-        let _ = copy_scalars(&mut out, data.bytes());
+        let _ = copy_scalars(out, last);
         match kind {
-            WireKind::Responses => member(&mut out, "delta", text),
-            WireKind::Gemini => candidate(&mut out, channel, text),
-            _ => choice(
-                &mut out,
-                channel,
-                std::str::from_utf8(data.bytes()).unwrap_or_default(),
-                text,
-            ),
+            WireKind::Responses | WireKind::Realtime => member(out, "delta", text),
+            WireKind::Gemini => candidate(out, channel, text),
+            _ => choice(out, channel, std::str::from_utf8(last).unwrap_or_default(), text),
         }
     }
-    out.push_str("}\n\n");
-    out.into_bytes()
+    out.push('}');
 }
 
 /// Copies the members that say which answer this is: those that are no containers.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use iron_policy::json::escape_into;
 
-use super::compose::delta_event;
+use super::compose::{delta_event, delta_message};
 use super::outline::{Channel, Close, Found, Outline, Place};
 use super::{Restore, Restorers};
 use crate::stream::sse::Data;
@@ -20,6 +20,10 @@ pub(super) struct Editor<F: Restorers> {
     kind: WireKind,
     restorers: F,
     open: BTreeMap<Channel, Open<F::R>>,
+    /// True for messages that are JSON alone, false for events of a stream.
+    bare: bool,
+    /// Events made for what was held back, not passed on yet.
+    made: Vec<Vec<u8>>,
     outline: Outline,
     edits: Vec<Edit>,
     /// The restored texts of the event at hand, one after the other.
@@ -46,6 +50,8 @@ impl<F: Restorers> Editor<F> {
             kind,
             restorers,
             open: BTreeMap::new(),
+            bare: false,
+            made: Vec::new(),
             outline: Outline::default(),
             edits: Vec::new(),
             restored: String::new(),
@@ -54,6 +60,24 @@ impl<F: Restorers> Editor<F> {
 
     /// What goes to the client in place of the event; `None` where it passes as it is.
     pub(super) fn edit(
+        &mut self,
+        event: &Bytes,
+        data: &Data<'_>,
+    ) -> Result<Option<Vec<u8>>, StreamError> {
+        let edited = self.edit_apart(event, data)?;
+        if self.made.is_empty() {
+            return Ok(edited);
+        }
+        let mut out: Vec<u8> = self.made.drain(..).flatten().collect();
+        match edited {
+            Some(edited) => out.extend(edited),
+            None => out.extend_from_slice(event),
+        }
+        Ok(Some(out))
+    }
+
+    /// The same, with the events that go before it left in `made`.
+    fn edit_apart(
         &mut self,
         event: &Bytes,
         data: &Data<'_>,
@@ -69,25 +93,50 @@ impl<F: Restorers> Editor<F> {
         for found in &outline.found {
             self.restore(found, text, event)?;
         }
-        let mut out = Vec::new();
         for close in &outline.closes {
-            self.close(*close, &mut out);
+            self.close(*close);
         }
         self.outline = outline;
         self.restorers.verdict()?;
-        if out.is_empty() && !self.edits.iter().any(|edit| edit.changed) {
+        if !self.edits.iter().any(|edit| edit.changed) {
             return Ok(None);
         }
+        let mut out = Vec::new();
         self.splice(event, data, &mut out);
         Ok(Some(out))
+    }
+
+    /// Appends what goes to the client in place of a message: those made for text that was held
+    /// back, then the message itself.
+    pub(super) fn message(
+        &mut self,
+        message: Bytes,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StreamError> {
+        self.bare = true;
+        let data = Data::Line { value: &message, at: 0 };
+        let edited = self.edit_apart(&message, &data)?;
+        out.extend(self.made.drain(..).map(Bytes::from));
+        out.push(edited.map_or(message, Bytes::from));
+        Ok(())
+    }
+
+    /// The messages for what the open channels still hold back.
+    pub(super) fn close_messages(&mut self, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
+        self.edits.clear();
+        self.restored.clear();
+        self.close(Close::All);
+        self.restorers.verdict()?;
+        out.extend(self.made.drain(..).map(Bytes::from));
+        Ok(())
     }
 
     /// Closes every channel, as at the end of the stream.
     pub(super) fn close_all(&mut self) -> Result<Option<Vec<u8>>, StreamError> {
         self.edits.clear();
-        let mut out = Vec::new();
-        self.close(Close::All, &mut out);
+        self.close(Close::All);
         self.restorers.verdict()?;
+        let out: Vec<u8> = self.made.drain(..).flatten().collect();
         Ok((!out.is_empty()).then_some(out))
     }
 
@@ -119,7 +168,7 @@ impl<F: Restorers> Editor<F> {
             }
             Place::Whole | Place::WholeJson | Place::Tokens => {
                 let json = found.place == Place::WholeJson;
-                let restore = if self.kind == WireKind::Responses {
+                let restore = if matches!(self.kind, WireKind::Responses | WireKind::Realtime) {
                     self.restorers.repeated(json)
                 } else {
                     self.restorers.whole(json, found.key.clone().map(|key| &text[key]))
@@ -150,7 +199,7 @@ impl<F: Restorers> Editor<F> {
 
     /// Puts what the closed channels held into their last piece, where the closing event has
     /// one, else into events of their own.
-    fn close(&mut self, close: Close, out: &mut Vec<u8>) {
+    fn close(&mut self, close: Close) {
         let closed = self.open.extract_if(.., |channel, _| close.covers(channel));
         for (channel, mut open) in closed {
             let start = self.restored.len();
@@ -167,7 +216,8 @@ impl<F: Restorers> Editor<F> {
                 edit.changed = true;
             } else {
                 let held = &self.restored[held];
-                out.extend(delta_event(self.kind, channel, &open.last, held));
+                let make = if self.bare { delta_message } else { delta_event };
+                self.made.push(make(self.kind, channel, &open.last, held));
             }
         }
     }

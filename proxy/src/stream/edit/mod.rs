@@ -17,11 +17,13 @@ mod chat;
 mod compose;
 mod editor;
 pub(super) mod gemini;
+mod messages;
 mod outline;
 mod relay;
 mod responses;
 pub(super) mod whole;
 
+pub use messages::MessageRelay;
 pub use relay::StreamRelay;
 
 use super::StreamError;

@@ -148,7 +148,7 @@ impl Outline {
         }
         let read = match kind {
             WireKind::Chat | WireKind::Completions => super::chat::read(self, data),
-            WireKind::Responses => super::responses::read(self, data),
+            WireKind::Responses | WireKind::Realtime => super::responses::read(self, data),
             WireKind::Messages => super::anthropic::read(self, data),
             WireKind::Gemini => super::gemini::read(self, data),
             WireKind::Embeddings | WireKind::Media | WireKind::Other(_) => Ok(()),

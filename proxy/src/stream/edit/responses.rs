@@ -1,4 +1,4 @@
-//! Texts of OpenAI's Responses API.
+//! Texts of OpenAI's Responses API, and of its Realtime API, whose events have the same shape.
 //!
 //! Texts come twice: in pieces, in `.delta` events, and whole, in the `.done` events and in the
 //! snapshots of parts, items and the response. Both are restored, and so agree.
@@ -12,7 +12,7 @@ use crate::stream::walk::{count, members, skip, string};
 /// The texts that come in pieces: the event's type without `.delta`, and whether it is JSON.
 ///
 /// Left out are pieces that are no text: audio and images.
-const TEXTS: [(&str, bool); 11] = [
+const TEXTS: [(&str, bool); 14] = [
     ("response.output_text", false),
     ("response.function_call_arguments", true),
     ("response.reasoning_summary_text", false),
@@ -24,6 +24,10 @@ const TEXTS: [(&str, bool); 11] = [
     ("response.audio.transcript", false),
     ("response.output_audio_transcript", false),
     ("response.mcp_call.arguments", true),
+    // The Realtime API's own, with the names of its beta.
+    ("response.text", false),
+    ("response.audio_transcript", false),
+    ("conversation.item.input_audio_transcription", false),
 ];
 
 pub(super) fn holds_json(place: u8) -> bool {
@@ -46,9 +50,11 @@ pub(super) fn read(outline: &mut Outline, data: &str) -> Result<(), JsonError> {
         };
     }
     let close = match kind.raw() {
-        "response.completed" | "response.incomplete" | "response.failed" | "error" => {
-            Some(Close::All)
-        }
+        "response.completed"
+        | "response.incomplete"
+        | "response.failed"
+        | "response.done"
+        | "error" => Some(Close::All),
         "response.output_item.done" => {
             let (index, _) = numbers(data)?;
             Some(Close::Index(index))

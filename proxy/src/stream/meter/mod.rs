@@ -11,6 +11,7 @@ mod find;
 mod gemini;
 mod media;
 mod openai;
+mod realtime;
 mod responses;
 
 use iron_policy::json::{JsonError, Reader, Text};
@@ -115,6 +116,7 @@ impl Meter {
                 openai::event(data, metered, progress)
             }
             WireKind::Responses => responses::event(data, metered),
+            WireKind::Realtime => realtime::event(data, metered),
             WireKind::Messages => anthropic::event(data, metered, progress),
             WireKind::Gemini => gemini::event(data, metered, progress),
             WireKind::Media => media::event(data, metered, progress),
@@ -152,7 +154,7 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
         WireKind::Messages => anthropic::document(&mut reader, &mut metered)?,
         WireKind::Gemini => gemini::document(&mut reader, &mut metered)?,
         WireKind::Media => media::document(&mut reader, &mut metered)?,
-        WireKind::Other(_) => {
+        WireKind::Realtime | WireKind::Other(_) => {
             reader.skip()?;
         }
     }

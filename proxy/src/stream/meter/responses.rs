@@ -29,7 +29,7 @@ pub(super) fn event(data: &[u8], metered: &mut Metered) -> Result<Noted, JsonErr
         Ok(())
     })?;
     match kind.map(|kind| kind.raw()).unwrap_or_default() {
-        "response.completed" | "response.incomplete" | "response.failed" => {
+        "response.completed" | "response.incomplete" | "response.failed" | "response.done" => {
             metered.complete = true;
             metered.usage_is_final = metered.usage.is_some();
         }

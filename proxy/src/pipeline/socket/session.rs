@@ -1,0 +1,551 @@
+//! An open WebSocket: two directions that run side by side, and how they end together.
+//!
+//! Each direction reads one message, lets the API's rules make what they will of it, and writes the
+//! result before it reads the next: whoever reads slowly slows down whoever writes. Messages that a
+//! direction makes for its own side (an error for the client, a cancellation for the upstream) go
+//! through a small channel to the other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use iron_policy::config::OnAbort;
+use iron_policy::outline::path_at;
+use iron_policy::redact::{Edit, Kind, Span, Vault, splice};
+use iron_policy::types::Outcome;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::super::identify::{Identified, Target};
+use super::super::redact;
+use super::super::{Halt, Stopped, Ticket};
+use super::realtime::Realtime;
+use super::responses::Responses;
+use super::tell::{self, About};
+use crate::dialect::Socket;
+use crate::live::Live;
+use crate::rescue::Caller;
+use crate::server::Stopping;
+use crate::shared::Shared;
+use crate::state::CallRecord;
+use crate::stops::{AgentStopped, Leave};
+use crate::stream::answers::{AnswerRestorers, count};
+use crate::stream::{MessageRelay, StreamError, WireKind};
+use crate::upstream::UpstreamPermit;
+
+/// A side that does not answer a closing handshake in this time is left.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long an answer is read on for its usage after the client went away.
+const DRAIN_TIME: Duration = Duration::from_mins(2);
+/// Messages that wait for the other direction.
+const WAITING: usize = 4;
+
+type Side = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Who is connected to what.
+#[derive(Debug)]
+pub(super) struct Party {
+    pub(super) shared: Arc<Shared>,
+    /// What is known of each call of this connection.
+    pub(super) known: CallRecord,
+    pub(super) target: Target,
+    /// The agent's leave to be connected.
+    pub(super) leave: Leave,
+    pub(super) caller: Caller,
+    pub(super) socket: Socket,
+}
+
+/// The API that is spoken, with what is open in it.
+#[derive(Debug)]
+pub(super) enum Talk {
+    Responses(Responses),
+    Realtime(Box<Realtime>),
+}
+
+/// What a message leads to, for either side.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    pub(super) client: Vec<Bytes>,
+    pub(super) upstream: Vec<Bytes>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client closes it.
+    ClientLeft(Option<CloseFrame>),
+    /// The client is gone without a word.
+    ClientGone,
+    /// The client breaks the protocol, or a limit.
+    ClientBroke(CloseCode, &'static str),
+    /// The upstream closes it.
+    UpstreamLeft(Option<CloseFrame>),
+    /// The upstream is gone without a word, or speaks nonsense.
+    UpstreamGone,
+    /// The upstream answers nothing although it was asked.
+    Silent,
+    /// The upstream made a response that nobody asked for.
+    Unasked,
+    /// No further response can be paid for.
+    Exhausted,
+    /// Nothing passed for too long.
+    Idle,
+    /// The operator stops the agent.
+    Stopped(AgentStopped),
+    /// The proxy stops.
+    Stopping,
+}
+
+/// One open connection.
+pub(super) struct Session {
+    party: Party,
+    talk: Talk,
+    largest: usize,
+    stopping: Option<Stopping>,
+    moved: Mutex<Moved>,
+}
+
+/// When something passed last.
+#[derive(Clone, Copy)]
+struct Moved {
+    client: Instant,
+    upstream: Instant,
+}
+
+impl Session {
+    pub(super) fn new(
+        party: Party,
+        talk: Talk,
+        largest: usize,
+        stopping: Option<Stopping>,
+    ) -> Self {
+        let now = Instant::now();
+        let moved = Mutex::new(Moved { client: now, upstream: now });
+        Self { party, talk, largest, stopping, moved }
+    }
+
+    /// Carries messages both ways until one side ends it.
+    pub(super) async fn run(mut self, client: Upgraded, upstream: Upgraded) {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(16 << 10)
+            .max_message_size(Some(self.largest))
+            .max_frame_size(Some(self.largest));
+        let open =
+            |io, role| WebSocketStream::from_raw_socket(TokioIo::new(io), role, Some(config));
+        let (mut to_client, mut from_client) = open(client, Role::Server).await.split();
+        let (mut to_upstream, mut from_upstream) = open(upstream, Role::Client).await.split();
+        let (notices, mut noticed) = mpsc::channel(WAITING);
+        let (orders, mut ordered) = mpsc::channel(WAITING);
+        let mut stopping = self.stopping.take();
+        let end = tokio::select! {
+            end = self.up(&mut from_client, &mut to_upstream, &mut ordered, &notices) => end,
+            end = self.down(&mut from_upstream, &mut to_client, &mut noticed, &orders) => end,
+            end = self.stops(stopping.as_mut()) => end,
+            why = self.party.leave.cancelled() => End::Stopped(why),
+        };
+        tracing::debug!(?end, "a WebSocket ends");
+        let mut last: Vec<Bytes> = Vec::new();
+        while let Ok(notice) = noticed.try_recv() {
+            last.push(notice);
+        }
+        if let End::Stopped(why) = &end {
+            let mut out = Outgoing::default();
+            let live = self.party.shared.live();
+            self.party.refuse(&live, why.clone().into(), About::default(), &mut out);
+            last.append(&mut out.client);
+        }
+        self.close(end, last, (to_client, from_client), (to_upstream, from_upstream)).await;
+    }
+
+    /// From the client to the upstream.
+    async fn up(
+        &self,
+        from: &mut SplitStream<Side>,
+        to: &mut SplitSink<Side, Message>,
+        ordered: &mut mpsc::Receiver<Bytes>,
+        notices: &mpsc::Sender<Bytes>,
+    ) -> End {
+        loop {
+            let message = tokio::select! {
+                message = from.next() => message,
+                Some(order) = ordered.recv() => {
+                    if send(to, [order]).await.is_err() {
+                        return End::UpstreamGone;
+                    }
+                    continue;
+                }
+            };
+            let text = match message {
+                None => return End::ClientGone,
+                Some(Err(error)) => return End::of_client(&error),
+                Some(Ok(Message::Close(frame))) => return End::ClientLeft(frame),
+                Some(Ok(Message::Text(text))) => Bytes::from(text),
+                Some(Ok(Message::Binary(_))) => {
+                    return End::ClientBroke(CloseCode::Unsupported, "messages must be text");
+                }
+                Some(Ok(_)) => continue,
+            };
+            self.moved().client = Instant::now();
+            let mut out = Outgoing::default();
+            let done = match &self.talk {
+                Talk::Responses(talk) => talk.client(&self.party, text, &mut out).await,
+                Talk::Realtime(talk) => talk.client(&self.party, text, &mut out).await,
+            };
+            for notice in out.client {
+                // Waits while the client reads nothing.
+                let _ = notices.send(notice).await;
+            }
+            if let Err(end) = done {
+                return end;
+            }
+            if !out.upstream.is_empty() && send(to, out.upstream).await.is_err() {
+                return End::UpstreamGone;
+            }
+        }
+    }
+
+    /// From the upstream to the client.
+    async fn down(
+        &self,
+        from: &mut SplitStream<Side>,
+        to: &mut SplitSink<Side, Message>,
+        noticed: &mut mpsc::Receiver<Bytes>,
+        orders: &mpsc::Sender<Bytes>,
+    ) -> End {
+        loop {
+            let (deadline, end) = self.deadline();
+            let message = tokio::select! {
+                message = from.next() => message,
+                Some(notice) = noticed.recv() => {
+                    if send(to, [notice]).await.is_err() {
+                        return End::ClientGone;
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if self.deadline().0 <= Instant::now() {
+                        return end;
+                    }
+                    continue;
+                }
+            };
+            let message = match self.read(message) {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                Err(end) => return end,
+            };
+            let mut out = Outgoing::default();
+            let done = self.answer(message, &mut out).await;
+            if !out.client.is_empty() && send(to, out.client).await.is_err() {
+                return End::ClientGone;
+            }
+            for order in out.upstream {
+                // Not waited for: an upstream that takes nothing must not keep its answers from
+                // being read.
+                if orders.try_send(order).is_err() {
+                    return End::UpstreamGone;
+                }
+            }
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    /// What the upstream sent, where it is a message.
+    fn read(&self, message: Option<Result<Message, Error>>) -> Result<Option<Message>, End> {
+        match message {
+            None | Some(Err(_)) => Err(End::UpstreamGone),
+            Some(Ok(Message::Close(frame))) => Err(End::UpstreamLeft(frame)),
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                self.moved().upstream = Instant::now();
+                Ok(Some(message))
+            }
+            Some(Ok(_)) => Ok(None),
+        }
+    }
+
+    async fn answer(&self, message: Message, out: &mut Outgoing) -> Result<(), End> {
+        // Neither API has any: what cannot be read cannot be checked.
+        let Message::Text(text) = message else { return Err(End::UpstreamGone) };
+        match &self.talk {
+            Talk::Responses(talk) => talk.upstream(&self.party, &text.into(), out),
+            Talk::Realtime(talk) => talk.upstream(&self.party, &text.into(), out).await,
+        }
+    }
+
+    /// When the connection has been silent for too long, and what that means.
+    fn deadline(&self) -> (Instant, End) {
+        let moved = *self.moved();
+        let latest = moved.client.max(moved.upstream);
+        if self.waits() {
+            (latest + self.party.target.upstream.config.idle_timeout, End::Silent)
+        } else {
+            (latest + self.party.shared.live().policy.websocket_idle, End::Idle)
+        }
+    }
+
+    /// Ready once the proxy stops and nothing is waited for.
+    async fn stops(&self, stopping: Option<&mut Stopping>) -> End {
+        let Some(stopping) = stopping else { return std::future::pending().await };
+        stopping.begun().await;
+        while self.waits() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        End::Stopping
+    }
+
+    fn waits(&self) -> bool {
+        match &self.talk {
+            Talk::Responses(talk) => talk.waits(),
+            Talk::Realtime(talk) => talk.waits(),
+        }
+    }
+
+    /// Ends both connections, and all that is open on them.
+    async fn close(
+        self,
+        end: End,
+        last: Vec<Bytes>,
+        (mut to_client, mut from_client): (SplitSink<Side, Message>, SplitStream<Side>),
+        (mut to_upstream, mut from_upstream): (SplitSink<Side, Message>, SplitStream<Side>),
+    ) {
+        let drains =
+            end.is_clients() && self.party.shared.live().policy.proxy.on_abort == OnAbort::Drain;
+        if drains {
+            // Out of time: what was metered until then has to do.
+            let _ = tokio::time::timeout(DRAIN_TIME, self.read_on(&mut from_upstream, true)).await;
+        }
+        let (for_client, for_upstream) = end.frames();
+        let part_from_client = async {
+            if !last.is_empty() {
+                let _ = send(&mut to_client, last).await;
+            }
+            let _ = to_client.send(Message::Close(for_client)).await;
+            while let Some(Ok(_)) = from_client.next().await {}
+        };
+        let part_from_upstream = async {
+            let _ = to_upstream.send(Message::Close(for_upstream)).await;
+            // What still comes says what the answers cost that are cut short.
+            self.read_on(&mut from_upstream, false).await;
+        };
+        let settle = async {
+            let parted = tokio::time::timeout(FAREWELL, part_from_upstream).await;
+            self.cut_all(&end, matches!(end, End::UpstreamGone) || parted.is_err());
+        };
+        // Nobody waits for the client's farewell: a record is there when the upstream has parted.
+        let _ = tokio::join!(tokio::time::timeout(FAREWELL, part_from_client), settle);
+    }
+
+    /// Ends what is still open, as the connection ended.
+    fn cut_all(&self, end: &End, broken: bool) {
+        let (outcome, reason) = end.outcome();
+        let open = match &self.talk {
+            Talk::Responses(talk) => talk.take(),
+            Talk::Realtime(talk) => talk.take(broken),
+        };
+        for turn in open {
+            turn.cut(outcome, reason);
+        }
+    }
+
+    /// Reads what the upstream still sends, for its usage alone.
+    async fn read_on(&self, from: &mut SplitStream<Side>, only_while_waiting: bool) {
+        while !only_while_waiting || self.waits() {
+            let Some(Ok(message)) = from.next().await else { return };
+            if message.is_text() {
+                let _ = self.answer(message, &mut Outgoing::default()).await;
+            }
+        }
+    }
+
+    fn moved(&self) -> std::sync::MutexGuard<'_, Moved> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Party {
+    /// A call of this connection: who makes it and where it goes is known.
+    pub(super) fn identified(&self) -> Identified {
+        let ticket = Ticket::sibling(&self.shared, &self.known);
+        Identified { ticket, leave: self.leave.clone(), target: self.target.clone() }
+    }
+
+    /// The placeholders of the session.
+    pub(super) fn vault(&self, live: &Live) -> Arc<Vault> {
+        live.sessions.vault(&self.target.session, live.policy.redact.remember)
+    }
+
+    pub(super) fn counts_429(&self) -> bool {
+        self.target.upstream.config.breaker.count_429
+    }
+
+    /// Asks the upstream's breaker.
+    pub(super) fn permit(&self, model: &str) -> Result<UpstreamPermit, Stopped> {
+        self.target.upstream.permit(model).map_err(|refused| Stopped::CircuitOpen {
+            upstream: self.target.upstream.name().to_owned(),
+            wait: Duration::from_millis(refused.retry_after_ms),
+        })
+    }
+
+    /// Refuses a message: as a call that goes no further.
+    pub(super) fn refuse(&self, live: &Live, why: Stopped, about: About, out: &mut Outgoing) {
+        self.tell(live, self.identified().ticket.halt(why), about, out);
+    }
+
+    /// Ends a call that goes no further, and tells the client.
+    pub(super) fn tell(&self, live: &Live, halt: Box<Halt>, about: About, out: &mut Outgoing) {
+        let id = halt.call(self.known.id);
+        let refusal = halt.end(live, id);
+        out.client.push(tell::refusal(self.socket, self.caller, &refusal, id, about).into());
+    }
+
+    /// A message that asks for no answer, without what must not leave; and what was found.
+    pub(super) async fn redacted(
+        &self,
+        live: &Live,
+        message: &Bytes,
+        spans: &[Span<'_>],
+    ) -> Result<(Bytes, Vec<(Kind, u32)>), Box<Halt>> {
+        if spans.is_empty() {
+            return Ok((message.clone(), Vec::new()));
+        }
+        let vault = self.vault(live);
+        let found = redact::search(live, &vault, spans).await;
+        let redaction = match found {
+            Ok(redaction) => redaction,
+            Err(why) => return Err(self.identified().ticket.halt(why)),
+        };
+        let place = |at| path_at(message, at);
+        if let Some(found) = redact::blocked_at(&redaction.findings, place) {
+            let mut ticket = self.identified().ticket;
+            ticket.findings(&redaction.findings);
+            return Err(ticket.halt(Stopped::Blocked { found }));
+        }
+        let mut counts = Vec::new();
+        for finding in &redaction.findings {
+            count(&mut counts, finding.kind, 1);
+        }
+        let body = match redaction.edits.as_slice() {
+            [] => message.clone(),
+            edits => splice(message, edits).into(),
+        };
+        Ok((body, counts))
+    }
+
+    /// What to change in a message that asks for an answer; findings are noted with its call.
+    pub(super) async fn search(
+        &self,
+        live: &Live,
+        message: &Bytes,
+        spans: &[Span<'_>],
+        ticket: &mut Ticket,
+    ) -> Result<Vec<Edit>, Stopped> {
+        let redaction = redact::search(live, &self.vault(live), spans).await?;
+        ticket.findings(&redaction.findings);
+        match redact::blocked_at(&redaction.findings, |at| path_at(message, at)) {
+            Some(found) => Err(Stopped::Blocked { found }),
+            None => Ok(redaction.edits),
+        }
+    }
+
+    /// Passes on an event that belongs to no response: looked through and restored by itself.
+    pub(super) fn loose(
+        &self,
+        live: &Live,
+        kind: WireKind,
+        message: Bytes,
+        out: &mut Outgoing,
+    ) -> Result<(), End> {
+        let restorers = AnswerRestorers::new(live.answers.as_ref(), self.vault(live));
+        if restorers.is_idle() {
+            out.client.push(message);
+            return Ok(());
+        }
+        let mut relay = MessageRelay::new(kind, Some(restorers));
+        let passed = relay.push(message, &mut out.client);
+        match passed.and_then(|()| relay.finish(&mut out.client)) {
+            // An event that the policy keeps back is left out; one that cannot be read ends all.
+            Ok(()) | Err(StreamError::Blocked) => Ok(()),
+            Err(_) => Err(End::UpstreamGone),
+        }
+    }
+}
+
+impl End {
+    fn of_client(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::ClientBroke(
+                CloseCode::Size,
+                "the message is larger than proxy.max_body_mib allows",
+            ),
+            Error::Utf8(_) => Self::ClientBroke(CloseCode::Invalid, "text must be UTF-8"),
+            Error::Protocol(
+                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => Self::ClientGone,
+            Error::Protocol(_) => Self::ClientBroke(CloseCode::Protocol, "not a valid frame"),
+            _ => Self::ClientGone,
+        }
+    }
+
+    const fn is_clients(&self) -> bool {
+        matches!(self, Self::ClientLeft(_) | Self::ClientGone | Self::ClientBroke(..))
+    }
+
+    /// What each side is told at the end. Closing is repeated by the library where it answers.
+    fn frames(&self) -> (Option<CloseFrame>, Option<CloseFrame>) {
+        let frame = |code, reason: &'static str| {
+            Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
+        };
+        let leave = || frame(CloseCode::Away, "");
+        match self {
+            Self::ClientLeft(told) | Self::UpstreamLeft(told) => (told.clone(), told.clone()),
+            Self::ClientGone => (None, leave()),
+            Self::ClientBroke(code, what) => (frame(*code, what), leave()),
+            Self::UpstreamGone => (frame(CloseCode::Error, "the upstream broke off"), leave()),
+            Self::Silent => (frame(CloseCode::Error, "the upstream fell silent"), leave()),
+            Self::Unasked => {
+                (frame(CloseCode::Error, "the upstream answered without being asked"), leave())
+            }
+            Self::Exhausted => (frame(CloseCode::Policy, "the budget is used up"), leave()),
+            Self::Idle => (frame(CloseCode::Normal, "nothing passed for too long"), leave()),
+            Self::Stopped(_) => (frame(CloseCode::Policy, "the agent is stopped"), leave()),
+            Self::Stopping => (frame(CloseCode::Away, "the proxy stops"), leave()),
+        }
+    }
+
+    /// What became of the answers that were waited for.
+    const fn outcome(&self) -> (Outcome, &'static str) {
+        match self {
+            Self::ClientLeft(_) | Self::ClientGone | Self::ClientBroke(..) => {
+                (Outcome::Aborted, "client_gone")
+            }
+            Self::UpstreamLeft(_) | Self::UpstreamGone => (Outcome::Failed, "upstream_reset"),
+            Self::Silent => (Outcome::Failed, "upstream_timeout"),
+            Self::Unasked => (Outcome::Failed, "upstream_answer"),
+            Self::Exhausted => (Outcome::Refused, "budget_exhausted"),
+            Self::Stopped(_) => (Outcome::Refused, "agent_stopped"),
+            Self::Idle | Self::Stopping => (Outcome::Aborted, "proxy_stopped"),
+        }
+    }
+}
+
+/// Writes messages and sees them out.
+async fn send(
+    to: &mut SplitSink<Side, Message>,
+    messages: impl IntoIterator<Item = Bytes>,
+) -> Result<(), Error> {
+    for message in messages {
+        let text = Utf8Bytes::try_from(message).map_err(|error| Error::Utf8(error.to_string()))?;
+        to.feed(Message::Text(text)).await?;
+    }
+    to.flush().await
+}
