@@ -49,6 +49,8 @@ fn apply(
     }
     for (changed, what) in [
         (policy.proxy.listen != before.policy.proxy.listen, "proxy.listen"),
+        (policy.proxy.read_timeout != before.policy.proxy.read_timeout, "proxy.read_timeout"),
+        (policy.proxy.write_timeout != before.policy.proxy.write_timeout, "proxy.write_timeout"),
         (
             policy.proxy.max_connections != before.policy.proxy.max_connections,
             "proxy.max_connections",

@@ -1,5 +1,6 @@
 //! The agents' port: accepts connections, keeps them within their time, drains on stop.
 
+mod answers;
 mod control;
 mod own;
 mod port;

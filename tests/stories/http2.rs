@@ -12,13 +12,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use iron_cli::simulator::Simulator;
+use iron_cli::simulator::{At, Behaviour, Gate, Mishap, Simulator};
 use iron_policy::types::NanoUsd;
 use iron_tests::World;
-use iron_tests::client::chat;
+use iron_tests::client::{chat, chat_stream};
 use iron_tests::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, RST_STREAM, Raw, chat_head,
-    fields, frame, goaway,
+    fields, frame, goaway, setting,
 };
 use iron_tests::tls::{Issuer, Leaf};
 use serde_json::json;
@@ -180,6 +180,42 @@ async fn empty_data_without_end_ends_the_connection() {
     let frames = raw.closed().await;
     assert!(goaway(&frames).is_none_or(|code| code == CALM), "{frames:?}");
     assert_eq!(world.provider.counts().received, 0);
+    still_well(&world).await;
+}
+
+/// A client that answers every ping and gives its stream no window.
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_cut_and_its_call_ends() {
+    let world = World::with("[proxy]\nwrite_timeout = \"300ms\"\n").await;
+    // INITIAL_WINDOW_SIZE = 0
+    let mut raw = Raw::connect(world.address, &setting(4, 0)).await;
+    let body = chat_stream("hello").to_string();
+    let call = [head(1, END_HEADERS, &chat_head()), frame(DATA, END_STREAM, 1, body.as_bytes())];
+    assert!(raw.send(&call.concat()).await);
+    let frames = raw.closed().await;
+    assert!(answer(&frames, 1).1.is_empty(), "{frames:?}");
+    let call = world.calls().await.pop().unwrap();
+    assert_eq!((call.outcome.as_str(), call.reason.as_str()), ("aborted", "client_gone"));
+    still_well(&world).await;
+}
+
+/// The provider is silent for longer than a client may be.
+#[tokio::test]
+async fn a_slow_provider_is_no_slow_client() {
+    let world = World::with("[proxy]\nwrite_timeout = \"200ms\"\n").await;
+    let gate = Gate::new();
+    let held = Mishap::Hold(gate.clone());
+    world.provider.script([Behaviour::bytes(400).at(At::Event(3), held)]);
+    let mut raw = Raw::connect(world.address, &[]).await;
+    let body = chat_stream("hello").to_string();
+    let call = [head(1, END_HEADERS, &chat_head()), frame(DATA, END_STREAM, 1, body.as_bytes())];
+    assert!(raw.send(&call.concat()).await);
+    world.provider.until(|counts| counts.received == 1).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    gate.open();
+    world.provider.until(|counts| counts.answered == 1).await;
+    let (_, text) = answer(&raw.finish().await, 1);
+    assert!(text.contains("[DONE]"), "{text}");
     still_well(&world).await;
 }
 

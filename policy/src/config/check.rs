@@ -97,6 +97,7 @@ fn proxy(raw: &raw::Proxy) -> Result<Proxy, ConfigError> {
         passthrough: raw.passthrough,
         max_body,
         read_timeout: raw.read_timeout,
+        write_timeout: raw.write_timeout,
         drain: raw.drain,
         durability: raw.durability,
         budget_status: raw.budget_status,

@@ -81,6 +81,8 @@ pub struct Proxy {
     pub max_body: usize,
     /// How long a caller may take to send its head, and each part of its body.
     pub read_timeout: Duration,
+    /// How long a caller may take nothing of its answer.
+    pub write_timeout: Duration,
     /// How long open calls may go on after a request to stop.
     pub drain: Duration,
     /// What a committed reservation survives.

@@ -47,6 +47,8 @@ pub(super) struct Proxy {
     #[serde(deserialize_with = "duration")]
     pub(super) read_timeout: Duration,
     #[serde(deserialize_with = "duration")]
+    pub(super) write_timeout: Duration,
+    #[serde(deserialize_with = "duration")]
     pub(super) drain: Duration,
     pub(super) durability: Durability,
     pub(super) budget_status: u16,
@@ -62,6 +64,7 @@ impl Default for Proxy {
             passthrough: true,
             max_body_mib: 64,
             read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(10),
             durability: Durability::default(),
             budget_status: 402,

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,9 +17,11 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::answers::{Answers, Standing};
 use super::room::Place;
 use super::via::{Stopping, Via};
 use super::{answer, connections};
@@ -27,9 +29,12 @@ use crate::authority::AuthorityError;
 use crate::body::Body;
 use crate::shared::Shared;
 
-/// A client that takes nothing of its answer for so long is cut off; until then the upstream is
-/// read no faster than the client reads.
-const SLOW_READER: Duration = Duration::from_mins(1);
+/// A connection over HTTP/2 without a call for so long is asked to close; over HTTP/1.1 it is
+/// closed after the read timeout.
+const IDLE: Duration = Duration::from_mins(5);
+
+/// Connections are not looked at more often.
+const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The first byte of every TLS record that can begin a handshake (RFC 8446, section 5.1). No HTTP
 /// method begins with it.
@@ -42,6 +47,9 @@ pub(crate) struct Port {
     builder: Builder<TokioExecutor>,
     /// How long a peer may take until its first request.
     patience: Duration,
+    /// How long a peer may take nothing of an answer; until it is cut off the upstream is read no
+    /// faster than the peer reads.
+    slow_reader: Duration,
     stopping: Stopping,
 }
 
@@ -62,8 +70,11 @@ pub(crate) enum Early {
 
 impl Port {
     pub(super) fn new(shared: Arc<Shared>, stopping: Stopping) -> Self {
-        let patience = shared.live().policy.proxy.read_timeout;
-        Self { builder: connections(patience), shared, patience, stopping }
+        let live = shared.live();
+        let (patience, slow_reader) =
+            (live.policy.proxy.read_timeout, live.policy.proxy.write_timeout);
+        drop(live);
+        Self { builder: connections(patience), shared, patience, slow_reader, stopping }
     }
 
     /// Serves a connection that was just accepted, to its end.
@@ -88,7 +99,7 @@ impl Port {
         }
         let reached = stream.local_addr()?.ip();
         let mut stream = Box::pin(TimeoutStream::new(stream));
-        stream.as_mut().set_write_timeout_pinned(Some(SLOW_READER));
+        stream.as_mut().set_write_timeout_pinned(Some(self.slow_reader));
         if first[0] != HANDSHAKE {
             self.serve(stream, Via::Plain, stopping).await;
             return Ok(());
@@ -106,21 +117,25 @@ impl Port {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let begun = Arc::new(Notify::new());
+        let answers = Answers::default();
         let service = {
-            let (port, begun) = (Arc::clone(&self), Arc::clone(&begun));
+            let (port, begun, answers) = (Arc::clone(&self), Arc::clone(&begun), answers.clone());
             let stopping = stopping.clone();
             service_fn(move |mut request: Request<Incoming>| {
                 begun.notify_one();
-                let port = Arc::clone(&port);
+                let (port, held) =
+                    (Arc::clone(&port), answers.begin(request.version() == Version::HTTP_2));
                 request.extensions_mut().insert(via.clone());
                 request.extensions_mut().insert(stopping.clone());
-                async move { Ok::<_, Infallible>(answer(&port, request).await) }
+                async move { Ok::<_, Infallible>(held.attend(answer(&port, request).await)) }
             })
         };
         let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut late = pin!(tokio::time::sleep(self.patience));
         let (mut fresh, mut open) = (true, true);
+        let mut looks = tokio::time::interval((self.slow_reader.min(IDLE) / 2).max(SHORTEST));
+        let mut idle_since = Instant::now();
         loop {
             tokio::select! {
                 end = &mut connection => {
@@ -134,6 +149,18 @@ impl Port {
                     tracing::debug!(after = ?self.patience, "a connection made no request");
                     return;
                 }
+                now = looks.tick() => match answers.look(self.slow_reader) {
+                    Standing::Moving => idle_since = now,
+                    Standing::Stuck => {
+                        tracing::debug!("a connection is closed: none of its answers is taken");
+                        return;
+                    }
+                    Standing::None if open && !fresh && now - idle_since >= IDLE => {
+                        open = false;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Standing::None => {}
+                },
                 () = stopping.begun(), if open => {
                     open = false;
                     connection.as_mut().graceful_shutdown();
