@@ -214,7 +214,7 @@ async fn two_hosts_too_many_headers_and_a_long_address_are_refused() {
     let many = "x-many: 1\r\n".repeat(110);
     for (request, status) in [
         ("GET /v1/models HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), "400"),
-        ("GET http://a/v1/models HTTP/1.1\r\nhost: b\r\n\r\n".to_owned(), "400"),
+        ("GET http://a/v1/models HTTP/1.1\r\nhost: b\r\n\r\n".to_owned(), "421"),
         (format!("GET /v1/models HTTP/1.1\r\nhost: a\r\n{many}\r\n"), "431"),
         (format!("GET /v1/{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(70_000)), "414"),
     ] {
