@@ -246,6 +246,28 @@ fn is_cancel(dialect: Dialect, path: &str) -> bool {
     id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
+/// What a path costs that nobody here counts, and what would do instead; empty where nothing is to
+/// be said. `path` may begin with a version.
+pub fn instead(path: &str) -> &'static str {
+    match without_version(path).split('/').nth(1).unwrap_or_default() {
+        "uploads" => {
+            ". A file in parts cannot be read as a whole: send it in one with POST /v1/files, after \
+             raising proxy.max_body_mib where it is large"
+        }
+        "vector_stores" => {
+            ". What is stored costs by the day, and searches cost by the call, long after this one"
+        }
+        "assistants" | "threads" => {
+            ". A run's turns are the provider's and their cost comes later: use /v1/responses"
+        }
+        "fine_tuning" => {
+            ". Training is billed by the hour or by passes over files, after this call"
+        }
+        "videos" => ". Films are billed by the second of what is made, after this call",
+        _ => "",
+    }
+}
+
 /// The same for Google's. Reading and deleting is free; a read with a method, like
 /// `GET models/MODEL:generateContent`, is none.
 fn gemini_operation(method: &Method, path: &str) -> Operation {

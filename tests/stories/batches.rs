@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use iron_cli::simulator::{BatchEnd, Simulator};
+use iron_cli::simulator::{At, BatchEnd, Behaviour, Gate, Mishap, Simulator};
 use iron_policy::types::NanoUsd;
 use iron_proxy::state::{Ledger, Options, Store};
 use iron_tests::World;
@@ -303,8 +303,8 @@ async fn results_that_are_not_all_there_settle_nothing() {
     let path = format!("/v1/files/{}/content", shown["output_file_id"].as_str().unwrap());
     let first = whole.lines().next().unwrap().to_owned();
     world.provider.script([
-        iron_cli::simulator::Behaviour::literal(200, "application/octet-stream", first.clone()),
-        iron_cli::simulator::Behaviour::literal(206, "application/octet-stream", first),
+        Behaviour::literal(200, "application/octet-stream", first.clone()),
+        Behaviour::literal(206, "application/octet-stream", first),
     ]);
     for _ in 0..2 {
         client.get(&path).await;
@@ -313,6 +313,54 @@ async fn results_that_are_not_all_there_settle_nothing() {
     client.get(&path).await;
     let totals = world.totals().await;
     assert_eq!((totals.posted.0, totals.pending.0), (world.provider.bill().total_nano_usd, 0));
+}
+
+#[tokio::test]
+async fn results_that_the_client_leaves_settle_nothing() {
+    let world = World::with(BUDGET).await;
+    let client = world.client();
+    let file = upload(&client, &two()).await;
+    let batch = made(&client, &file).await;
+    let shown = client.get(&format!("/v1/batches/{batch}")).await.json();
+    let path = format!("/v1/files/{}/content", shown["output_file_id"].as_str().unwrap());
+    let held = world.totals().await.pending;
+    let gate = Gate::new();
+    world.provider.script([Behaviour::default().at(At::Byte(100), Mishap::Hold(gate))]);
+    let leaving = tokio::spawn({
+        let (client, path) = (client.clone(), path.clone());
+        async move { client.get(&path).await }
+    });
+    world.provider.until(|counts| counts.received > counts.answered).await;
+    leaving.abort();
+    world.provider.until(|counts| counts.cancelled == 1).await;
+    assert_eq!(world.totals().await.pending, held);
+    client.get(&path).await;
+    let totals = world.totals().await;
+    assert_eq!((totals.posted.0, totals.pending.0), (world.provider.bill().total_nano_usd, 0));
+}
+
+#[tokio::test]
+async fn a_batch_whose_maker_is_killed_before_its_id_came_is_charged_whole() {
+    let world = World::with(BUDGET).await;
+    let client = world.client();
+    let file = upload(&client, &two()).await;
+    let (slow, _gate) = Behaviour::hold();
+    world.provider.script([slow]);
+    let making = tokio::spawn(async move { make(&client, &file).await });
+    world.provider.until(|counts| counts.received == 2).await;
+    let held = world.totals().await.pending;
+    assert!(held.0 > 0);
+    // The file as a kill would leave it at this moment.
+    let copy = world.folder().join("copy.db");
+    for end in ["", "-wal"] {
+        let from = format!("{}{end}", world.state().display());
+        std::fs::copy(from, format!("{}{end}", copy.display())).unwrap();
+    }
+    let (_ledger, recovery) = Ledger::open(&copy, &Options::default()).unwrap();
+    assert_eq!((recovery.recovered, recovery.repaired), (1, 0));
+    let totals = Store::open(&copy).unwrap().totals().unwrap();
+    assert_eq!((totals.posted, totals.pending, totals.estimated), (held, NanoUsd::ZERO, held));
+    making.abort();
 }
 
 #[tokio::test]

@@ -177,6 +177,56 @@ async fn speech_is_charged_by_the_character_and_passes_as_it_comes() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_a_speech_pays_for_it() {
+    let world = World::with(BUDGET).await;
+    let gate = iron_cli::simulator::Gate::new();
+    world.provider.script([Behaviour::default().at(At::Byte(2_000), Mishap::Hold(gate))]);
+    let body = json!({"model": "tts-1", "voice": "alloy", "input": "a long one"});
+    let mut sound = world.client().stream("/v1/audio/speech", &body).await;
+    assert!(sound.next().await.is_some());
+    drop(sound);
+    world.provider.until(|counts| counts.cancelled == 1).await;
+    while world.calls().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let call = world.calls().await.remove(0);
+    assert_eq!((call.reason.as_str(), call.estimated), ("client_gone", true));
+    assert_eq!(call.posted, call.reserved);
+}
+
+#[tokio::test]
+async fn a_moderation_takes_images_as_they_are() {
+    let world = World::plain().await;
+    let picture = "data:image/png;base64,YWRhQGV4YW1wbGUub3Jn";
+    let body = json!({"model": "omni-moderation-latest", "input": [
+        {"type": "text", "text": "of ada@example.org"},
+        {"type": "image_url", "image_url": {"url": picture}},
+    ]});
+    let answer = world.client().post("/v1/moderations", &body).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    let sent: Value = serde_json::from_str(&world.last_received()).unwrap();
+    assert_eq!(sent["input"][1], body["input"][1]);
+    assert!(sent["input"][0]["text"].as_str().unwrap().starts_with("of <EMAIL_"), "{sent}");
+    assert_eq!(world.totals().await.posted, NanoUsd::ZERO);
+}
+
+#[tokio::test]
+async fn what_is_refused_says_why_and_what_would_do() {
+    let world = World::plain().await;
+    for (path, said) in [
+        ("/v1/uploads", "POST /v1/files"),
+        ("/v1/vector_stores", "by the day"),
+        ("/v1/threads/t/runs", "/v1/responses"),
+        ("/v1/fine_tuning/jobs", "Training"),
+    ] {
+        let answer = world.client().post(path, &json!({})).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "unpriced_endpoint"));
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
+    assert!(world.provider.received().is_empty());
+}
+
+#[tokio::test]
 async fn speech_by_tokens_needs_a_longest_answer() {
     let body = json!({"model": "gpt-4o-mini-tts", "input": "hello", "instructions": "as ada@example.org",
         "stream_format": "sse"});

@@ -180,7 +180,8 @@ pub enum Stopped {
     },
     /// The path may cost money that nobody counts.
     #[error(
-        "{method} {path} is not a path whose price is known: only priced and free paths are passed on"
+        "{method} {path} is not a path whose price is known: only priced and free paths are passed on{}",
+        crate::dialect::instead(path)
     )]
     UnpricedEndpoint {
         /// The method.
