@@ -39,17 +39,45 @@ impl Proxy {
         Self::spawn(config, state, Stdio::null(), "info")
     }
 
+    /// The same with simulated providers.
+    pub fn start_simulated(config: &Path, state: &Path) -> Self {
+        Self::spawn_with(config, state, Stdio::null(), "info", &[], &["--simulate"])
+    }
+
+    /// The same, with everything that can be logged in a file, and these variables.
+    pub fn start_logging_with(
+        config: &Path,
+        state: &Path,
+        log: &Path,
+        variables: &[(&str, &std::ffi::OsStr)],
+    ) -> Self {
+        Self::spawn_with(config, state, File::create(log).unwrap().into(), "trace", variables, &[])
+    }
+
     /// The same, with everything that can be logged in a file.
     pub fn start_logging(config: &Path, state: &Path, log: &Path) -> Self {
         Self::spawn(config, state, File::create(log).unwrap().into(), "trace")
     }
 
     fn spawn(config: &Path, state: &Path, log: Stdio, level: &str) -> Self {
+        Self::spawn_with(config, state, log, level, &[], &[])
+    }
+
+    fn spawn_with(
+        config: &Path,
+        state: &Path,
+        log: Stdio,
+        level: &str,
+        variables: &[(&str, &std::ffi::OsStr)],
+        more: &[&str],
+    ) -> Self {
         let mut child = command()
+            .envs(variables.iter().copied())
             .args(["up", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
             .arg("--state")
             .arg(state)
+            .args(more)
             .env("IRON_LOG", level)
             .stdout(Stdio::piped())
             .stderr(log)

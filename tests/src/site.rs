@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use iron_proxy::authority::{Authority, Folder, Permitted};
 use iron_proxy::connect::{Names, Network};
 use iron_proxy::upstream::Tls;
 use serde_json::json;
@@ -20,7 +19,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::through::roots;
+use crate::tls::{Issuer, Leaf, roots};
 
 /// A request that it received.
 #[derive(Clone, Debug)]
@@ -47,13 +46,12 @@ pub struct Site {
 
 impl Site {
     /// Serves TLS under this name; without TLS where `tls` is false.
-    pub async fn start(host: &str, tls: bool) -> Self {
+    pub async fn start(host: &'static str, tls: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut permitted = Permitted::known();
-        permitted.extend([host.parse().unwrap()]);
-        let authority =
-            Authority::open(Folder::beside(&folder.path().join("state.db")), permitted).unwrap();
-        let config = authority.server_config(&host.parse().unwrap()).unwrap();
+        let issuer = Issuer::default();
+        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        let protocols: Vec<&[u8]> = vec![b"h2", b"http/1.1"];
+        let config = issuer.server(&Leaf { names: vec![host], protocols, ..Leaf::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::<Mutex<Vec<Got>>>::default();
@@ -84,7 +82,7 @@ impl Site {
 
     /// The certificate of its CA.
     pub fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca/ca.pem")
+        self.folder.path().join("ca.pem")
     }
 
     /// Makes a proxy's network one in which this host has its name and is trusted.

@@ -9,17 +9,15 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::World;
 use crate::client::{Answer, CALLER_KEY};
+use crate::{World, tls};
 
 /// Reaches hosts through one proxy.
 #[derive(Clone)]
@@ -50,8 +48,12 @@ pub struct Inside {
 impl Through {
     /// Through this world's proxy.
     pub fn new(world: &World) -> Self {
-        let ca = world.folder().join("ca/ca.pem");
-        Self { proxy: world.address, credentials: None, ca }
+        Self::at(world.address, &world.folder().join("ca/ca.pem"))
+    }
+
+    /// Through the proxy at this address, whose CA is in this file.
+    pub fn at(proxy: SocketAddr, ca: &std::path::Path) -> Self {
+        Self { proxy, credentials: None, ca: ca.to_owned() }
     }
 
     /// As an agent that names itself to the proxy, `NAME:OPTIONS`.
@@ -118,29 +120,9 @@ impl Through {
 
     /// What trusts the local CA alone.
     pub fn trusting(&self, protocols: &[&str]) -> TlsConnector {
-        TlsConnector::from(Arc::new(trusting(&self.ca, protocols)))
+        let protocols: Vec<&[u8]> = protocols.iter().map(|name| name.as_bytes()).collect();
+        TlsConnector::from(Arc::new(tls::client(tls::roots(&self.ca), &protocols)))
     }
-}
-
-/// A client's side of TLS that trusts the certificates of this file.
-pub fn trusting(ca: &std::path::Path, protocols: &[&str]) -> ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots(ca))
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    config
-}
-
-/// The certificates of a file.
-pub fn roots(file: &std::path::Path) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).unwrap() {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    roots
 }
 
 impl Inside {

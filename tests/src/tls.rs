@@ -66,6 +66,11 @@ impl Issuer {
         roots
     }
 
+    /// Its certificate, as files hold it.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A server with such a certificate.
     pub fn server(&self, leaf: &Leaf) -> Arc<ServerConfig> {
         let day = Duration::from_hours(24);

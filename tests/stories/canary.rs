@@ -43,8 +43,7 @@ async fn a_secret_never_reaches_the_provider_the_state_the_metrics_or_an_error()
         assert!(!text.contains(CANARY) && !text.contains(CANARY_MAIL), "{place}: {text}");
     }
     let folder = world.stop().await;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let path = file.unwrap().path();
+    for path in iron_tests::files_below(folder.path()) {
         let bytes = std::fs::read(&path).unwrap();
         for canary in [CANARY, CANARY_MAIL] {
             let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());

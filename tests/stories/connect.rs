@@ -393,3 +393,19 @@ async fn plain_requests_to_other_hosts_follow_the_same_policy() {
     let answer = plain.get("http://no.example/").await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "connect_denied"));
 }
+
+#[tokio::test]
+async fn another_policy_counts_from_the_next_request_on() {
+    let site = Site::start("site.example", true).await;
+    let target = site.target.clone();
+    let lines =
+        |rule: &str| format!("[connect]\n{rule} = [\"site.example\"]\nprivate = [\"{target}\"]\n");
+    let world = World::within(&lines("intercept"), &[], |network| site.join(network)).await;
+    let mut inside = Through::new(&world).open(&target).await;
+    assert_eq!(inside.get("/json").await.status, 200);
+    let policy = iron_tests::world::policy(&lines("deny"), &world.provider.url());
+    world.shared.replace(world.maker.live(policy, Some(&world.shared.live())).unwrap());
+    let answer = inside.get("/json").await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "connect_denied"));
+    assert_eq!(site.received().len(), 1);
+}

@@ -252,3 +252,19 @@ async fn a_stopped_agent_and_an_empty_budget_are_refused_inside_too() {
     assert!(!credentials.body.to_string().contains("hunter2"));
     assert!(credentials.reason.contains("run=ID"), "{}", credentials.reason);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_simulated_provider_is_found_under_the_real_ones_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, state) = (folder.path().join("iron.toml"), folder.path().join("state.db"));
+    // No upstream is named: the default ones.
+    std::fs::write(&config, "").unwrap();
+    let proxy = iron_tests::binary::Proxy::start_simulated(&config, &state);
+    let through = Through::at(proxy.address, &folder.path().join("ca/ca.pem"));
+    let mut openai = through.open("api.openai.com:443").await;
+    let answer = openai.post("/v1/chat/completions", &chat("ada@example.org")).await;
+    assert_eq!(answer.said(), "You said: ada@example.org", "{}", answer.text());
+    let mut google = through.open("generativelanguage.googleapis.com:443").await;
+    let answer = google.get("/v1beta/models?key=k").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use iron_tests::{World, python};
+use iron_tests::{Site, World, python};
 use tokio::process::Command as AsyncCommand;
 
 /// Runs a story of the SDKs, which only the environment points at the proxy.
@@ -65,4 +65,52 @@ async fn the_official_sdk_speaks_websocket_unchanged() {
     let totals = world.totals().await;
     assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
     assert_eq!((totals.pending.0, totals.estimated.0), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_sdks_work_unchanged_through_the_proxy() {
+    const VALUE: &str = "ghp_theValueOfTheStory0123456789abcdefg";
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
+    let site = Site::start("site.example", true).await;
+    let lines = format!(
+        "[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"{{provider}}\"\n\
+         hosts = [\"api.openai.com\"]\napi_key_env = \"STORY_KEY\"\n\
+         [[upstream]]\nname = \"anthropic\"\ndialect = \"anthropic\"\nbase_url = \"{{provider}}\"\n\
+         hosts = [\"api.anthropic.com\"]\n\
+         [[secret]]\nname = \"github\"\nenv = \"GITHUB_TOKEN\"\nhosts = [\"site.example\"]\n\
+         [connect]\ndeny = [\"denied.example\"]\nprivate = [\"{}\"]\n",
+        site.target
+    );
+    let variables = [("GITHUB_TOKEN", VALUE)];
+    let world = World::within(&lines, &variables, |network| site.join(network)).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/through.py");
+    let mut command = AsyncCommand::new(python);
+    let status = world.client().get("/_iron/status").await.json();
+    command.envs(iron_cli::secret::placeholders(&status));
+    let output = command
+        .arg(script)
+        .env("HTTPS_PROXY", format!("http://nightly:run%3Dr-1@{}", world.address))
+        .env("SSL_CERT_FILE", world.folder().join("ca/ca.pem"))
+        .env("OPENAI_API_KEY", "anything")
+        .env("ANTHROPIC_API_KEY", "sk-ant-caller")
+        .env("SITE", &site.target)
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .env_remove("OPENAI_BASE_URL")
+        .env_remove("ANTHROPIC_BASE_URL")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("all steps passed"), "{said}");
+    let received = world.provider.received();
+    assert_eq!(received.len(), 3);
+    let key = format!("Bearer {}", iron_tests::world::OPERATOR_KEY);
+    assert_eq!(received[0].headers["authorization"], key);
+    assert!(received.iter().all(|call| !call.text().contains("ada@example.org")));
+    assert_eq!(site.received()[0].headers["authorization"], format!("Bearer {VALUE}"));
+    let calls = world.calls().await;
+    assert!(calls.iter().all(|call| call.agent == "nightly"), "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| call.reason == "unpriced_endpoint").count(), 1);
 }

@@ -2,6 +2,7 @@
 //! sees it.
 
 use hyper::Method;
+use iron_tests::binary::Proxy;
 use iron_tests::through::Inside;
 use iron_tests::{Site, Through, World, base64};
 use serde_json::Value;
@@ -125,13 +126,10 @@ async fn the_value_is_in_no_record_metric_status_error_or_file() {
     said += &live;
     assert!(said.contains("misdirected") && !said.contains(VALUE), "{said}");
     let folder = world.stop().await;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() {
-            let bytes = std::fs::read(&path).unwrap();
-            let found = bytes.windows(VALUE.len()).any(|window| window == VALUE.as_bytes());
-            assert!(!found, "{} holds the value", path.display());
-        }
+    for path in iron_tests::files_below(folder.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(VALUE.len()).any(|window| window == VALUE.as_bytes());
+        assert!(!found, "{} holds the value", path.display());
     }
 }
 
@@ -156,4 +154,47 @@ async fn a_secret_without_a_value_is_told_to_the_agent_and_a_placeholder_outlive
     let policy = iron_tests::world::policy(&text, &world.provider.url());
     let live = world.maker.live(policy, Some(&world.shared.live())).unwrap();
     assert_eq!(live.others.swaps.iter().next().unwrap().placeholder, placeholder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_value_is_in_no_log_however_much_is_logged_and_in_no_check_of_the_policy() {
+    let site = Site::start("localhost", true).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (config, log) = (folder.path().join("iron.toml"), folder.path().join("log"));
+    let text = format!(
+        "[[secret]]\nname = \"github\"\nenv = \"GITHUB_TOKEN\"\nhosts = [\"localhost\"]\n\
+         [connect]\nprivate = [\"{}\"]\n",
+        site.target
+    );
+    std::fs::write(&config, text).unwrap();
+    let ca = site.ca();
+    let variables = [("GITHUB_TOKEN", VALUE.as_ref()), ("SSL_CERT_FILE", ca.as_os_str())];
+    let state = folder.path().join("state.db");
+    let proxy = Proxy::start_logging_with(&config, &state, &log, &variables);
+    let client = iron_tests::Client::new(proxy.address);
+    let status = client.get("/_iron/status").await.json();
+    let placeholder = iron_cli::secret::placeholders(&status).remove(0).1;
+    let through = Through::at(proxy.address, &folder.path().join("ca/ca.pem"));
+    let bearer = format!("Bearer {placeholder}");
+    for protocol in ["http/1.1", "h2"] {
+        let stream = through.tls(&site.target, "localhost", &[protocol]).await.unwrap();
+        if protocol == "http/1.1" {
+            let mut inside = Inside::new(stream, &site.target).await;
+            let answer = inside.send(Method::GET, "/json", &[("authorization", &bearer)], "").await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+    }
+    assert_eq!(site.received()[0].headers["authorization"], format!("Bearer {VALUE}"));
+    assert!(proxy.terminate());
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("intercept") && !logged.contains(VALUE), "{logged}");
+    let checked = iron_tests::binary::command()
+        .args(["policy", "check", "--config"])
+        .arg(&config)
+        .env("GITHUB_TOKEN", VALUE)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains("GITHUB_TOKEN (set)") && !said.contains(VALUE), "{said}");
+    assert!(said.contains("other_hosts  tunnel") && said.contains("api.openai.com:443"), "{said}");
 }

@@ -1,7 +1,8 @@
 //! `iron policy`: what the configuration says, and what models cost.
 
 use anyhow::anyhow;
-use iron_policy::config::{Limits, SecretSource};
+use iron_policy::config::{Limits, Place, Policy, Secret, SecretSource};
+use iron_policy::connect::OtherHosts;
 use iron_policy::price::{ModelPrice, PriceList};
 use iron_policy::redact::Modes;
 use iron_policy::types::{CLASSES, NanoUsd, TokenClass};
@@ -30,6 +31,7 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
                 "name": upstream.name.as_str(),
                 "dialect": upstream.dialect.name(),
                 "base_url": upstream.base_url,
+                "hosts": upstream.hosts.iter().map(place).collect::<Vec<_>>().join(", "),
                 "key": key,
             })
         })
@@ -58,6 +60,8 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
             "max_body_mib": policy.proxy.max_body >> 20,
         },
         "upstreams": upstreams,
+        "connect": connect(policy),
+        "secrets": secrets(policy),
         "budgets": budgets,
         "redact": kinds(&policy.redact.modes),
         "redact_answers": kinds(&policy.redact.answers),
@@ -72,6 +76,44 @@ pub(super) fn check(files: &Files, output: Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Where clients believe an upstream to be.
+fn place(place: &Place) -> String {
+    format!("{}:{}{}", place.host, place.port, place.base_path)
+}
+
+/// What agents reach through the proxy besides the upstreams.
+fn connect(policy: &Policy) -> Value {
+    let connect = &policy.connect;
+    let listed = |patterns: Vec<String>| (!patterns.is_empty()).then(|| patterns.join(", "));
+    let under = |rule| listed(connect.rules.under(rule).map(ToString::to_string).collect());
+    json!({
+        "other_hosts": connect.rules.others().name(),
+        "deny": under(OtherHosts::Deny),
+        "tunnel": under(OtherHosts::Tunnel),
+        "intercept": under(OtherHosts::Intercept),
+        "private": listed(connect.private.iter().map(ToString::to_string).collect()),
+        "ports": listed(connect.ports.iter().map(ToString::to_string).collect()),
+    })
+}
+
+/// Where the values of secrets come from, never what they are.
+fn secrets(policy: &Policy) -> Vec<Value> {
+    let hosts = |secret: &Secret| {
+        secret.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    policy
+        .secrets
+        .iter()
+        .map(|secret| {
+            json!({
+                "name": secret.name.as_str(),
+                "value": kept(&secret.source),
+                "hosts": hosts(secret),
+            })
+        })
+        .collect()
 }
 
 /// A variable's name and whether it is set, never its value.

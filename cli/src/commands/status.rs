@@ -14,6 +14,9 @@ use crate::files::{self, Config};
 use crate::local_http;
 use crate::output::{say, say_json, table};
 
+/// Connections through the proxy that are shown; `--output json` has more.
+const CONNECTIONS: usize = 10;
+
 /// Shows the proxy, its upstreams, and what is left of each budget.
 pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure> {
     let policy = Config::read(files)?.policy;
@@ -60,6 +63,20 @@ fn print_proxy(proxy: Option<&Value>, listen: std::net::SocketAddr) {
             text(&upstream["name"]),
             text(&upstream["base_url"]),
             text(&upstream["breaker"])
+        ));
+    }
+    let connections = &proxy["connections"];
+    let latest = connections["latest"].as_array();
+    for connection in latest.into_iter().flatten().take(CONNECTIONS) {
+        say(&format!(
+            "{:<9} {}:{} for {}: {}, {} bytes from it, {} to it",
+            text(&connection["handling"]),
+            text(&connection["host"]),
+            connection["port"],
+            text(&connection["agent"]),
+            text(&connection["outcome"]),
+            connection["bytes_from_agent"],
+            connection["bytes_to_agent"],
         ));
     }
 }

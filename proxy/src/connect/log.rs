@@ -182,15 +182,18 @@ impl Drop for Connection {
             (facts.sent.load(Ordering::Relaxed), facts.received.load(Ordering::Relaxed));
         let handling = facts.handling.name();
         self.metrics.connection(handling, self.outcome, sent, received);
-        tracing::info!(
-            target = %facts.target,
-            agent = %facts.agent,
-            outcome = self.outcome,
-            bytes_from_agent = sent,
-            bytes_to_agent = received,
-            ms = facts.begun.elapsed().as_millis() as u64,
-            "{handling}"
-        );
+        if facts.handling != Handling::Refuse {
+            // Why one is refused is said by whoever refuses it.
+            tracing::info!(
+                target = %facts.target,
+                agent = %facts.agent,
+                outcome = self.outcome,
+                bytes_from_agent = sent,
+                bytes_to_agent = received,
+                ms = facts.begun.elapsed().as_millis() as u64,
+                "{handling}"
+            );
+        }
         let mut inner = self.log.lock();
         inner.open.retain(|open| !Arc::ptr_eq(open, facts));
         inner.ended.push_front(facts.shown(self.outcome));

@@ -118,6 +118,10 @@ pub(crate) async fn inner(
     if live.serves(&passage.target) {
         return pipeline::handle(&port.shared, request).await;
     }
+    // The policy may be another than when the connection was made.
+    if let Err(refused) = handling(&live, &passage.target, &passage.credentials) {
+        return refusal(refused);
+    }
     pipeline::handle_other(&port.shared, &live, request, passage, OtherHosts::Intercept).await
 }
 

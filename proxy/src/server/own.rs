@@ -65,6 +65,7 @@ fn status(shared: &Shared) -> Response<Body> {
                 "name": upstream.name(),
                 "dialect": upstream.config.dialect.name(),
                 "base_url": upstream.config.base_url,
+                "hosts": upstream.config.hosts.iter().map(|place| &place.host).collect::<Vec<_>>(),
                 "own_key": upstream.key().is_some(),
                 "breaker": name(state),
                 "models_not_closed": models,
