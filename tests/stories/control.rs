@@ -4,7 +4,7 @@ use iron_policy::types::NanoUsd;
 use iron_proxy::control::token_file;
 use iron_proxy::runs::Runs;
 use iron_tests::client::chat;
-use iron_tests::{Answer, Client, World};
+use iron_tests::{Answer, Client, Through, World};
 use serde_json::{Value, json};
 
 /// A client that carries the proxy's control token.
@@ -118,4 +118,23 @@ async fn a_receipt_counts_what_was_found_and_what_was_cached() {
     assert_eq!(told["refused"].as_object().unwrap().len(), 1);
     assert_eq!(told["nano_usd"], world.provider.bill().total_nano_usd);
     assert_eq!(told["budget"], Value::Null);
+}
+
+#[tokio::test]
+async fn tunnels_of_a_run_are_counted_and_a_strict_run_has_none() {
+    let host = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = host.local_addr().unwrap().port();
+    let world = World::with(&format!("[connect]\nprivate = [\"127.0.0.1:{port}\"]\n")).await;
+    announce(&world, &json!({"id": "open", "agent": "a"})).await;
+    announce(&world, &json!({"id": "strict", "agent": "a", "strict": true})).await;
+    announce(&world, &json!({"id": "within", "agent": "a", "parent": "strict"})).await;
+    let place = format!("127.0.0.1:{port}");
+    let as_run = |run: &str| Through::new(&world).named(&format!("a:run={run}"));
+    let _open = as_run("open").connect(&place).await.unwrap();
+    assert_eq!(receipt(&world, "open").await["tunnels"], json!({"127.0.0.1": 1}));
+    // Whatever its program says of itself: it was announced so, or stands in a run that was.
+    for run in ["strict", "within"] {
+        assert!(as_run(run).connect(&place).await.is_err(), "{run}");
+        assert_eq!(receipt(&world, run).await["tunnels"], json!({}));
+    }
 }

@@ -253,17 +253,20 @@ async fn the_official_sdks_are_led_by_what_they_are_given() {
             messages=[{'role': 'user', 'content': 'hi'}])\n";
     let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
     let python = python.to_str().unwrap().to_owned();
-    let user = User::new();
-    let run = move || {
-        let given =
-            ["run", "--base-url-only", "--receipt", "receipt.json", "--", &python, "-c", SCRIPT];
-        let output = user.iron(&given).output().unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        user.receipt()
-    };
-    let receipt = tokio::task::spawn_blocking(run).await.unwrap();
-    assert_eq!(receipt["outcomes"], json!({"ok": 2}), "{receipt}");
-    assert_eq!((&receipt["agent"], &receipt["simulated"]), (&json!("python"), &json!(true)));
+    // By its base URLs, by what it is given as an HTTP proxy with a CA of its own, and by both.
+    for way in ["--base-url-only", "--proxy-only", "--simulate"] {
+        let python = python.clone();
+        let run = move || {
+            let user = User::new();
+            let given = ["run", way, "--receipt", "receipt.json", "--", &python, "-c", SCRIPT];
+            let output = user.iron(&given).output().unwrap();
+            assert!(output.status.success(), "{way}: {}", text(&output.stderr));
+            user.receipt()
+        };
+        let receipt = tokio::task::spawn_blocking(run).await.unwrap();
+        assert_eq!(receipt["outcomes"], json!({"ok": 2}), "{way}: {receipt}");
+        assert_eq!((&receipt["agent"], &receipt["simulated"]), (&json!("python"), &json!(true)));
+    }
 }
 
 #[test]

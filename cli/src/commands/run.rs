@@ -267,7 +267,8 @@ fn tell_bypass(figures: &Value, told: &Told<'_>, client: Option<Client>) {
     if figures["calls"] != 0 || figures["open_calls"] != 0 {
         return;
     }
-    let tunnelled = figures["tunnels"].as_object().is_some_and(|hosts| !hosts.is_empty());
+    let any = |name: &str| figures[name].as_object().is_some_and(|hosts| !hosts.is_empty());
+    let tunnelled = any("tunnels") || any("other_hosts");
     let seen = if tunnelled {
         "it reached other hosts through the proxy, but no provider"
     } else {

@@ -66,6 +66,7 @@ pub fn lines(figures: &Value, told: &Told<'_>) -> String {
         ("redacted", "findings"),
         ("in answers", "answer_findings"),
         ("refused", "refused"),
+        ("others", "other_hosts"),
         ("tunnels", "tunnels"),
     ] {
         if figures[key].as_object().is_some_and(|counts| !counts.is_empty()) {

@@ -134,7 +134,7 @@ async fn connect(
     let authority = request.uri().authority();
     let target = authority.and_then(|authority| Target::read(authority, None));
     let target = target.ok_or(Refused::Target)?;
-    let credentials = Credentials::of(request.headers())?;
+    let credentials = credentials(port, &request)?;
     let agent = credentials.agent.clone().unwrap_or_else(|| live.default_agent.clone());
     let opened = open(port, live, &target, &credentials, &agent, &mut request).await;
     if let Err(refused) = &opened {
@@ -170,6 +170,9 @@ async fn open(
                 return Err(Refused::Dial { target: target.clone(), error });
             }
         };
+        if let Some(run) = &credentials.run {
+            port.shared.runs.tunnelled(run, &target.host);
+        }
         let upgrade = hyper::upgrade::on(request);
         let idle = policy.idle_timeout;
         tokio::spawn(async move {
@@ -282,7 +285,7 @@ async fn forward(
         // Both a base URL and a proxy were set: the base URL is what was meant.
         return port.answer_own(request).await;
     }
-    let credentials = match Credentials::of(request.headers()) {
+    let credentials = match credentials(port, &request) {
         Ok(credentials) => credentials,
         Err(bad) => return refusal(bad.into()),
     };
@@ -300,6 +303,16 @@ async fn forward(
         return pipeline::handle(&port.shared, request).await;
     }
     pipeline::handle_other(&port.shared, live, request, &passage, rule).await
+}
+
+/// What a client says of itself. A run that was announced as strict is so whatever it says.
+fn credentials(port: &Port, request: &Request<Incoming>) -> Result<Credentials, BadCredentials> {
+    let mut credentials = Credentials::of(request.headers())?;
+    if let Some(run) = &credentials.run {
+        let all = port.shared.runs.upwards(run);
+        credentials.strict |= all.iter().any(|run| run.record.strict);
+    }
+    Ok(credentials)
 }
 
 /// What happens to a connection to this host.

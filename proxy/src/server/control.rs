@@ -192,6 +192,7 @@ fn tell_figures(told: &mut Value, figures: &Figures) {
     told["input_tokens"] = json!(figures.input_tokens);
     told["cached_tokens"] = json!(figures.cached_tokens);
     told["output_tokens"] = json!(figures.output_tokens);
+    told["other_hosts"] = json!(figures.others);
     told["outcomes"] = json!(figures.outcomes);
     told["refused"] = json!(figures.refused);
     told["findings"] = json!(figures.findings);

@@ -28,8 +28,10 @@ pub struct RunRecord {
 /// What a run did until now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Calls that ended.
+    /// Calls of providers that ended.
     pub calls: u64,
+    /// Requests to other hosts that were looked through, by host.
+    pub others: BTreeMap<String, u64>,
     /// Calls that are open.
     pub open: u64,
     /// What was charged, estimates included.
@@ -44,9 +46,9 @@ pub struct Figures {
     pub cached_tokens: u64,
     /// Tokens made by providers, reasoning included.
     pub output_tokens: u64,
-    /// Calls by how they ended.
+    /// Calls of providers by how they ended.
     pub outcomes: BTreeMap<String, u64>,
-    /// Calls that the proxy refused, by reason.
+    /// What the proxy refused, by reason.
     pub refused: BTreeMap<String, u64>,
     /// What was found in requests, by kind.
     pub findings: BTreeMap<String, u64>,
@@ -62,6 +64,8 @@ pub struct Figures {
 /// The run and all that were started in it, to any depth.
 const FAMILY: &str = "WITH RECURSIVE family (id) AS (
     SELECT ?1 UNION SELECT r.id FROM run r JOIN family f ON r.parent = f.id)";
+/// The endpoint of requests to hosts that are no upstream's, in the place of whose name theirs stands.
+const OTHER_HOST: &str = "other";
 /// The steps before a call leaves. What comes later is the upstream's time too.
 const BEFORE: [&str; 6] = ["identify", "admit", "decode", "redact", "reserve", "breaker"];
 
@@ -91,7 +95,8 @@ impl Store {
         let snapshot = self.connection().unchecked_transaction()?;
         let mut statement = snapshot.prepare(&format!(
             "{FAMILY} SELECT COALESCE(x.posted, c.posted), c.estimated AND x.call IS NULL, c.outcome,
-               c.reason, c.upstream, c.input_tokens, c.output_tokens, c.usage, c.findings, c.timeline
+               c.reason, c.upstream, c.input_tokens, c.output_tokens, c.usage, c.findings, c.timeline,
+               c.endpoint
              FROM call c JOIN family f ON c.run = f.id LEFT JOIN correction x ON x.call = c.id"
         ))?;
         let mut rows = statement.query([id.as_str()])?;
@@ -123,7 +128,8 @@ impl Figures {
 
     fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let posted = NanoUsd(row.get(0)?);
-        self.calls += 1;
+        let upstream = row.get::<_, Option<String>>(4)?.unwrap_or_default();
+        let other = row.get::<_, String>(10)? == OTHER_HOST;
         self.posted = self.posted + posted;
         if row.get(1)? {
             self.estimated = self.estimated + posted;
@@ -132,7 +138,12 @@ impl Figures {
         if outcome == "refused" {
             *self.refused.entry(row.get(3)?).or_default() += 1;
         }
-        *self.outcomes.entry(outcome).or_default() += 1;
+        if other {
+            *self.others.entry(upstream.clone()).or_default() += 1;
+        } else {
+            self.calls += 1;
+            *self.outcomes.entry(outcome).or_default() += 1;
+        }
         self.input_tokens += row.get::<_, Option<i64>>(5)?.unwrap_or_default() as u64;
         self.output_tokens += row.get::<_, Option<i64>>(6)?.unwrap_or_default() as u64;
         self.cached_tokens += json(row, 7)?["cache_read"].as_u64().unwrap_or_default();
@@ -144,9 +155,8 @@ impl Figures {
             *kinds.entry(kind.to_owned()).or_default() += count.as_u64().unwrap_or_default();
         }
         let timeline = json(row, 9)?;
-        if !timeline["upstream"].is_null() {
-            let upstream: Option<String> = row.get(4)?;
-            let served = self.upstreams.entry(upstream.unwrap_or_default()).or_default();
+        if !other && !timeline["upstream"].is_null() {
+            let served = self.upstreams.entry(upstream).or_default();
             served.0 += 1;
             served.1 = served.1 + posted;
             self.overheads.push(BEFORE.iter().filter_map(|step| timeline[step].as_u64()).sum());
