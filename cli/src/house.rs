@@ -61,6 +61,8 @@ impl House {
             policy.proxy.listen
         )
     })?;
+        let published = server.address().and_then(|address| shared.control.publish(address));
+        published.context("the control token cannot be written")?;
         Ok(Self { server, shared })
     }
 }

@@ -1,7 +1,7 @@
 //! What a program of the same user may ask of a running proxy: runs with budgets of their own.
 
 use iron_policy::types::NanoUsd;
-use iron_proxy::control::token_file;
+use iron_proxy::control::{published, token_file};
 use iron_proxy::runs::Runs;
 use iron_tests::client::chat;
 use iron_tests::{Answer, Client, Through, World};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 /// A client that carries the proxy's control token.
 fn controller(world: &World) -> Client {
-    let token = std::fs::read_to_string(token_file(&world.state())).unwrap();
-    world.client().without("authorization").header("authorization", &format!("Bearer {token}"))
+    let token = published(&world.state()).unwrap().token;
+    world.client().without("authorization").header("authorization", &format!("Bearer {}", *token))
 }
 
 async fn announce(world: &World, run: &Value) -> Answer {

@@ -61,8 +61,7 @@ impl std::str::FromStr for Receipt {
     }
 }
 
-/// A program that is quick says at its end whether its calls came; one that runs longer than this
-/// without a call is said to have been silent at first.
+/// A program that fails within this time has perhaps not come to its first call.
 const SOON: Duration = Duration::from_secs(30);
 
 /// Runs a program to its end. Standard output is the program's alone.

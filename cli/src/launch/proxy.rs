@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
-use iron_proxy::control::token_file;
+use iron_proxy::control;
 use iron_proxy::shared::Shared;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -52,7 +52,7 @@ impl Proxy {
             return Ok(None);
         };
         let Some(state) = status["state"].as_str().map(PathBuf::from) else { return Ok(None) };
-        let token = read_token(&state)?;
+        let token = read_token(&state, address)?;
         Ok(Some(Self { address, status, token, own: None }))
     }
 
@@ -77,7 +77,7 @@ impl Proxy {
         }));
         let address = super::route::reachable(address);
         let status = local_http::get_json(address, "/_iron/status", STATUS_PATIENCE).await?;
-        let token = read_token(shared.ledger.path())?;
+        let token = read_token(shared.ledger.path(), address)?;
         let own = Some(OwnProxy { shared, stop, serving, simulator });
         Ok(Self { address, status, token, own })
     }
@@ -151,16 +151,18 @@ impl Proxy {
     }
 }
 
-fn read_token(state: &Path) -> Result<Zeroizing<String>, Failure> {
-    let file = token_file(state);
-    let text = std::fs::read_to_string(&file).with_context(|| {
-        format!(
-            "the proxy's control token {} cannot be read: run this as the user whose proxy it is, or \
-             start the proxy anew",
-            file.display()
-        )
-    });
-    Ok(Zeroizing::new(text?))
+/// The token of the proxy at this address. Whoever has the port and is not that proxy gets nothing.
+fn read_token(state: &Path, address: SocketAddr) -> Result<Zeroizing<String>, Failure> {
+    let published = control::published(state).map_err(anyhow::Error::from)?;
+    if published.address.port() != address.port() {
+        return Err(Failure::Other(anyhow!(
+            "what answers at {address} says that it is the proxy of {}, which is at {}: end it, or \
+             choose another port under proxy.listen in iron.toml",
+            state.display(),
+            published.address
+        )));
+    }
+    Ok(published.token)
 }
 
 impl std::fmt::Debug for Proxy {
