@@ -4,6 +4,7 @@ use iron_cli::simulator::{At, Behaviour, Gate, Mishap, When};
 use iron_policy::types::NanoUsd;
 use iron_tests::World;
 use iron_tests::client::CALLER_KEY;
+use iron_tests::frames::{END_HEADERS, HEADERS, RST_STREAM, Raw, SETTINGS, fields, frame};
 use iron_tests::socket::{Socket, pieces};
 use iron_tests::world::OPERATOR_KEY;
 use serde_json::{Value, json};
@@ -400,4 +401,28 @@ async fn a_proxy_that_stops_lets_open_answers_end_and_says_so() {
     let folder = stopping.await.unwrap();
     let store = iron_proxy::state::Store::open(&folder.path().join("state.db")).unwrap();
     assert_eq!(store.totals().unwrap().posted.0, provider.bill().total_nano_usd);
+}
+
+#[tokio::test]
+async fn a_websocket_over_http2_is_not_announced_and_refused_at_once() {
+    let world = World::plain().await;
+    let mut raw = Raw::connect(world.address, &[]).await;
+    let head = fields(&[
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "/v1/responses"),
+        ("sec-websocket-version", "13"),
+    ]);
+    assert!(raw.send(&frame(HEADERS, END_HEADERS, 1, &head)).await);
+    let frames = raw.finish().await;
+    let refused = frames.iter().any(|frame| frame.kind == RST_STREAM && frame.stream == 1);
+    assert!(refused, "{:?}", frames.iter().map(|frame| frame.kind).collect::<Vec<_>>());
+    // SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3).
+    let settings = frames.iter().filter(|frame| frame.kind == SETTINGS);
+    let announced =
+        settings.flat_map(|frame| frame.payload.chunks(6)).any(|one| one[..2] == [0, 8]);
+    assert!(!announced);
+    assert_eq!(world.provider.counts().received, 0);
 }
