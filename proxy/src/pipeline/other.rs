@@ -148,7 +148,8 @@ fn identify(
     ticket.caller(who.agent, who.project);
     ticket.run(who.run, who.depth);
     let leave = ticket.ask_leave(&session.agent)?;
-    if head.headers.contains_key(header::UPGRADE) {
+    // Any other protocol is an offer that a server may leave aside.
+    if super::identify::is_websocket(&head.headers) {
         return Err(Refused::Upgrade { host: passage.target.host.clone() }.into());
     }
     strip_hop_headers(&mut head.headers);
