@@ -21,7 +21,8 @@ from genai_prices import data, types
 
 HERE = pathlib.Path(__file__).parent
 VENDORS = {
-    "openai": "", "anthropic": "", "google": "gemini/", "azure": "azure/", "cerebras": "cerebras/",
+    "openai": "", "anthropic": "", "google": "gemini/", "aws": "", "azure": "azure/",
+    "cerebras": "cerebras/",
     "cohere": "", "deepseek": "deepseek/", "fireworks": "fireworks_ai/", "groq": "groq/",
     "mistral": "mistral/", "moonshotai": "moonshot/", "openrouter": "openrouter/",
     "together": "together_ai/", "x-ai": "xai/",

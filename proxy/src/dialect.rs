@@ -4,12 +4,16 @@
 //! [`Address`]. Paths that two readers could take differently are refused.
 
 mod catalogue;
+mod platforms;
 
 use http::Method;
 use iron_policy::outline::Endpoint;
 use iron_policy::types::{Dialect, Name};
 
 pub use catalogue::{Row, catalogue, priced, redacted, streamed};
+pub use platforms::{
+    costs_more_in_region, model_in, model_meant, operation_at, platform_of, spoken,
+};
 
 use crate::upstream::{GOOGLE_KEY, query_has_key};
 
@@ -124,7 +128,7 @@ fn take_prefix<T: std::str::FromStr>(
 
 /// A path without the version that it begins with.
 pub fn without_version(path: &str) -> &str {
-    let rest = ["/v1", "/v1beta", "/v1alpha"]
+    let rest = ["/v1", "/v1beta", "/v1alpha", "/v1beta1"]
         .iter()
         .find_map(|version| path.strip_prefix(version).filter(|rest| rest.starts_with('/')));
     rest.unwrap_or(path)
@@ -164,8 +168,14 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 /// The dialect of a path without an upstream's name: told by the path, else by the credentials.
 pub fn dialect_of(path: &str, query: Option<&str>, headers: &http::HeaderMap) -> Dialect {
     let path = without_version(path);
+    if let Some(platform) = platform_of(path) {
+        return platform.dialect();
+    }
     let method = path.rsplit_once(':').map(|(_, method)| method);
     if GEMINI_METHODS.iter().any(|(name, _)| method == Some(*name)) {
+        return Dialect::Gemini;
+    }
+    if path.starts_with("/openai/") {
         return Dialect::Gemini;
     }
     let others = path.starts_with("/messages")
@@ -240,7 +250,7 @@ fn is_cancel(dialect: Dialect, path: &str) -> bool {
     let batches = match dialect {
         Dialect::OpenAi => "/batches/",
         Dialect::Anthropic => "/messages/batches/",
-        Dialect::Gemini => return false,
+        Dialect::Gemini | Dialect::Bedrock => return false,
     };
     let id = path.strip_prefix(batches).and_then(|rest| rest.strip_suffix("/cancel"));
     id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
@@ -271,6 +281,13 @@ pub fn instead(path: &str) -> &'static str {
 /// The same for Google's. Reading and deleting is free; a read with a method, like
 /// `GET models/MODEL:generateContent`, is none.
 fn gemini_operation(method: &Method, path: &str) -> Operation {
+    if let Some(compatible) = path.strip_prefix("/openai").filter(|rest| rest.starts_with('/')) {
+        return match operation(Dialect::OpenAi, method, compatible) {
+            known @ Operation::Known(Endpoint::ChatCompletions | Endpoint::Embeddings) => known,
+            Operation::Free if compatible.starts_with("/models") => Operation::Free,
+            _ => Operation::Unpriced,
+        };
+    }
     if method == Method::POST {
         let known = gemini_call(path).map(|(_, endpoint)| Operation::Known(endpoint));
         return known.unwrap_or(Operation::Unpriced);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use iron_policy::config::{Place, Policy};
 use iron_policy::price::{ModelPrice, PriceList};
 use iron_policy::redact::{Engine, Memory};
-use iron_policy::types::{Dialect, Name, NameError};
+use iron_policy::types::{Dialect, Name, NameError, Platform};
 
 use crate::connect::{Network, Others, Swaps, Target};
 use crate::limits::AgentGates;
@@ -104,7 +104,7 @@ impl Live {
                     .as_deref()
                     .and_then(&key_of)
                     .filter(|key| !key.trim().is_empty())
-                    .map(|key| ProviderKey::new(config.dialect, &key))
+                    .map(|key| ProviderKey::new(config.dialect, config.platform, &key))
                     .transpose()
                     .map_err(|error| LiveError::Key(config.name.clone(), error))?;
                 Ok(Arc::new(Upstream::new(Arc::clone(config), key, network)))
@@ -181,19 +181,30 @@ impl Live {
         best.map(|(_, upstream, rest)| (Arc::clone(upstream), rest))
     }
 
-    /// The upstream for paths that name none: the first that speaks the dialect.
-    pub fn default_upstream(&self, dialect: Dialect) -> Option<Arc<Upstream>> {
-        self.upstreams.iter().find(|upstream| upstream.config.dialect == dialect).cloned()
+    /// The upstream for paths that name none: the first that speaks the dialect, on the platform
+    /// whose paths they are.
+    pub fn default_upstream(
+        &self,
+        dialect: Dialect,
+        platform: Option<Platform>,
+    ) -> Option<Arc<Upstream>> {
+        let speaks = |upstream: &&Arc<Upstream>| {
+            upstream.config.dialect == dialect && upstream.config.platform == platform
+        };
+        self.upstreams.iter().find(speaks).cloned()
     }
 
-    /// The upstream that the policy chooses for a model, if it speaks the dialect.
-    pub fn route(&self, dialect: Dialect, model: &str) -> Option<Arc<Upstream>> {
+    /// The upstream that the policy chooses for a model, if it has the same paths.
+    pub fn route(&self, from: &Upstream, model: &str) -> Option<Arc<Upstream>> {
         self.policy
             .routes
             .iter()
             .filter(|route| route.model.matches(model))
             .filter_map(|route| self.upstream(route.upstream.as_str()))
-            .find(|upstream| upstream.config.dialect == dialect)
+            .find(|upstream| {
+                let (to, from) = (&upstream.config, &from.config);
+                (to.dialect, to.platform) == (from.dialect, from.platform)
+            })
     }
 
     /// Whether an answer's text may be kept back, so that it must be readable.
@@ -216,8 +227,12 @@ impl Live {
         if let Some(price) = found.get(&key) {
             return price.clone();
         }
-        let vendor = upstream.config.vendor.as_deref().unwrap_or_else(|| upstream.name());
-        let price = self.prices.find(Some(vendor), model);
+        let vendor = upstream.config.vendor.as_deref();
+        let price = if let (None, Some(platform)) = (vendor, upstream.config.platform) {
+            self.prices.find_on(platform, upstream.name(), model)
+        } else {
+            self.prices.find(Some(vendor.unwrap_or_else(|| upstream.name())), model)
+        };
         if found.len() >= MAX_MODELS {
             found.clear();
         }

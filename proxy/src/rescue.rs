@@ -27,6 +27,8 @@ pub const UPSTREAM: HeaderName = HeaderName::from_static("x-iron-upstream");
 pub const MODEL: HeaderName = HeaderName::from_static("x-iron-model");
 /// Says how many attempts an answer took.
 pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-iron-attempts");
+/// What an error is, for Amazon's SDKs.
+const AMAZON_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// No caller is told to wait longer than this.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -125,6 +127,22 @@ impl Refusal {
         }})
     }
 
+    /// Amazon's error, by the exceptions of Bedrock's model: SDKs raise what the header names. None
+    /// is taken that they would repeat a refusal for money or policy on.
+    const fn amazon(&self) -> &'static str {
+        match self.status.as_u16() {
+            401 => "UnrecognizedClientException",
+            402 => "ServiceQuotaExceededException",
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            408 | 504 => "ModelTimeoutException",
+            429 => "ThrottlingException",
+            503 => "ServiceUnavailableException",
+            500.. => "InternalServerException",
+            _ => "ValidationException",
+        }
+    }
+
     /// The status that makes this caller do what the refusal means.
     pub fn status_for(&self, caller: Caller) -> StatusCode {
         match self.status.as_u16() {
@@ -145,11 +163,15 @@ impl Refusal {
                 "request_id": id.to_string(),
             }),
             Dialect::Gemini => self.google(id),
+            Dialect::Bedrock => json!({"message": self.message}),
         };
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.status_for(caller);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if caller.dialect == Dialect::Bedrock {
+            headers.insert(AMAZON_ERROR, HeaderValue::from_static(self.amazon()));
+        }
         headers.insert(REFUSED_BY, HeaderValue::from_static("proxy"));
         if self.final_ {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
@@ -185,6 +207,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::Name(_) => new(400, "invalid_name"),
         Stopped::AgentStopped(_) => new(403, "agent_stopped"),
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
+        Stopped::Signed { .. } => new(403, "signed_request"),
         Stopped::NoKey { .. } => new(401, "invalid_api_key"),
         Stopped::WebSocket => new(426, "websocket_unsupported"),
         Stopped::Handshake(_) => new(400, "invalid_handshake"),

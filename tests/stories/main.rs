@@ -30,6 +30,7 @@ mod launcher;
 mod leak_benchmark;
 mod limits;
 mod media;
+mod platforms;
 mod realtime;
 mod recogniser;
 mod redaction;

@@ -74,7 +74,7 @@ impl Batches {
         let rest = match vendor {
             Vendor::OpenAi => path.strip_prefix("/v1/batches")?,
             Vendor::Anthropic => path.strip_prefix("/v1/messages/batches")?,
-            Vendor::Gemini => return None,
+            Vendor::Gemini | Vendor::Bedrock => return None,
         };
         let answer = endpoint::authenticate(&call.call.headers, vendor);
         Some(answer.and_then(|()| {
@@ -101,7 +101,7 @@ impl Batches {
             .map_err(|_| Refusal::new(400, "the body is not JSON"))?;
         let requests = match vendor {
             Vendor::OpenAi => of_file(&body, files)?,
-            Vendor::Anthropic | Vendor::Gemini => of_body(&body)?,
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => of_body(&body)?,
         };
         let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch {
@@ -257,7 +257,7 @@ impl Batch {
                 "request_counts": { "total": total, "completed": well, "failed": badly },
                 "metadata": null,
             }),
-            Vendor::Anthropic | Vendor::Gemini => {
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
                 let running = self.status == "in_progress";
                 let ended = json!("2026-11-25T00:00:00Z");
                 let url = format!("https://api.anthropic.com/v1/messages/batches/{id}/results");

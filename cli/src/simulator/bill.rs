@@ -77,6 +77,8 @@ pub(super) enum Vendor {
     OpenAi,
     Anthropic,
     Gemini,
+    /// Whoever made it, served by Amazon Bedrock.
+    Bedrock,
 }
 
 /// A model that the simulator serves.
@@ -128,7 +130,7 @@ const fn claude(name: &'static str, prices: [i64; 5]) -> Model {
     model_of(Vendor::Anthropic, name, prices)
 }
 
-const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model {
+pub(super) const fn model_of(vendor: Vendor, name: &'static str, prices: [i64; 5]) -> Model {
     Model { name, vendor, price: price(prices), long: None, media: Media([0; 6]) }
 }
 

@@ -11,7 +11,7 @@ use super::records::Received;
 use super::refusal::Refusal;
 use super::request::{self, Asked};
 use super::sse::{self, Event, Piece};
-use super::{anthropic, gemini};
+use super::{anthropic, cloud, gemini};
 
 /// An answer, ready to be delivered.
 #[derive(Debug)]
@@ -81,6 +81,9 @@ pub(super) fn path(call: &Received) -> &str {
 
 /// Whose API a call speaks.
 pub(super) fn vendor(call: &Received) -> Vendor {
+    if let Some(vendor) = cloud::vendor(call) {
+        return vendor;
+    }
     if gemini::is_meant(call) {
         return Vendor::Gemini;
     }
@@ -92,6 +95,9 @@ pub(super) fn vendor(call: &Received) -> Vendor {
 
 /// Answers as the provider would, in the manner ordered.
 pub(super) fn answer(call: Numbered<'_>, behaviour: &Behaviour) -> Result<Prepared, Refusal> {
+    if let Some(answer) = cloud::answer(call, behaviour) {
+        return answer;
+    }
     let Received { method, body, .. } = call.call;
     let path = path(call.call);
     let vendor = vendor(call.call);
@@ -179,12 +185,12 @@ const POSTED: [&str; 7] = [
 ];
 
 /// How an endpoint writes an answer down.
-struct Written {
-    plain: fn(&Draft) -> Value,
-    stream: fn(&Draft, &Asked) -> Vec<Event>,
+pub(super) struct Written {
+    pub(super) plain: fn(&Draft) -> Value,
+    pub(super) stream: fn(&Draft, &Asked) -> Vec<Event>,
 }
 
-fn generate(
+pub(super) fn generate(
     call: Numbered<'_>,
     asked: &Asked,
     behaviour: &Behaviour,
@@ -216,14 +222,14 @@ fn list_models(path: &str, vendor: Vendor) -> Option<Prepared> {
     if path == "/v1/models" {
         return Some(Prepared::json(&match vendor {
             Vendor::OpenAi => models::all(),
-            Vendor::Anthropic | Vendor::Gemini => anthropic::models(),
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => anthropic::models(),
         }));
     }
     let name = path.strip_prefix("/v1/models/")?;
     bill::model(name).filter(|model| model.vendor == vendor)?;
     Some(Prepared::json(&match vendor {
         Vendor::OpenAi => models::one(name),
-        Vendor::Anthropic | Vendor::Gemini => anthropic::model(name),
+        Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => anthropic::model(name),
     }))
 }
 
@@ -236,7 +242,7 @@ pub(super) fn authenticate(headers: &HeaderMap, vendor: Vendor) -> Result<(), Re
     match vendor {
         _ if bearer => Ok(()),
         Vendor::Anthropic if text("x-api-key").is_some_and(|key| !key.is_empty()) => Ok(()),
-        Vendor::Anthropic | Vendor::Gemini => {
+        Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
             Err(Refusal::new(401, "x-api-key header is required"))
         }
         Vendor::OpenAi => Err(Refusal::new(
@@ -251,7 +257,9 @@ fn known_model(body: &Value, vendor: Vendor) -> Result<&'static Model, Refusal> 
     let Some(name) = body["model"].as_str() else {
         return Err(match vendor {
             Vendor::OpenAi => Refusal::new(400, "you must provide a model parameter"),
-            Vendor::Anthropic | Vendor::Gemini => Refusal::new(400, "model: Field required"),
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
+                Refusal::new(400, "model: Field required")
+            }
         });
     };
     bill::model(name).filter(|model| model.vendor == vendor).ok_or_else(|| match vendor {
@@ -260,7 +268,9 @@ fn known_model(body: &Value, vendor: Vendor) -> Result<&'static Model, Refusal> 
                 format!("The model `{name}` does not exist or you do not have access to it.");
             Refusal::new(404, message).code("model_not_found")
         }
-        Vendor::Anthropic | Vendor::Gemini => Refusal::new(404, format!("model: {name}")),
+        Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
+            Refusal::new(404, format!("model: {name}"))
+        }
     })
 }
 
@@ -296,7 +306,9 @@ fn malformed(vendor: Vendor) -> Refusal {
                  aren't using your HTTP library correctly. The API expects a JSON payload, but \
                  what was sent was not valid JSON.)"
             }
-            Vendor::Anthropic | Vendor::Gemini => "The request body is not valid JSON",
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
+                "The request body is not valid JSON"
+            }
         },
     )
 }
@@ -306,6 +318,6 @@ fn unknown_url(call: &Received, vendor: Vendor) -> Refusal {
         Vendor::OpenAi => {
             Refusal::new(404, format!("Invalid URL ({} {})", call.method, path(call)))
         }
-        Vendor::Anthropic | Vendor::Gemini => Refusal::new(404, "Not found"),
+        Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => Refusal::new(404, "Not found"),
     }
 }

@@ -133,7 +133,7 @@ impl Files {
                     files.remove(place);
                     Ok(Prepared::json(&match vendor {
                         Vendor::OpenAi => json!({ "id": id, "object": "file", "deleted": true }),
-                        Vendor::Anthropic | Vendor::Gemini => {
+                        Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => {
                             json!({ "id": id, "type": "file_deleted" })
                         }
                     }))
@@ -160,7 +160,7 @@ impl File {
                 "purpose": self.purpose,
                 "status": "processed",
             }),
-            Vendor::Anthropic | Vendor::Gemini => json!({
+            Vendor::Anthropic | Vendor::Gemini | Vendor::Bedrock => json!({
                 "id": self.id,
                 "type": "file",
                 "filename": self.name,

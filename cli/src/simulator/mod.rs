@@ -18,6 +18,7 @@ mod anthropic;
 mod batches;
 mod behaviour;
 mod bill;
+mod cloud;
 mod delivery;
 mod directive;
 mod draft;

@@ -73,6 +73,7 @@ impl Refusal {
                 "error": { "type": anthropic(self.status), "message": self.message },
                 "request_id": request_id,
             }),
+            Vendor::Bedrock => json!({ "message": self.message }),
             Vendor::Gemini => json!({ "error": {
                 "code": self.status,
                 "message": self.message,

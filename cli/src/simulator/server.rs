@@ -22,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use super::World;
 use super::behaviour::{Answer, At, Behaviour};
 use super::bill::Vendor;
+use super::cloud;
 use super::delivery::{Call, Delivery, Farewell, Plan, gzip, suffer};
 use super::directive;
 use super::endpoint::{self, Numbered, Prepared};
@@ -195,6 +196,9 @@ async fn answer(
         StatusCode::from_u16(prepared.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     provider_headers(headers, vendor, &request_id, started.elapsed());
+    for (name, value) in cloud::headers(&received, prepared.status) {
+        set(headers, name, &value);
+    }
     set(headers, CONTENT_TYPE.as_str(), &prepared.content_type);
     if prepared.status == 429 {
         set(headers, "retry-after", "1");
@@ -229,6 +233,7 @@ fn ordered(world: &World, received: &Received) -> Result<Behaviour, Refusal> {
     }
     let named = serde_json::from_slice::<Named>(&received.body).ok();
     let path_model = gemini::model_in(endpoint::path(received)).map(str::to_owned);
+    let path_model = path_model.or_else(|| cloud::model_in(received));
     let model = path_model.or(named.map(|named| named.model));
     Ok(world.script.behaviour(endpoint::path(received), model.as_deref()))
 }
@@ -267,6 +272,9 @@ fn provider_headers(headers: &mut HeaderMap, vendor: Vendor, request_id: &str, t
             set(headers, "x-ratelimit-limit-tokens", "2000000");
             set(headers, "x-ratelimit-remaining-tokens", "1999000");
             set(headers, "x-ratelimit-reset-tokens", "30ms");
+        }
+        Vendor::Bedrock => {
+            set(headers, "x-amzn-requestid", request_id);
         }
         Vendor::Gemini => {
             set(headers, "x-request-id", request_id);

@@ -13,7 +13,7 @@ use super::{
 use crate::breaker;
 use crate::connect::host_name;
 use crate::retry::{Fallback, Retry};
-use crate::types::{Dialect, Name, NameError};
+use crate::types::{Dialect, Name, NameError, Platform};
 
 /// First path segments that mean something else than an upstream.
 const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
@@ -180,10 +180,13 @@ fn upstreams(
             if !names.insert(name.clone()) {
                 return Err(wrong(format!("two upstreams are named `{name}`: names must differ")));
             }
+            let (dialect, platform) = spoken(name, upstream.dialect, upstream.platform)?;
             let base_url = base_url(name, &upstream.base_url)?;
             let hosts = connect::places(name, &base_url, upstream.hosts)?;
             Ok(Arc::new(Upstream {
-                dialect: upstream.dialect,
+                dialect,
+                platform,
+                models: upstream.models,
                 base_url,
                 hosts,
                 api_key_env: upstream.api_key_env,
@@ -199,6 +202,32 @@ fn upstreams(
             }))
         })
         .collect()
+}
+
+/// What an upstream speaks: a platform says it itself, and a dialect that only one platform has
+/// says which.
+fn spoken(
+    name: &Name,
+    dialect: Option<Dialect>,
+    platform: Option<Platform>,
+) -> Result<(Dialect, Option<Platform>), ConfigError> {
+    let platform = match (dialect, platform) {
+        (Some(Dialect::Bedrock), None) => Some(Platform::Bedrock),
+        (_, platform) => platform,
+    };
+    match (dialect, platform) {
+        (Some(dialect), Some(platform)) if dialect != platform.dialect() => Err(wrong(format!(
+            "upstream `{name}` is on the platform `{}`, which speaks `{}`: leave its dialect out",
+            platform.name(),
+            platform.dialect().name()
+        ))),
+        (_, Some(platform)) => Ok((platform.dialect(), Some(platform))),
+        (Some(dialect), None) => Ok((dialect, None)),
+        (None, None) => Err(wrong(format!(
+            "upstream `{name}` needs a dialect (`openai`, `anthropic`, `gemini`) or a platform \
+             (`azure`, `bedrock`, `vertex`)"
+        ))),
+    }
 }
 
 /// OpenAI, Anthropic and Google, for a file that names no upstream.

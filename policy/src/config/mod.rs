@@ -11,6 +11,7 @@ mod redact;
 mod suggest;
 mod text;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
 use crate::retry::{Fallback, Retry};
-use crate::types::{Dialect, Name};
+use crate::types::{Dialect, Name, Platform};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
 #[derive(Debug, Clone)]
@@ -133,6 +134,11 @@ pub struct Upstream {
     pub name: Name,
     /// The API it speaks.
     pub dialect: Dialect,
+    /// The cloud it is, where it has paths and prices of its own.
+    pub platform: Option<Platform>,
+    /// What models are called there that have names of their own, such as deployments: the name
+    /// in the call, and the model whose price and rules apply.
+    pub models: BTreeMap<String, String>,
     /// Scheme, host, port and path prefix, without a trailing slash.
     pub base_url: String,
     /// Where clients believe it to be: connections to there are intercepted.
@@ -155,6 +161,13 @@ pub struct Upstream {
     pub breaker: breaker::Settings,
     /// Limits over all agents together.
     pub limits: Limits,
+}
+
+impl Upstream {
+    /// The model that a name in a call means here.
+    pub fn model<'a>(&'a self, name: &'a str) -> &'a str {
+        self.models.get(name).map_or(name, String::as_str)
+    }
 }
 
 /// `[[route]]`: a model that goes to a certain upstream.
@@ -228,9 +241,11 @@ impl Policy {
         self.upstreams.iter().find(|upstream| upstream.name.as_str() == name)
     }
 
-    /// The upstream for paths without a prefix: the first of the dialect.
+    /// The upstream for paths without a prefix: the first of the dialect that is on no platform,
+    /// since a platform's paths are its own.
     pub fn default_upstream(&self, dialect: Dialect) -> Option<&Arc<Upstream>> {
-        self.upstreams.iter().find(|upstream| upstream.dialect == dialect)
+        let plain = |upstream: &&Arc<Upstream>| upstream.platform.is_none();
+        self.upstreams.iter().filter(plain).find(|upstream| upstream.dialect == dialect)
     }
 
     /// Where calls for a model go when its upstream cannot answer: the first entry that names it.
@@ -350,6 +365,32 @@ mod tests {
         assert_eq!(modes(&text), [WebSockets::Allow, WebSockets::Refuse]);
         assert!(Policy::parse("[websocket]\nmode = \"maybe\"\n").is_err());
         assert_eq!(Policy::parse("").unwrap().websocket_idle, Duration::from_hours(1));
+    }
+
+    #[test]
+    fn a_platform_says_which_dialect_is_spoken_there() {
+        let upstream = |lines: &str| {
+            let text = format!("[[upstream]]\nname = \"a\"\nbase_url = \"https://x\"\n{lines}");
+            Policy::parse(&text).map(|policy| Arc::clone(&policy.upstreams[0]))
+        };
+        for (name, dialect) in
+            [("azure", Dialect::OpenAi), ("bedrock", Dialect::Bedrock), ("vertex", Dialect::Gemini)]
+        {
+            let found = upstream(&format!("platform = \"{name}\"\n")).unwrap();
+            assert_eq!((found.platform.map(Platform::name), found.dialect), (Some(name), dialect));
+        }
+        assert_eq!(upstream("dialect = \"bedrock\"").unwrap().platform, Some(Platform::Bedrock));
+        let both = "dialect = \"openai\"\nplatform = \"azure\"\nmodels = { mine = \"gpt-4o\" }\n";
+        let both = upstream(both).unwrap();
+        assert_eq!((both.model("mine"), both.model("other")), ("gpt-4o", "other"));
+        for (lines, said) in [
+            ("dialect = \"anthropic\"\nplatform = \"azure\"\n", "speaks `openai`"),
+            ("platform = \"gcp\"\n", "vertex"),
+            ("", "dialect"),
+        ] {
+            let error = upstream(lines).unwrap_err();
+            assert!(error.message.contains(said), "{error}");
+        }
     }
 
     #[test]

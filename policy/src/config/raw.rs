@@ -1,5 +1,6 @@
 //! The file as it is written. Every key is known here; what it means is decided in `check`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
 use crate::retry::{Retry, Target};
-use crate::types::{Dialect, Name};
+use crate::types::{Dialect, Name, Platform};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -89,7 +90,10 @@ impl Default for Panel {
 #[serde(deny_unknown_fields)]
 pub(super) struct Upstream {
     pub(super) name: Name,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) platform: Option<Platform>,
+    #[serde(default)]
+    pub(super) models: BTreeMap<String, String>,
     pub(super) base_url: String,
     pub(super) hosts: Option<Vec<String>>,
     pub(super) api_key_env: Option<String>,
@@ -130,7 +134,9 @@ impl Upstream {
     pub(super) fn builtin(name: Name, dialect: Dialect, base_url: &str, key: &str) -> Self {
         Self {
             name,
-            dialect,
+            dialect: Some(dialect),
+            platform: None,
+            models: BTreeMap::new(),
             base_url: base_url.to_owned(),
             hosts: None,
             api_key_env: Some(key.to_owned()),

@@ -9,6 +9,7 @@
 //! understand differently must not decide about money.
 
 mod batch;
+mod converse;
 mod event;
 mod form;
 mod gemini;
@@ -77,11 +78,25 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini `POST /v1beta/models/MODEL:batchEmbedContents`.
     BatchEmbedContents,
+    /// Bedrock `POST /model/MODEL/converse`.
+    Converse,
+    /// Bedrock `POST /model/MODEL/converse-stream`.
+    ConverseStream,
+    /// Bedrock `POST /model/MODEL/invoke` with a body of Anthropic's.
+    InvokeModel,
+    /// Bedrock `POST /model/MODEL/invoke-with-response-stream` with a body of Anthropic's.
+    InvokeModelStream,
+    /// Bedrock `POST /model/MODEL/count-tokens`: free.
+    BedrockCountTokens,
+    /// Vertex AI `POST .../publishers/anthropic/models/MODEL:rawPredict`.
+    RawPredict,
+    /// Vertex AI `POST .../publishers/anthropic/models/MODEL:streamRawPredict`.
+    StreamRawPredict,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -102,6 +117,13 @@ impl Endpoint {
         Self::GeminiCountTokens,
         Self::EmbedContent,
         Self::BatchEmbedContents,
+        Self::Converse,
+        Self::ConverseStream,
+        Self::InvokeModel,
+        Self::InvokeModelStream,
+        Self::BedrockCountTokens,
+        Self::RawPredict,
+        Self::StreamRawPredict,
     ];
 
     /// The name in records and metrics.
@@ -127,6 +149,13 @@ impl Endpoint {
             Self::GeminiCountTokens => "countTokens",
             Self::EmbedContent => "embedContent",
             Self::BatchEmbedContents => "batchEmbedContents",
+            Self::Converse => "converse",
+            Self::ConverseStream => "converse-stream",
+            Self::InvokeModel => "invoke",
+            Self::InvokeModelStream => "invoke-with-response-stream",
+            Self::BedrockCountTokens => "count-tokens",
+            Self::RawPredict => "rawPredict",
+            Self::StreamRawPredict => "streamRawPredict",
         }
     }
 
@@ -145,7 +174,16 @@ impl Endpoint {
             | Self::Speech
             | Self::Transcriptions
             | Self::Translations => Dialect::OpenAi,
-            Self::Messages | Self::CountTokens | Self::MessageBatches => Dialect::Anthropic,
+            Self::Messages
+            | Self::CountTokens
+            | Self::MessageBatches
+            | Self::RawPredict
+            | Self::StreamRawPredict => Dialect::Anthropic,
+            Self::Converse
+            | Self::ConverseStream
+            | Self::InvokeModel
+            | Self::InvokeModelStream
+            | Self::BedrockCountTokens => Dialect::Bedrock,
             Self::GenerateContent
             | Self::StreamGenerateContent
             | Self::GeminiCountTokens
@@ -156,7 +194,13 @@ impl Endpoint {
 
     /// True where a call costs nothing whatever it says.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::CountTokens | Self::GeminiCountTokens | Self::Moderations)
+        matches!(
+            self,
+            Self::CountTokens
+                | Self::GeminiCountTokens
+                | Self::BedrockCountTokens
+                | Self::Moderations
+        )
     }
 
     /// True where a call produces output tokens.
@@ -175,6 +219,7 @@ impl Endpoint {
                 | Self::Transcriptions
                 | Self::Translations
                 | Self::GeminiCountTokens
+                | Self::BedrockCountTokens
                 | Self::EmbedContent
                 | Self::BatchEmbedContents
         )
@@ -215,7 +260,13 @@ impl Endpoint {
     pub const fn output_limit_field(self) -> Option<&'static str> {
         match self {
             Self::ChatCompletions => Some("max_completion_tokens"),
-            Self::Completions | Self::Messages => Some("max_tokens"),
+            Self::Completions
+            | Self::Messages
+            | Self::InvokeModel
+            | Self::InvokeModelStream
+            | Self::RawPredict
+            | Self::StreamRawPredict => Some("max_tokens"),
+            Self::Converse | Self::ConverseStream => Some("maxTokens"),
             Self::Responses => Some("max_output_tokens"),
             Self::GenerateContent | Self::StreamGenerateContent => Some("maxOutputTokens"),
             Self::Embeddings
@@ -230,6 +281,7 @@ impl Endpoint {
             | Self::Transcriptions
             | Self::Translations
             | Self::GeminiCountTokens
+            | Self::BedrockCountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents => None,
         }
@@ -244,6 +296,10 @@ pub struct Outline<'a> {
     pub model: Cow<'a, str>,
     /// Where the body names it: the inside of each string.
     model_at: Vec<Range<usize>>,
+    /// What the body names as well, where the path names the model.
+    pub body_model: Option<Cow<'a, str>>,
+    /// What the call asks for that has no price known here.
+    pub unpriced: Option<&'static str>,
     /// Whether the answer is to be a stream.
     pub stream: bool,
     /// The caller's limit on output tokens, the largest where several are given.
@@ -297,8 +353,8 @@ pub struct Outline<'a> {
 enum LimitPlace {
     /// At the top.
     Top,
-    /// In an object at the top that is not there yet.
-    NewConfig,
+    /// In an object of this name at the top that is not there yet.
+    NewConfig(&'static str),
     /// In an object that is there: insert here; true where it is empty.
     Config(usize, bool),
     /// In an object in whose place there is null: replace this value.
@@ -339,6 +395,11 @@ pub enum BadBody {
         /// What it must be.
         wanted: &'static str,
     },
+    /// A body of another vendor's, at a path that takes bodies of several.
+    #[error(
+        "only bodies of Anthropic's, which have `anthropic_version`, are understood here: call `converse` for other models"
+    )]
+    OtherVendor,
     /// No model is named.
     #[error("the field `model` is missing")]
     NoModel,
@@ -368,11 +429,16 @@ impl<'a> Outline<'a> {
         endpoint: Endpoint,
         model: Option<&str>,
     ) -> Result<Self, BadBody> {
-        match (endpoint.dialect(), model) {
-            (Dialect::Gemini, Some(model)) => gemini::walk(body, endpoint, model),
-            (Dialect::Gemini, None) => Err(BadBody::NoModel),
+        match (endpoint, endpoint.dialect(), model) {
+            (_, Dialect::Gemini | Dialect::Bedrock, None) => Err(BadBody::NoModel),
+            (_, Dialect::Gemini, Some(model)) => gemini::walk(body, endpoint, model),
+            // Anthropic's body, with the model in the path.
+            (Endpoint::InvokeModel | Endpoint::InvokeModelStream, ..) => {
+                walk::walk(body, endpoint, model)
+            }
+            (_, Dialect::Bedrock, Some(model)) => converse::walk(body, endpoint, model),
             _ if endpoint.is_batch() => batch::walk(body, endpoint),
-            _ => walk::walk(body, endpoint),
+            _ => walk::walk(body, endpoint, model),
         }
     }
 
@@ -422,6 +488,8 @@ impl<'a> Outline<'a> {
         Self {
             model: Cow::Borrowed(""),
             model_at: Vec::new(),
+            body_model: None,
+            unpriced: None,
             stream: false,
             max_output: None,
             max_output_at: Vec::new(),
@@ -450,7 +518,7 @@ impl<'a> Outline<'a> {
     fn write_limit(&self, mut member: String) -> Edit {
         match &self.limit_place {
             LimitPlace::Top => self.insert(member),
-            LimitPlace::NewConfig => self.insert(format!("\"generationConfig\":{{{member}}}")),
+            LimitPlace::NewConfig(name) => self.insert(format!("\"{name}\":{{{member}}}")),
             LimitPlace::Config(at, empty) => {
                 if !empty {
                     member.push(',');

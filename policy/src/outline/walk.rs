@@ -26,7 +26,13 @@ struct Frame<'a> {
 }
 
 /// Reads the fields of a body that decide about routing and money, and the places of its text.
-pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBody> {
+///
+/// `path_model` is the model that the path names, where it names one.
+pub(super) fn walk<'a>(
+    body: &'a [u8],
+    endpoint: Endpoint,
+    path_model: Option<&str>,
+) -> Result<Outline<'a>, BadBody> {
     let mut reader = Reader::new(body)?;
     if !matches!(reader.next()?, Some(Event::BeginObject)) {
         return Err(BadBody::NotAnObject);
@@ -34,6 +40,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
     let mut walk = Walk {
         endpoint,
         model: None,
+        anthropic_version: false,
         seen: 0,
         prompts: 0,
         n: 1,
@@ -46,7 +53,7 @@ pub(super) fn walk(body: &[u8], endpoint: Endpoint) -> Result<Outline<'_>, BadBo
     while let Some(event) = reader.next()? {
         walk.event(&event, &reader)?;
     }
-    walk.end()
+    walk.end(path_model)
 }
 
 /// The top-level fields that may stand only once, and their bits in [`Walk::seen`].
@@ -67,6 +74,8 @@ const ONCE: [&str; 11] = [
 struct Walk<'a> {
     endpoint: Endpoint,
     model: Option<Text<'a>>,
+    /// The body is Anthropic's, as platforms write it.
+    anthropic_version: bool,
     seen: u16,
     prompts: u64,
     n: u64,
@@ -234,6 +243,7 @@ impl<'a> Walk<'a> {
                     self.out.model_at.push(text.range());
                     self.model = Some(text);
                 }
+                "anthropic_version" => self.anthropic_version = true,
                 "service_tier" if text.is_escaped() => {
                     return Err(BadBody::Field { field: "service_tier", wanted: "a plain word" });
                 }
@@ -321,12 +331,27 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Outline<'a>, BadBody> {
-        self.out.model = match self.model {
-            Some(model) => model.decode(),
+    fn end(mut self, path_model: Option<&str>) -> Result<Outline<'a>, BadBody> {
+        let invoked = matches!(self.endpoint, Endpoint::InvokeModel | Endpoint::InvokeModelStream);
+        if invoked && !self.anthropic_version {
+            return Err(BadBody::OtherVendor);
+        }
+        if invoked {
+            // The path says it; a member of the body would not be believed.
+            self.out.stream = self.endpoint == Endpoint::InvokeModelStream;
+        } else if self.endpoint == Endpoint::StreamRawPredict {
+            self.out.stream = true;
+        }
+        let named = self.model.map(|model| model.decode());
+        if path_model.is_some() {
+            self.out.body_model.clone_from(&named);
+        }
+        self.out.model = match (path_model, named) {
+            (Some(model), _) => Cow::Owned(model.to_owned()),
+            (None, Some(model)) => model,
             // A moderation has a default model.
-            None if self.endpoint == Endpoint::Moderations => Cow::Borrowed(""),
-            None => return Err(BadBody::NoModel),
+            (None, None) if self.endpoint == Endpoint::Moderations => Cow::Borrowed(""),
+            (None, None) => return Err(BadBody::NoModel),
         };
         let prompts = if self.endpoint == Endpoint::Completions { self.prompts.max(1) } else { 1 };
         self.out.choices = self.n.max(self.best_of).max(1).saturating_mul(prompts);

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::matching::Clause;
 use super::model::{ModelPrice, Rates, ServiceTier, TIERS};
 use super::overrides::{PriceError, PriceOverride};
+use crate::types::Platform;
 
 /// All known prices. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,9 +92,8 @@ impl PriceList {
     /// The price of a model on an upstream, whose name (or configured vendor) says whose list
     /// applies. A known vendor's model is never priced by another vendor's list.
     pub fn find(&self, upstream: Option<&str>, model: &str) -> Option<Arc<ModelPrice>> {
-        let own = self.own.iter().find(|(own, _)| own.is_for(upstream, model));
-        if let Some((_, price)) = own {
-            return Some(Arc::clone(price));
+        if let Some(price) = self.own(upstream, model) {
+            return Some(price);
         }
         let name = model.to_ascii_lowercase();
         if let Some(vendor) = upstream.and_then(|upstream| self.vendor(upstream)) {
@@ -105,6 +105,26 @@ impl PriceList {
             return self.listed(self.vendor(maker)?, bare);
         }
         MAKERS.iter().find_map(|vendor| self.listed(vendor, &name))
+    }
+
+    /// The price of a model on a platform, whose own name the operator's prices may name.
+    pub fn find_on(
+        &self,
+        platform: Platform,
+        upstream: &str,
+        model: &str,
+    ) -> Option<Arc<ModelPrice>> {
+        let listed = || {
+            let name = listed_name(platform, &model.to_ascii_lowercase())?;
+            platform.vendors().iter().find_map(|vendor| self.listed(vendor, &name))
+        };
+        self.own(Some(upstream), model).or_else(listed)
+    }
+
+    /// The operator's own price.
+    fn own(&self, upstream: Option<&str>, model: &str) -> Option<Arc<ModelPrice>> {
+        let own = self.own.iter().find(|(own, _)| own.is_for(upstream, model));
+        own.map(|(_, price)| Arc::clone(price))
     }
 
     /// Models whose name contains a text, by vendor; the operator's own first.
@@ -129,6 +149,28 @@ impl PriceList {
         // Of two that pin down as much, the first in the list, which the list means to win.
         let best = matching.rev().max_by_key(|entry| entry.matching.precision(name))?;
         Some(Arc::clone(&best.price))
+    }
+}
+
+/// The name that the lists know a platform's model by; none where its price is not that of a model.
+fn listed_name(platform: Platform, name: &str) -> Option<String> {
+    match platform {
+        Platform::Azure => Some(name.to_owned()),
+        // A version stands after an `@`, in the makers' names after a hyphen. Its compatible path
+        // writes the publisher before the name.
+        Platform::Vertex => {
+            let bare = name.strip_prefix("google/").unwrap_or(name);
+            Some(bare.replace('@', "-"))
+        }
+        Platform::Bedrock => match name.strip_prefix("arn:") {
+            None => Some(name.to_owned()),
+            // Of what an ARN names, models and the profiles that AWS defines have list prices;
+            // provisioned throughput, imported models and profiles of one's own have not.
+            Some(arn) => {
+                let named = |kind: &str| arn.split_once(kind).map(|(_, model)| model.to_owned());
+                named(":foundation-model/").or_else(|| named(":inference-profile/"))
+            }
+        },
     }
 }
 

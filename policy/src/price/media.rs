@@ -24,12 +24,18 @@ const GEMINI_MOST: u64 = 2_240;
 pub fn image_tokens(dialect: Dialect, model: &str, detail: Option<&str>) -> Option<u64> {
     match dialect {
         Dialect::Anthropic => Some(ANTHROPIC_MOST),
+        // Google's models by its compatible path.
+        Dialect::OpenAi if model.starts_with("gemini-") => gemini(model),
         Dialect::OpenAi => Some(openai(model, detail)),
-        Dialect::Gemini => {
-            let counted = ["gemini-3", "gemini-4"].iter().any(|name| model.starts_with(name));
-            counted.then_some(GEMINI_MOST)
-        }
+        Dialect::Gemini => gemini(model),
+        // `us.anthropic.claude-...`; nothing is published about the images of others there.
+        Dialect::Bedrock => model.contains("anthropic.claude").then_some(ANTHROPIC_MOST),
     }
+}
+
+fn gemini(model: &str) -> Option<u64> {
+    let counted = ["gemini-3", "gemini-4"].iter().any(|name| model.starts_with(name));
+    counted.then_some(GEMINI_MOST)
 }
 
 fn openai(model: &str, detail: Option<&str>) -> u64 {
@@ -123,5 +129,9 @@ mod tests {
         assert_eq!(image_tokens(Dialect::Anthropic, "claude", None), Some(4_784));
         assert_eq!(image_tokens(Dialect::Gemini, "gemini-3.8-flash", None), Some(2_240));
         assert_eq!(image_tokens(Dialect::Gemini, "gemini-2.5-flash", None), None);
+        assert_eq!(image_tokens(Dialect::OpenAi, "gemini-2.5-flash", None), None);
+        let bedrock = |model| image_tokens(Dialect::Bedrock, model, None);
+        assert_eq!(bedrock("us.anthropic.claude-haiku-4-5-20251001-v1:0"), Some(4_784));
+        assert_eq!(bedrock("amazon.nova-pro-v1:0"), None);
     }
 }

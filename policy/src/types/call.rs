@@ -142,6 +142,8 @@ pub enum Dialect {
     Anthropic,
     /// Google's own, of the Gemini API.
     Gemini,
+    /// Amazon Bedrock's own: `converse`, `invoke`.
+    Bedrock,
 }
 
 impl Dialect {
@@ -151,6 +153,51 @@ impl Dialect {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
+        }
+    }
+}
+
+/// A cloud that serves the models of several makers, at paths and prices of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Azure OpenAI: OpenAI's dialect below `/openai`, models behind the names of deployments.
+    Azure,
+    /// Amazon Bedrock: its own dialect, and Anthropic's and OpenAI's bodies at paths of its own.
+    Bedrock,
+    /// Google's Vertex AI: the Gemini API and Anthropic's bodies below a project and a location.
+    Vertex,
+}
+
+impl Platform {
+    /// The name in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Azure => "azure",
+            Self::Bedrock => "bedrock",
+            Self::Vertex => "vertex",
+        }
+    }
+
+    /// The dialect that its own answers and errors are in.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Azure => Dialect::OpenAi,
+            Self::Bedrock => Dialect::Bedrock,
+            Self::Vertex => Dialect::Gemini,
+        }
+    }
+
+    /// Whose price lists hold its prices, in the order in which they are asked.
+    ///
+    /// Azure's own list names few models; for the rest its global deployments cost what OpenAI
+    /// does (<https://azure.microsoft.com/pricing/details/cognitive-services/openai-service/>).
+    pub const fn vendors(self) -> &'static [&'static str] {
+        match self {
+            Self::Azure => &["azure", "openai"],
+            Self::Bedrock => &["aws"],
+            Self::Vertex => &["google", "anthropic"],
         }
     }
 }

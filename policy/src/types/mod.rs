@@ -4,6 +4,6 @@ mod call;
 mod money;
 mod usage;
 
-pub use call::{CallId, CallIds, Dialect, Name, NameError, Outcome};
+pub use call::{CallId, CallIds, Dialect, Name, NameError, Outcome, Platform};
 pub use money::{MoneyError, NanoUsd, PicoUsd};
 pub use usage::{CLASSES, TokenClass, Usage};

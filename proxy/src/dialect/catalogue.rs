@@ -1,15 +1,15 @@
 //! Every endpoint that is known, for people: the table in `docs/endpoints.md` is made of it.
 //!
 //! A row names a method and an example path and says which operation that is; the tests below hold
-//! each row against [`operation`](super::operation), and every [`Endpoint`] against the rows. What
+//! each row against [`operation_at`](super::operation_at), and every [`Endpoint`] against the rows. What
 //! an operation means for money and text is said once per endpoint, by matches without a default:
 //! a new endpoint does not compile until it is said.
 //!
-//! To add a row: one line in [`ROWS`]; for a new endpoint also one arm in each match.
+//! To add a row: one line in [`ROWS`] or [`PLATFORM_ROWS`]; for a new endpoint also one arm in each match.
 
 use http::Method;
 use iron_policy::outline::Endpoint;
-use iron_policy::types::Dialect;
+use iron_policy::types::{Dialect, Platform};
 
 use super::{Operation, Socket};
 
@@ -20,6 +20,8 @@ pub struct Row {
     pub api: &'static str,
     /// The dialect of the upstream.
     pub dialect: Dialect,
+    /// The platform that it is, where it is one.
+    pub platform: Option<Platform>,
     /// The method.
     pub method: Method,
     /// The path, with its variable parts in capitals: an example that can be called.
@@ -34,18 +36,125 @@ const GEMINI: &str = "Gemini";
 
 /// The rows, in the order of the table.
 pub fn catalogue() -> impl Iterator<Item = Row> {
-    ROWS.into_iter().map(|(api, dialect, method, path, operation)| Row {
+    let apis = ROWS.iter().map(|(api, dialect, method, path, operation)| Row {
         api,
-        dialect,
-        method,
+        dialect: *dialect,
+        platform: None,
+        method: method.clone(),
         path,
-        operation,
-    })
+        operation: *operation,
+    });
+    let platforms = PLATFORM_ROWS.iter().map(|(platform, method, path, operation)| Row {
+        api: match platform {
+            Platform::Azure => "Azure OpenAI",
+            Platform::Bedrock => "Amazon Bedrock",
+            Platform::Vertex => "Vertex AI",
+        },
+        dialect: platform.dialect(),
+        platform: Some(*platform),
+        method: method.clone(),
+        path,
+        operation: *operation,
+    });
+    apis.chain(platforms)
 }
+
+type PlatformLine = (Platform, Method, &'static str, Operation);
+
+static PLATFORM_ROWS: &[PlatformLine] = {
+    use Operation::{Free, Known, Unpriced};
+    use Platform::{Azure, Bedrock, Vertex};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    &[
+        (
+            Azure,
+            POST,
+            "/openai/deployments/DEPLOYMENT/chat/completions",
+            Known(Endpoint::ChatCompletions),
+        ),
+        (Azure, POST, "/openai/deployments/DEPLOYMENT/completions", Known(Endpoint::Completions)),
+        (Azure, POST, "/openai/deployments/DEPLOYMENT/embeddings", Known(Endpoint::Embeddings)),
+        (Azure, POST, "/openai/v1/chat/completions", Known(Endpoint::ChatCompletions)),
+        (Azure, POST, "/openai/v1/responses", Known(Endpoint::Responses)),
+        (Azure, POST, "/openai/v1/embeddings", Known(Endpoint::Embeddings)),
+        (Azure, POST, "/openai/responses", Known(Endpoint::Responses)),
+        (Azure, GET, "/openai/v1/models", Free),
+        (Azure, POST, "/openai/deployments/DEPLOYMENT/extensions/chat/completions", Unpriced),
+        (Bedrock, POST, "/model/MODEL/converse", Known(Endpoint::Converse)),
+        (Bedrock, POST, "/model/MODEL/converse-stream", Known(Endpoint::ConverseStream)),
+        (Bedrock, POST, "/model/MODEL/invoke", Known(Endpoint::InvokeModel)),
+        (
+            Bedrock,
+            POST,
+            "/model/MODEL/invoke-with-response-stream",
+            Known(Endpoint::InvokeModelStream),
+        ),
+        (Bedrock, POST, "/model/MODEL/count-tokens", Known(Endpoint::BedrockCountTokens)),
+        (Bedrock, POST, "/openai/v1/chat/completions", Known(Endpoint::ChatCompletions)),
+        (Bedrock, GET, "/openai/v1/models", Free),
+        (Bedrock, POST, "/async-invoke", Unpriced),
+        (Bedrock, POST, "/guardrail/ID/version/1/apply", Unpriced),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:generateContent",
+            Known(Endpoint::GenerateContent),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:streamGenerateContent",
+            Known(Endpoint::StreamGenerateContent),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:countTokens",
+            Known(Endpoint::GeminiCountTokens),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:embedContent",
+            Known(Endpoint::EmbedContent),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/anthropic/models/MODEL:rawPredict",
+            Known(Endpoint::RawPredict),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/anthropic/models/MODEL:streamRawPredict",
+            Known(Endpoint::StreamRawPredict),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/anthropic/models/count-tokens:rawPredict",
+            Known(Endpoint::CountTokens),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/endpoints/openapi/chat/completions",
+            Known(Endpoint::ChatCompletions),
+        ),
+        (
+            Vertex,
+            POST,
+            "/v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:predict",
+            Unpriced,
+        ),
+    ]
+};
 
 type Line = (&'static str, Dialect, Method, &'static str, Operation);
 
-const ROWS: [Line; 41] = {
+static ROWS: &[Line] = {
     use Dialect::{Anthropic, Gemini, OpenAi};
     use Operation::{Free, Known, Unpriced, Upload};
     const RESPONSES: Operation = Operation::Socket(Socket::Responses);
@@ -53,7 +162,7 @@ const ROWS: [Line; 41] = {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
-    [
+    &[
         (OPENAI, OpenAi, POST, "/v1/chat/completions", Known(Endpoint::ChatCompletions)),
         (OPENAI, OpenAi, POST, "/v1/completions", Known(Endpoint::Completions)),
         (OPENAI, OpenAi, POST, "/v1/responses", Known(Endpoint::Responses)),
@@ -115,6 +224,9 @@ const ROWS: [Line; 41] = {
             "/v1beta/models/MODEL:batchEmbedContents",
             Known(Endpoint::BatchEmbedContents),
         ),
+        (GEMINI, Gemini, POST, "/v1beta/openai/chat/completions", Known(Endpoint::ChatCompletions)),
+        (GEMINI, Gemini, POST, "/v1beta/openai/embeddings", Known(Endpoint::Embeddings)),
+        (GEMINI, Gemini, GET, "/v1beta/openai/models", Free),
         (GEMINI, Gemini, GET, "/v1beta/models", Free),
         (GEMINI, Gemini, DELETE, "/v1beta/files/ID", Free),
         (GEMINI, Gemini, POST, "/v1beta/models/MODEL:predict", Unpriced),
@@ -130,7 +242,10 @@ pub const fn priced(operation: Operation) -> &'static str {
         Operation::Socket(Socket::Responses) => "each response: tokens in and out, billed tools",
         Operation::Socket(Socket::Realtime) => "each response: text, audio and images in and out",
         Operation::Known(endpoint) => match endpoint {
-            Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::Moderations => "free",
+            Endpoint::CountTokens
+            | Endpoint::GeminiCountTokens
+            | Endpoint::BedrockCountTokens
+            | Endpoint::Moderations => "free",
             Endpoint::ImageGenerations | Endpoint::ImageEdits | Endpoint::ImageVariations => {
                 "tokens of text and images, or by the image"
             }
@@ -149,7 +264,13 @@ pub const fn priced(operation: Operation) -> &'static str {
             | Endpoint::Responses
             | Endpoint::Messages
             | Endpoint::GenerateContent
-            | Endpoint::StreamGenerateContent => "tokens in and out, billed tools",
+            | Endpoint::StreamGenerateContent
+            | Endpoint::RawPredict
+            | Endpoint::StreamRawPredict => "tokens in and out, billed tools",
+            Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::InvokeModel
+            | Endpoint::InvokeModelStream => "tokens in and out",
         },
     }
 }
@@ -175,13 +296,20 @@ pub const fn redacted(operation: Operation) -> &'static str {
             | Endpoint::Responses
             | Endpoint::Messages
             | Endpoint::GenerateContent
-            | Endpoint::StreamGenerateContent => "request; put back in the answer",
+            | Endpoint::StreamGenerateContent
+            | Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::InvokeModel
+            | Endpoint::InvokeModelStream
+            | Endpoint::RawPredict
+            | Endpoint::StreamRawPredict => "request; put back in the answer",
             Endpoint::Speech
             | Endpoint::Embeddings
             | Endpoint::EmbedContent
             | Endpoint::BatchEmbedContents
             | Endpoint::CountTokens
             | Endpoint::GeminiCountTokens
+            | Endpoint::BedrockCountTokens
             | Endpoint::Moderations => "request",
         },
     }
@@ -200,6 +328,8 @@ pub const fn streamed(operation: Operation) -> &'static str {
             | Endpoint::ImageEdits
             | Endpoint::Transcriptions
             | Endpoint::Messages => "server-sent events, with `stream`",
+            Endpoint::StreamRawPredict => "server-sent events",
+            Endpoint::ConverseStream | Endpoint::InvokeModelStream => "AWS event stream frames",
             Endpoint::StreamGenerateContent => "server-sent events (`alt=sse`), or one list",
             Endpoint::Speech => "as it is made; server-sent events, with `stream_format`",
             Endpoint::ImageVariations
@@ -210,6 +340,10 @@ pub const fn streamed(operation: Operation) -> &'static str {
             | Endpoint::BatchEmbedContents
             | Endpoint::CountTokens
             | Endpoint::GeminiCountTokens
+            | Endpoint::BedrockCountTokens
+            | Endpoint::Converse
+            | Endpoint::InvokeModel
+            | Endpoint::RawPredict
             | Endpoint::Moderations
             | Endpoint::Batches
             | Endpoint::MessageBatches => "",
@@ -221,18 +355,17 @@ pub const fn streamed(operation: Operation) -> &'static str {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{Address, operation, socket};
+    use super::super::{Address, operation_at, socket};
     use super::*;
 
     #[test]
     fn each_row_is_what_its_path_means() {
         for row in catalogue() {
             let address = Address::parse(row.path, |_| false).unwrap();
-            let path = address.operation_path();
             let found = match row.operation {
-                Operation::Socket(_) => socket(row.dialect, &row.method, path)
+                Operation::Socket(_) => socket(row.dialect, &row.method, address.operation_path())
                     .map_or(Operation::Unpriced, Operation::Socket),
-                _ => operation(row.dialect, &row.method, path),
+                _ => operation_at(row.dialect, row.platform, &row.method, address.path),
             };
             assert_eq!(found, row.operation, "{} {} {}", row.api, row.method, row.path);
         }

@@ -16,6 +16,7 @@ use iron_policy::redact::{Edit, Vault};
 use iron_policy::retry::{
     Cause, Done, Failure, Next, Plan, Target as Place, Unanswered, retry_after,
 };
+use iron_policy::types::Dialect;
 use tokio::time::Instant;
 
 use super::decode::Payload;
@@ -139,15 +140,20 @@ impl Kept {
         let Payload::Document(content) = &*self.payload else { return None };
         let outline = content.parsed.borrow_dependent();
         let (mut target, mut slot) = (self.target.clone(), None);
+        if has_own_names(&target.upstream) {
+            return None;
+        }
         if let Some(name) = &place.upstream {
             let upstream = live.upstream(name.as_str())?;
             let other = !Arc::ptr_eq(&upstream, &target.upstream);
-            if upstream.config.dialect != target.upstream.config.dialect {
+            let config = &upstream.config;
+            if config.dialect != target.upstream.config.dialect || has_own_names(&upstream) {
                 return None;
             }
             if other {
                 // What one provider keeps, another does not have.
-                if outline.hidden_input || !own_key(&upstream, &mut target.headers) {
+                if outline.hidden_input || !own_key(&upstream, &mut target.headers, target.dialect)
+                {
                     return None;
                 }
                 // Within its rates, like any call that goes there.
@@ -172,16 +178,22 @@ impl Kept {
     }
 }
 
+/// Whether models are called there what they are called nowhere else: the same name elsewhere, or
+/// another name at the same path, would not have the price that was looked up.
+fn has_own_names(upstream: &crate::upstream::Upstream) -> bool {
+    upstream.config.platform.is_some() || !upstream.config.models.is_empty()
+}
+
 /// Takes the caller's credentials off and puts the operator's key in; false where there is none
 /// and the upstream needs one.
-fn own_key(upstream: &crate::upstream::Upstream, headers: &mut HeaderMap) -> bool {
+fn own_key(upstream: &crate::upstream::Upstream, headers: &mut HeaderMap, spoken: Dialect) -> bool {
     strip_credentials(headers);
     // Accounts at the provider that the caller addressed.
     headers.remove("openai-organization");
     headers.remove("openai-project");
     match upstream.key() {
         Some(key) => {
-            key.replace(headers);
+            key.replace(headers, spoken);
             true
         }
         None => upstream.config.api_key_env.is_none(),
@@ -191,7 +203,7 @@ fn own_key(upstream: &crate::upstream::Upstream, headers: &mut HeaderMap) -> boo
 /// The path with another model, where the path names it. None for a name that no path can carry.
 fn with_model(path: &str, endpoint: Endpoint, model: &str) -> Option<String> {
     let Some((named, _)) = dialect::gemini_call(path) else {
-        let in_body = endpoint.dialect() != iron_policy::types::Dialect::Gemini;
+        let in_body = endpoint.dialect() != Dialect::Gemini;
         return in_body.then(|| path.to_owned());
     };
     let renamed = path.replacen(&format!("/models/{named}:"), &format!("/models/{model}:"), 1);

@@ -86,7 +86,7 @@ impl<'l> Tally<'l> {
         let price = self.live.price(&self.upstream, model);
         let price = price.ok_or_else(|| "it is not in the price list".to_owned())?;
         let outline = &request.outline;
-        tier_is_priced(request.endpoint, outline, &price)?;
+        tier_is_priced(request.endpoint, outline, &price, false)?;
         let bytes = request.bytes as u64;
         let (mut ask, _) =
             ask(self.live, request.endpoint, outline, bytes, &price, model, outline.max_output);
@@ -103,7 +103,7 @@ pub(super) fn of_upload(live: &Live, call: &Identified, body: &[u8]) -> Option<R
     let kind = call.target.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     let parts = Multipart::read(kind, body).ok()?;
     let batch = parts.only("purpose").is_none_or(|purpose| purpose == b"batch");
-    if call.dialect() != Dialect::OpenAi || !batch {
+    if call.target.dialect != Dialect::OpenAi || !batch {
         return None;
     }
     let mut tally = Tally::new(live, &call.target.upstream);

@@ -3,12 +3,14 @@
 //! The body stays the bytes that came. A compressed one is read from a decoded copy; the
 //! original is what leaves if nothing has to change.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Incoming;
 use iron_policy::outline::{BadBody, BadMultipart, Endpoint, MediaAsk, Multipart, Outline};
+use iron_policy::types::Platform;
 use self_cell::self_cell;
 
 use super::admit::{self, Admitted};
@@ -83,7 +85,7 @@ pub(super) async fn decode(
     mut admitted: Admitted,
     body: Incoming,
 ) -> Result<Decoded, Box<Halt>> {
-    let payload = match read(live, &admitted, body).await {
+    let mut payload = match read(live, &admitted, body).await {
         Ok(payload) => payload,
         Err(why) => return Err(admitted.call.ticket.halt(why)),
     };
@@ -94,10 +96,15 @@ pub(super) async fn decode(
             return Err(admitted.call.ticket.halt(why));
         }
     }
-    if let Payload::Document(content) = &payload {
+    if let Payload::Document(content) = &mut payload {
+        route(live, &mut admitted, &content.parsed.borrow_dependent().model);
+        let target = &admitted.call.target;
+        let named = content.parsed.with_dependent_mut(|_, outline| name(live, target, outline));
+        if let Err(why) = named {
+            return Err(admitted.call.ticket.halt(why));
+        }
         let outline = content.parsed.borrow_dependent();
         let model = &outline.model;
-        route(live, &mut admitted, model);
         admitted.call.ticket.request(model, outline.stream);
         let estimate =
             content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
@@ -151,7 +158,7 @@ pub(super) fn routed(live: &Live, target: &Target, model: &str) -> Option<Stoppe
     if target.addressed {
         return None;
     }
-    let elsewhere = live.route(target.upstream.config.dialect, model)?;
+    let elsewhere = live.route(&target.upstream, model)?;
     (elsewhere.name() != target.upstream.name())
         .then(|| Stopped::Routed { upstream: elsewhere.name().to_owned() })
 }
@@ -181,9 +188,11 @@ async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payloa
     if let Operation::Known(endpoint) = operation
         && !endpoint.is_upload()
     {
-        let model = dialect::gemini_call(&admitted.call.target.path).map(|(model, _)| model);
-        let parsed = Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model))
-            .map_err(|error: BadBody| Stopped::Body(error))?;
+        let target = &admitted.call.target;
+        let model = dialect::model_in(&target.upstream.config, &target.path);
+        let parsed =
+            Parsed::try_new(plain, |plain| Outline::read_for(plain, endpoint, model.as_deref()))
+                .map_err(|error: BadBody| Stopped::Body(error))?;
         return Ok(Payload::Document(Content { endpoint, parsed, encoded }));
     }
     let parts = Parts::try_new(plain, |plain| Multipart::read(kind, plain))
@@ -195,6 +204,49 @@ async fn read(live: &Live, admitted: &Admitted, body: Incoming) -> Result<Payloa
         _ => None,
     };
     Ok(Payload::Upload(Upload { parts, paid, encoded }))
+}
+
+/// Says which model a call is for and what its path and its headers add to its price, where its
+/// upstream has names and rules of its own.
+fn name(live: &Live, target: &Target, outline: &mut Outline<'_>) -> Result<(), Stopped> {
+    let upstream = &target.upstream;
+    let config = &upstream.config;
+    let meant = |name: &str| dialect::model_meant(config, target.dialect, name).to_owned();
+    let model = meant(&outline.model);
+    if let Some(named) = outline.body_model.take().filter(|named| *named != outline.model) {
+        // Azure goes by the path, whatever the body says: clients put either name there.
+        let same = config.platform == Some(Platform::Azure)
+            && live.price(upstream, &meant(&named)) == live.price(upstream, &model);
+        if !same {
+            let wanted = "the model of the path, or one of the same price";
+            return Err(Stopped::Body(BadBody::Field { field: "model", wanted }));
+        }
+    }
+    outline.regional |= dialect::costs_more_in_region(config, &target.path, &model);
+    if *outline.model != *model {
+        outline.model = Cow::Owned(model);
+    }
+    if config.platform == Some(Platform::Bedrock) {
+        bedrock_headers(&target.headers, outline);
+    }
+    Ok(())
+}
+
+/// What may be said in headers on Bedrock instead of in the body.
+fn bedrock_headers(headers: &HeaderMap, outline: &mut Outline<'_>) {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    if text("x-amzn-bedrock-guardrailidentifier").is_some() {
+        outline.unpriced = Some("guardrails are charged beside the model");
+    }
+    if text("x-amzn-bedrock-performanceconfig-latency").is_some_and(|said| said != "standard") {
+        outline.unpriced = Some("the price of its optimised latency is not known");
+    }
+    match text("x-amzn-bedrock-service-tier") {
+        None | Some("default") => {}
+        Some("flex") => outline.service_tier = outline.service_tier.or(Some("flex")),
+        Some("priority") => outline.service_tier = Some("priority"),
+        Some(_) => outline.unpriced = Some("the price of its service tier is not known"),
+    }
 }
 
 /// The content type, where the operation takes it; empty where none is said.
@@ -228,14 +280,14 @@ fn route(live: &Live, admitted: &mut Admitted, model: &str) {
     if call.target.addressed {
         return;
     }
-    let Some(upstream) = live.route(call.target.upstream.config.dialect, model) else { return };
+    let Some(upstream) = live.route(&call.target.upstream, model) else { return };
     if Arc::ptr_eq(&upstream, &call.target.upstream) {
         return;
     }
     // The caller's key is for the provider that it addressed, not for this one.
     strip_credentials(&mut call.target.headers);
     if let Some(key) = upstream.key() {
-        key.replace(&mut call.target.headers);
+        key.replace(&mut call.target.headers, call.target.dialect);
     }
     call.ticket.upstream(&upstream);
     call.target.upstream = upstream;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 use iron_policy::config::WebSockets;
-use iron_policy::types::{Dialect, Name};
+use iron_policy::types::{Dialect, Name, Platform};
 
 use super::follow::Follow;
 use super::{Halt, Stopped, Ticket, intercepted};
@@ -14,7 +14,10 @@ use crate::live::Live;
 use crate::server::Via;
 use crate::sessions::SessionName;
 use crate::stops::Leave;
-use crate::upstream::{GOOGLE_KEY, Upstream, strip_credentials, strip_hop_headers, take_query_key};
+use crate::upstream::{
+    GOOGLE_KEY, Upstream, is_presigned, is_signed, strip_credentials, strip_hop_headers,
+    take_query_key,
+};
 
 /// More headers than this are refused with 431.
 pub const MAX_HEADERS: usize = 100;
@@ -37,6 +40,8 @@ pub(super) struct Target {
     /// True where the caller named the upstream itself.
     pub(super) addressed: bool,
     pub(super) operation: Operation,
+    /// The dialect of the call itself, which its upstream may speak beside another.
+    pub(super) dialect: Dialect,
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: Option<String>,
@@ -47,19 +52,14 @@ pub(super) struct Target {
     pub(super) model: Option<String>,
 }
 
-impl Identified {
-    pub(super) fn dialect(&self) -> Dialect {
-        self.target.upstream.config.dialect
-    }
-}
-
 /// Finds out who calls and where the call belongs.
 pub(super) fn identify(
     live: &Arc<Live>,
     mut ticket: Ticket,
     head: Parts,
+    spoken: &mut Dialect,
 ) -> Result<Identified, Box<Halt>> {
-    match read(live, &mut ticket, head) {
+    match read(live, &mut ticket, head, spoken) {
         Ok((target, leave)) => {
             ticket.mark("identify");
             Ok(Identified { ticket, leave, target })
@@ -68,7 +68,12 @@ pub(super) fn identify(
     }
 }
 
-fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave), Stopped> {
+fn read(
+    live: &Live,
+    ticket: &mut Ticket,
+    head: Parts,
+    spoken: &mut Dialect,
+) -> Result<(Target, Leave), Stopped> {
     is_of_usual_size(&head)?;
     let (address, intercepted) = if let Some(Via::Intercepted(passage)) = head.extensions.get() {
         let (address, upstream) = intercepted::address(live, passage, &head, head.uri.path())?;
@@ -90,18 +95,28 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
         upstream
     } else {
         let dialect = dialect::dialect_of(path, head.uri.query(), &head.headers);
-        live.default_upstream(dialect).ok_or(Stopped::NoUpstream { dialect: dialect.name() })?
+        let platform = dialect::platform_of(path);
+        let wanted = match platform {
+            Some(platform) => ("platform", platform.name()),
+            None => ("dialect", dialect.name()),
+        };
+        live.default_upstream(dialect, platform)
+            .ok_or(Stopped::NoUpstream { key: wanted.0, name: wanted.1 })?
     };
     ticket.upstream(&upstream);
     let mut headers = head.headers.clone();
+    let config = &upstream.config;
     let operation = if is_websocket(&headers) {
-        dialect::socket(upstream.config.dialect, &head.method, path)
-            .filter(|_| upstream.config.websocket == WebSockets::Allow)
+        // What a message calls a model on a platform is a name of its own.
+        dialect::socket(config.dialect, &head.method, path)
+            .filter(|_| config.websocket == WebSockets::Allow && config.platform.is_none())
             .map(Operation::Socket)
             .ok_or(Stopped::WebSocket)?
     } else {
-        dialect::operation(upstream.config.dialect, &head.method, path)
+        dialect::operation_at(config.dialect, config.platform, &head.method, address.path)
     };
+    let dialect = dialect::spoken(&upstream.config, operation, address.path);
+    *spoken = dialect;
     ticket.operation(operation);
     ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
     if operation == Operation::Unpriced {
@@ -120,11 +135,12 @@ fn read(live: &Live, ticket: &mut Ticket, head: Parts) -> Result<(Target, Leave)
         // Google's servers would take the call for another operation than it was priced as.
         headers.remove("x-http-method-override");
     }
-    key(live, &upstream, &mut headers)?;
+    key(live, &upstream, dialect, query.as_deref(), &mut headers)?;
     strip_hop_headers(&mut headers);
     strip_own_headers(&mut headers);
     let target = Target {
         operation,
+        dialect,
         method: head.method,
         path: address.path.to_owned(),
         query,
@@ -222,10 +238,24 @@ pub(super) fn is_local(host: &str) -> bool {
 }
 
 /// Puts the operator's key in, or lets the caller's own through where that is allowed.
-fn key(live: &Live, upstream: &Upstream, headers: &mut HeaderMap) -> Result<(), Stopped> {
+fn key(
+    live: &Live,
+    upstream: &Upstream,
+    spoken: Dialect,
+    query: Option<&str>,
+    headers: &mut HeaderMap,
+) -> Result<(), Stopped> {
+    let signed = || Stopped::Signed { upstream: upstream.name().to_owned() };
+    let amazon = upstream.config.platform == Some(Platform::Bedrock);
+    if amazon && is_presigned(query) {
+        return Err(signed());
+    }
     if let Some(key) = upstream.key() {
-        key.replace(headers);
+        key.replace(headers, spoken);
         return Ok(());
+    }
+    if amazon && is_signed(query, headers) {
+        return Err(signed());
     }
     let passthrough = live.policy.proxy.passthrough;
     if !passthrough {

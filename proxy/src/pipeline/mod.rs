@@ -98,8 +98,7 @@ async fn pass(
     if identify::is_websocket(&head.headers) {
         return socket::open(shared, live, ticket, head, caller).await;
     }
-    let identified = identify::identify(live, ticket, head)?;
-    caller.dialect = identified.dialect();
+    let identified = identify::identify(live, ticket, head, &mut caller.dialect)?;
     let leave = identified.leave.clone();
     // Boxed: what is awaited on the way is large, and the server moves its futures about.
     let rest = Box::pin(carry(live, identified, body));

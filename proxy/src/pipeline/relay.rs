@@ -20,7 +20,7 @@ use crate::rescue;
 use crate::stream::answers::AnswerRestorers;
 use crate::stream::encoding::{self, Encoding};
 use crate::stream::plain::{self, RestoreError};
-use crate::stream::{Metered, StreamError, WireKind};
+use crate::stream::{Framing, Metered, StreamError, WireKind, frame};
 use crate::upstream::{Health, strip_hop_headers};
 
 /// Passes the answer on.
@@ -41,8 +41,8 @@ pub(super) async fn relay(
         return Err(ticket.halt(Stopped::Redirect { upstream }));
     }
     tell_who_answered(&mut answered);
-    let sse = is_event_stream(answered.answer.headers());
-    if sse && status.is_success() {
+    let stream = is_event_stream(answered.answer.headers());
+    if stream && status.is_success() {
         return StreamBody::answer(live, answered);
     }
     if status.is_success() && matches!(answered.ticket.follow, Follow::Content { .. }) {
@@ -196,7 +196,14 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
         Some(Endpoint::Completions) => WireKind::Completions,
         Some(Endpoint::Responses) => WireKind::Responses,
         Some(Endpoint::Embeddings) => WireKind::Embeddings,
-        Some(Endpoint::Messages) => WireKind::Messages,
+        Some(
+            Endpoint::Messages
+            | Endpoint::RawPredict
+            | Endpoint::StreamRawPredict
+            | Endpoint::InvokeModel
+            | Endpoint::InvokeModelStream,
+        ) => WireKind::Messages,
+        Some(Endpoint::Converse | Endpoint::ConverseStream) => WireKind::Converse,
         Some(
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
@@ -215,6 +222,7 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
             Endpoint::CountTokens
             | Endpoint::Moderations
             | Endpoint::GeminiCountTokens
+            | Endpoint::BedrockCountTokens
             | Endpoint::Batches
             | Endpoint::MessageBatches,
         )
@@ -223,7 +231,16 @@ pub(super) const fn wire_kind(endpoint: Option<Endpoint>, dialect: Dialect) -> W
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    content_type(headers).starts_with("text/event-stream")
+    content_type(headers).starts_with("text/event-stream") || framing(headers) == Framing::Frames
+}
+
+/// How the events of a stream with this head are held apart.
+pub(super) fn framing(headers: &HeaderMap) -> Framing {
+    if content_type(headers).starts_with(frame::MEDIA_TYPE) {
+        Framing::Frames
+    } else {
+        Framing::Events
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

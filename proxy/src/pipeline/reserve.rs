@@ -147,8 +147,21 @@ async fn hold(
     let upstream = Arc::clone(&call.target.upstream);
     let price = live.price(&upstream, model);
     let unpriced = |why: String| unpriced(&upstream, model, why);
-    let Some(price) = price else { return Err(unpriced("it is not in the price list".into())) };
-    tier_is_priced(endpoint, outline, &price).map_err(&unpriced)?;
+    let Some(price) = price else {
+        let why = match upstream.config.platform {
+            None => "it is not in the price list".to_owned(),
+            Some(_) => format!(
+                "it is not in the price list; where it is a name of your own, add models = {{ \
+                 \"{}\" = \"the model behind it\" }} to this [[upstream]]",
+                model.chars().filter(|c| *c != '"').take(80).collect::<String>()
+            ),
+        };
+        return Err(unpriced(why));
+    };
+    if let Some(what) = outline.unpriced {
+        return Err(unpriced(what.to_owned()));
+    }
+    tier_is_priced(endpoint, outline, &price, has_own_tiers(&upstream)).map_err(&unpriced)?;
     let added: usize = edits.iter().map(|edit| edit.with.len()).sum();
     let body = (content.parsed.borrow_owner().len() + added) as u64;
     let (mut ask, output) = ask(live, endpoint, outline, body, &price, model, limit);
@@ -184,13 +197,14 @@ pub(super) fn tier_is_priced(
     endpoint: Endpoint,
     outline: &Outline<'_>,
     price: &ModelPrice,
+    own_tiers: bool,
 ) -> Result<(), String> {
     if let Some(tier) = outline.service_tier.filter(|tier| !KNOWN_TIERS.contains(tier)) {
         let tier: String = tier.chars().take(40).collect();
         return Err(format!("the price of its service tier `{tier}` is not known"));
     }
     if outline.service_tier == Some("priority")
-        && endpoint.dialect() == Dialect::Gemini
+        && (own_tiers || matches!(endpoint.dialect(), Dialect::Gemini | Dialect::Bedrock))
         && !price.has_tier(ServiceTier::Priority)
     {
         // It is dearer than the standard one by a part that is not published for every model.
@@ -206,6 +220,11 @@ pub(super) fn unpriced(upstream: &Upstream, model: &str, why: String) -> Stopped
         upstream: upstream.name().to_owned(),
         why,
     }
+}
+
+/// Whether an upstream that speaks OpenAI's dialect has tiers that OpenAI's prices say nothing of.
+fn has_own_tiers(upstream: &Upstream) -> bool {
+    upstream.config.platform.is_some() || upstream.config.dialect == Dialect::Gemini
 }
 
 /// What stops a call whose amount could not be held.
@@ -363,6 +382,12 @@ impl Output {
             turns: match (endpoint, tool_calls) {
                 (
                     Endpoint::Messages
+                    | Endpoint::RawPredict
+                    | Endpoint::StreamRawPredict
+                    | Endpoint::InvokeModel
+                    | Endpoint::InvokeModelStream
+                    | Endpoint::Converse
+                    | Endpoint::ConverseStream
                     | Endpoint::GenerateContent
                     | Endpoint::StreamGenerateContent,
                     Some(calls),
@@ -397,10 +422,10 @@ fn tiers(dialect: Dialect, outline: &Outline<'_>) -> &'static [ServiceTier] {
         (Dialect::OpenAi, _) => OPEN_TIERS,
         // Anthropic's priority tier costs the same per token; only fast mode is dearer.
         (Dialect::Anthropic, _) if outline.speed => &[Standard, Fast],
-        (Dialect::Gemini, Some("priority")) => &[Standard, Priority],
+        (Dialect::Gemini | Dialect::Bedrock, Some("priority")) => &[Standard, Priority],
         // Google serves a flexible call at no more than the standard price, and at that a call that
         // names no tier.
-        (Dialect::Anthropic | Dialect::Gemini, _) => &[Standard],
+        (Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock, _) => &[Standard],
     }
 }
 

@@ -48,12 +48,12 @@ pub enum Stopped {
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
     /// No upstream speaks the dialect of the path.
-    #[error(
-        "no upstream speaks {dialect}: add an [[upstream]] with dialect = \"{dialect}\" to iron.toml"
-    )]
+    #[error("no upstream speaks {name}: add an [[upstream]] with {key} = \"{name}\" to iron.toml")]
     NoUpstream {
-        /// The dialect.
-        dialect: &'static str,
+        /// `dialect` or `platform`.
+        key: &'static str,
+        /// Which.
+        name: &'static str,
     },
     /// Neither the operator nor the caller gave a key.
     #[error(
@@ -66,6 +66,14 @@ pub enum Stopped {
         wanted: String,
         /// What else would help.
         passthrough: &'static str,
+    },
+    /// The request is signed, so that nobody on its way may change it.
+    #[error(
+        "the request is signed (SigV4), so nothing in it could be redacted or limited: use a Bedrock API key instead (AWS_BEARER_TOKEN_BEDROCK), or let the proxy hold one (api_key_env of upstream `{upstream}`)"
+    )]
+    Signed {
+        /// The upstream.
+        upstream: String,
     },
     /// The client wants to speak WebSocket.
     #[error("WebSocket is not spoken here: use HTTP with server-sent events")]
@@ -253,6 +261,7 @@ impl Stopped {
             Self::AgentStopped(_) => AGENT_STOPPED,
             Self::NoUpstream { .. } => "unknown_upstream",
             Self::NoKey { .. } => "no_key",
+            Self::Signed { .. } => "signed_request",
             Self::WebSocket => "websocket",
             Self::Handshake(_) => "handshake",
             Self::Routed { .. } => "routed_elsewhere",

@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::forward::Answered;
-use super::relay::wire_kind;
+use super::relay::{framing, wire_kind};
 use super::stopped::{AGENT_STOPPED, ANSWER_BLOCKED, Stopped};
 use super::{Halt, Ticket};
 use crate::body::Body;
@@ -31,7 +31,7 @@ use crate::live::Live;
 use crate::stops::Leave;
 use crate::stream::answers::{AnswerRestorers, Findings};
 use crate::stream::encoding::{Decoder, Encoding};
-use crate::stream::{Metered, POLICY_VIOLATION, Restorers, StreamError, StreamRelay, WireKind};
+use crate::stream::{Framing, Metered, POLICY_VIOLATION, Relay, Restorers, StreamError, WireKind};
 
 /// More than this of a stream is not read for a client that is gone.
 const DRAIN_BYTES: usize = 16 << 20;
@@ -66,7 +66,7 @@ pub struct StreamBody {
 struct Flow {
     /// None once the stream has ended, and where it went on into a drain.
     body: Option<Incoming>,
-    relay: StreamRelay<AnswerRestorers>,
+    relay: Relay<AnswerRestorers>,
     coding: Coding,
 }
 
@@ -116,7 +116,7 @@ impl StreamBody {
         let stream = Self {
             flow: Flow {
                 body: Some(body),
-                relay: StreamRelay::new(kind, hide_usage, restorers),
+                relay: Relay::new(framing(&head.headers), kind, hide_usage, restorers),
                 coding,
             },
             ready: VecDeque::new(),
@@ -290,7 +290,7 @@ impl StreamBody {
         match (self.flow.body.take(), runtime) {
             (Some(body), Ok(runtime)) if drains => {
                 let coding = std::mem::replace(&mut self.flow.coding, Coding::Opaque);
-                let idle = StreamRelay::new(WireKind::Chat, false, None);
+                let idle = Relay::new(Framing::Events, WireKind::Chat, false, None);
                 let mut relay = std::mem::replace(&mut self.flow.relay, idle);
                 relay.only_meter();
                 let flow = Flow { body: Some(body), relay, coding };

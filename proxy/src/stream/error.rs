@@ -27,6 +27,9 @@ pub enum StreamError {
         /// The most bytes of one text that are held.
         limit: usize,
     },
+    /// A frame's lengths or checks do not add up, or the stream ended within one.
+    #[error("a frame of the stream is broken")]
+    Corrupt,
     /// The policy blocks what was found.
     #[error("the policy blocks what the answer holds")]
     Blocked,
@@ -60,6 +63,11 @@ pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) 
         (_, Dialect::Anthropic) => format!(
             "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"{type_}\",\
              \"message\":{message},\"code\":{code}}},\"request_id\":{request_id}}}\n\n"
+        ),
+        // Its streams are frames, in which the error is written where they are.
+        (_, Dialect::Bedrock) => format!(
+            "data: {{\"error\":{{\"type\":{code},\"message\":{message},\
+             \"request_id\":{request_id}}}}}\n\n"
         ),
         (_, Dialect::Gemini) => format!(
             "data: {{\"error\":{{\"code\":{},\"message\":{message},\"status\":\"{}\",\

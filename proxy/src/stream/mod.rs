@@ -22,6 +22,8 @@ pub mod answers;
 mod edit;
 pub mod encoding;
 mod error;
+pub mod frame;
+mod framed;
 pub mod head;
 mod meter;
 pub mod plain;
@@ -35,6 +37,7 @@ use iron_policy::types::Dialect;
 
 pub use edit::{MessageRelay, Restore, Restorers, StreamRelay, Unchanged};
 pub use error::{POLICY_VIOLATION, StreamError, error_event};
+pub use framed::{FrameRelay, Framing, Relay};
 pub use meter::{Meter, Metered, Noted};
 
 /// Which endpoint's answers the bytes are.
@@ -56,6 +59,8 @@ pub enum WireKind {
     Gemini,
     /// OpenAI's images, speech, transcriptions and translations.
     Media,
+    /// Bedrock `converse`, in one piece or as a stream whose events stand under their names.
+    Converse,
     /// An answer without usage or texts, like a list of models: passed on, not looked into.
     Other(Dialect),
 }
@@ -72,6 +77,7 @@ impl WireKind {
             | Self::Media => Dialect::OpenAi,
             Self::Messages => Dialect::Anthropic,
             Self::Gemini => Dialect::Gemini,
+            Self::Converse => Dialect::Bedrock,
             Self::Other(dialect) => dialect,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use iron_policy::types::Dialect;
+use iron_policy::types::{Dialect, Platform};
 
 /// The header of Google's keys.
 pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -12,6 +12,8 @@ pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 pub struct ProviderKey {
     header: HeaderName,
     value: HeaderValue,
+    /// The same for paths that speak OpenAI's dialect.
+    bearer: HeaderValue,
 }
 
 /// A key that cannot be a header's value.
@@ -20,23 +22,41 @@ pub struct ProviderKey {
 pub struct BadKey;
 
 impl ProviderKey {
-    /// Takes a key as the provider of this dialect gave it out.
-    pub fn new(dialect: Dialect, key: &str) -> Result<Self, BadKey> {
-        let (header, text) = match dialect {
-            Dialect::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", key.trim())),
-            Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.trim().to_owned()),
-            Dialect::Gemini => (GOOGLE_KEY, key.trim().to_owned()),
+    /// Takes a key as the provider of this dialect, on this platform, gave it out.
+    pub fn new(dialect: Dialect, platform: Option<Platform>, key: &str) -> Result<Self, BadKey> {
+        let key = key.trim();
+        // Tokens of Entra ID are JWTs (RFC 7519), Azure's keys are letters and digits alone.
+        let token = key.starts_with("eyJ") && key.contains('.');
+        // Google's API keys have these beginnings, its access tokens another.
+        let google = ["AIza", "AQ."].iter().any(|start| key.starts_with(start));
+        let header = match (platform, dialect) {
+            (Some(Platform::Azure), _) if !token => HeaderName::from_static("api-key"),
+            (Some(Platform::Vertex), _) if google => GOOGLE_KEY,
+            (Some(_), _) | (None, Dialect::OpenAi | Dialect::Bedrock) => header::AUTHORIZATION,
+            (None, Dialect::Anthropic) => HeaderName::from_static("x-api-key"),
+            (None, Dialect::Gemini) => GOOGLE_KEY,
         };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| BadKey)?;
-        value.set_sensitive(true);
-        Ok(Self { header, value })
+        let bearer = sensitive(&format!("Bearer {key}"))?;
+        let value = if header == header::AUTHORIZATION { bearer.clone() } else { sensitive(key)? };
+        Ok(Self { header, value, bearer })
     }
 
-    /// Puts the key in the place of whatever credential the caller sent.
-    pub fn replace(&self, headers: &mut HeaderMap) {
+    /// Puts the key in the place of whatever credential the caller sent, as a call in this dialect
+    /// carries it: Gemini's compatible path takes its key as OpenAI's does.
+    pub fn replace(&self, headers: &mut HeaderMap, spoken: Dialect) {
         strip_credentials(headers);
-        headers.insert(self.header.clone(), self.value.clone());
+        if self.header == GOOGLE_KEY && spoken == Dialect::OpenAi {
+            headers.insert(header::AUTHORIZATION, self.bearer.clone());
+        } else {
+            headers.insert(self.header.clone(), self.value.clone());
+        }
     }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, BadKey> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| BadKey)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Takes off everything that a caller can authenticate itself with.
@@ -46,6 +66,32 @@ pub fn strip_credentials(headers: &mut HeaderMap) {
     headers.remove("api-key");
     headers.remove(GOOGLE_KEY);
     headers.remove(header::COOKIE);
+    for name in AMAZON_SIGNED {
+        headers.remove(name);
+    }
+}
+
+/// What goes with a signature of Amazon's, and means nothing without it.
+const AMAZON_SIGNED: [&str; 3] = ["x-amz-security-token", "x-amz-date", "x-amz-content-sha256"];
+
+/// Whether a call carries a signature of Amazon's over all that it says
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html>).
+pub fn is_signed(query: Option<&str>, headers: &HeaderMap) -> bool {
+    let by_header = headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .any(|value| value.as_bytes().starts_with(b"AWS4-"));
+    by_header || is_presigned(query)
+}
+
+/// Whether the signature is in the query, which the operator's key does not replace.
+pub fn is_presigned(query: Option<&str>) -> bool {
+    query.is_some_and(|query| {
+        query.split('&').any(|pair| {
+            let name = decoded(pair.split('=').next().unwrap_or_default());
+            name.to_ascii_lowercase().starts_with(b"x-amz-")
+        })
+    })
 }
 
 /// Whether a query carries a key, as Google's older clients send it.

@@ -15,10 +15,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use iron_policy::breaker::{Refused, State};
 use iron_policy::config;
+use iron_policy::types::Platform;
 
 pub use breakers::Health;
 pub use connect::Tls;
-pub use key::{BadKey, GOOGLE_KEY, ProviderKey, query_has_key, strip_credentials, take_query_key};
+pub use key::{
+    BadKey, GOOGLE_KEY, ProviderKey, is_presigned, is_signed, query_has_key, strip_credentials,
+    take_query_key,
+};
 
 use crate::connect::Network;
 use crate::dialect;
@@ -132,8 +136,16 @@ impl Upstream {
         let base = self.config.base_url.as_str();
         let versioned = ["/v1", "/v1beta"].iter().any(|version| base.ends_with(version));
         let path = if versioned { dialect::without_version(path) } else { path };
+        let azure = self.config.platform == Some(Platform::Azure);
+        let (below, path) = if azure && !path.starts_with("/openai/") {
+            // What a client of OpenAI's asks for, at the path where Azure has it.
+            ("/openai/v1", dialect::without_version(path))
+        } else {
+            ("", path)
+        };
         let mut text = String::with_capacity(base.len() + path.len() + 1);
         text.push_str(base);
+        text.push_str(below);
         text.push_str(path);
         if let Some(query) = query {
             text.push('?');

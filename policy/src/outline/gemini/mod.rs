@@ -53,7 +53,7 @@ pub(super) fn walk<'a>(
     if !matches!(reader.next()?, Some(Event::BeginObject)) {
         return Err(BadBody::NotAnObject);
     }
-    let mut out = Outline::empty(reader.position(), LimitPlace::NewConfig);
+    let mut out = Outline::empty(reader.position(), LimitPlace::NewConfig("generationConfig"));
     out.model = Cow::Owned(model.to_owned());
     out.stream = endpoint == Endpoint::StreamGenerateContent;
     let mut walk = Walk { out, stack: Vec::with_capacity(16) };
@@ -243,7 +243,9 @@ impl<'a> Walk<'a> {
         match (frame.place, key) {
             (Place::Root | Place::Request, "model") if !frame.array => {
                 let named = text.decode();
-                if named.strip_prefix("models/").unwrap_or(&named) != self.out.model {
+                // Vertex AI's names are those of resources: `publishers/google/models/MODEL`.
+                let name = named.rsplit_once("models/").map_or(&*named, |(_, name)| name);
+                if name != self.out.model {
                     return Err(BadBody::Field { field: "model", wanted: "the model of the path" });
                 }
                 self.out.model_at.push(text.range());

@@ -60,6 +60,38 @@ fn known_models_have_their_public_prices() {
     }
 }
 
+/// aws.amazon.com/bedrock/pricing: a call that is kept in a region costs a tenth more.
+#[test]
+fn a_platforms_models_are_found_by_its_own_names() {
+    let list = PriceList::builtin();
+    let input = |platform, model: &str| {
+        let price = list.find_on(platform, "cloud", model);
+        price.and_then(|price| per_million(&price, TokenClass::Input))
+    };
+    let haiku = "anthropic.claude-haiku-4-5-20251001-v1:0";
+    let arn = |resource: &str| format!("arn:aws:bedrock:us-east-1:123456789012:{resource}");
+    for (model, price) in [
+        (haiku.to_owned(), Some(1_100_000)),
+        (format!("us.{haiku}"), Some(1_100_000)),
+        (format!("global.{haiku}"), Some(1_000_000)),
+        (arn(&format!("inference-profile/global.{haiku}")), Some(1_000_000)),
+        (format!("arn:aws:bedrock:us-east-1::foundation-model/{haiku}"), Some(1_100_000)),
+        ("amazon.nova-pro-v1:0".to_owned(), Some(800_000)),
+        ("openai.gpt-oss-120b-1:0".to_owned(), Some(150_000)),
+        (arn("application-inference-profile/abc"), None),
+        (arn(&format!("custom-model/us.{haiku}")), None),
+        ("gpt-4o".to_owned(), None),
+    ] {
+        assert_eq!(input(Platform::Bedrock, &model), price, "{model}");
+    }
+    assert_eq!(input(Platform::Azure, "gpt-4o-mini"), Some(150_000));
+    assert_eq!(input(Platform::Azure, "text-embedding-3-large"), Some(130_000));
+    assert_eq!(input(Platform::Azure, "claude-haiku-4-5"), None);
+    assert_eq!(input(Platform::Vertex, "gemini-2.5-pro"), Some(1_250_000));
+    assert_eq!(input(Platform::Vertex, "google/gemini-2.5-pro"), Some(1_250_000));
+    assert_eq!(input(Platform::Vertex, "claude-haiku-4-5@20251001"), Some(1_000_000));
+}
+
 #[test]
 fn a_model_is_found_by_the_ways_it_is_written() {
     let list = PriceList::builtin();

@@ -52,8 +52,7 @@ pub(super) async fn open(
     let stopping = head.extensions.remove::<Stopping>();
     let handshake = Handshake::read(&head);
     handshake::take_key(&mut head.headers);
-    let identified = identify::identify(live, ticket, head)?;
-    caller.dialect = identified.dialect();
+    let identified = identify::identify(live, ticket, head, &mut caller.dialect)?;
     let leave = identified.leave.clone();
     let opening = Opening { handshake, client, stopping, caller: *caller };
     let rest = Box::pin(opening.connect(shared, live, identified));

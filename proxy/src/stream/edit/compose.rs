@@ -39,6 +39,8 @@ fn write_data(out: &mut String, kind: WireKind, channel: Channel, last: &[u8], t
     out.push('{');
     if kind == WireKind::Messages {
         block_delta(out, channel, text);
+    } else if kind == WireKind::Converse {
+        converse_delta(out, channel, text);
     } else {
         // `last` was read as JSON before; were it not, the event would have fewer members.
         let _ = copy_scalars(out, last);
@@ -138,6 +140,26 @@ fn block_delta(out: &mut String, channel: Channel, text: &str) {
     out.extend([",\"delta\":{\"type\":\"", kind, "\","]);
     member(out, name, text);
     out.push('}');
+}
+
+fn converse_delta(out: &mut String, channel: Channel, text: &str) {
+    out.push_str("\"contentBlockDelta\":{\"contentBlockIndex\":");
+    out.push_str(&channel.index.to_string());
+    out.push_str(",\"delta\":{");
+    match channel.field {
+        Field::PartialJson => {
+            out.push_str("\"toolUse\":{");
+            member(out, "input", text);
+            out.push('}');
+        }
+        Field::Thinking => {
+            out.push_str("\"reasoningContent\":{");
+            member(out, "text", text);
+            out.push('}');
+        }
+        _ => member(out, "text", text),
+    }
+    out.push_str("}}");
 }
 
 fn member(out: &mut String, name: &str, text: &str) {

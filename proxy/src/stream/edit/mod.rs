@@ -15,6 +15,7 @@
 mod anthropic;
 mod chat;
 mod compose;
+mod converse;
 mod editor;
 pub(super) mod gemini;
 mod messages;

@@ -151,6 +151,7 @@ impl Outline {
             WireKind::Responses | WireKind::Realtime => super::responses::read(self, data),
             WireKind::Messages => super::anthropic::read(self, data),
             WireKind::Gemini => super::gemini::read(self, data),
+            WireKind::Converse => super::converse::read(self, data),
             WireKind::Embeddings | WireKind::Media | WireKind::Other(_) => Ok(()),
         };
         if read.is_err() {

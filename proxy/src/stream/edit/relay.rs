@@ -145,6 +145,11 @@ impl<F: Restorers> StreamRelay<F> {
         self.meter.metered()
     }
 
+    /// Reads the data of an event, or the event itself, for what it says of the usage alone.
+    pub(in crate::stream) fn note(&mut self, event: &[u8]) {
+        self.meter.event(Data::of(event).bytes());
+    }
+
     /// Appends what the channels hold back.
     fn release(&mut self, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         if let Way::Edit { editor: Some(editor), unterminated, .. } = &mut self.way

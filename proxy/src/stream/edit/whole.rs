@@ -66,7 +66,8 @@ fn by_name(name: &str) -> Treat {
         "id" | "model" | "type" | "role" | "object" | "status" | "signature" | "data"
         | "encrypted_content" | "encrypted_index" | "b64_json" | "partial_image_b64"
         | "embedding" | "obfuscation" | "finish_reason" | "stop_reason" | "service_tier"
-        | "system_fingerprint" | "media_type" | "format" => Treat::Leave,
+        | "system_fingerprint" | "media_type" | "format" | "toolUseId" | "stopReason"
+        | "redactedContent" | "bytes" => Treat::Leave,
         name if name.ends_with("_id") || name.ends_with("_ids") => Treat::Leave,
         "arguments" | "partial_json" => Treat::Json,
         "input" | "metadata" => Treat::Text,

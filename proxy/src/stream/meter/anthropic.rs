@@ -45,6 +45,7 @@ pub(super) fn event(
                 })?;
             }
             "error" => error(reader, metered)?,
+            INVOCATION if metered.usage.is_none() => invocation(reader, metered)?,
             _ => skip(reader)?,
         }
         Ok(())
@@ -58,6 +59,31 @@ pub(super) fn event(
         _ => {}
     }
     Ok(Noted::Other)
+}
+
+/// What Bedrock adds to the last event of a stream
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html>).
+const INVOCATION: &str = "amazon-bedrock-invocationMetrics";
+
+/// Reads Bedrock's own counts, for a stream whose events reported none.
+fn invocation(reader: &mut Reader<'_>, metered: &mut Metered) -> Result<(), JsonError> {
+    let mut counts = Counts::default();
+    members(reader, |key, reader| {
+        match key.raw() {
+            "inputTokenCount" => counts.input = count(reader)?,
+            "outputTokenCount" => counts.output = count(reader)?,
+            "cacheReadInputTokenCount" => counts.cache_read = count(reader)?,
+            "cacheWriteInputTokenCount" => counts.cache_write = count(reader)?,
+            _ => skip(reader)?,
+        }
+        Ok(())
+    })?;
+    let mut usage = Usage::default();
+    if counts.input.is_some() && counts.output.is_some() {
+        counts.lay_over(&mut usage);
+        metered.usage = Some(usage);
+    }
+    Ok(())
 }
 
 pub(super) fn document(reader: &mut Reader<'_>, metered: &mut Metered) -> Result<(), JsonError> {

@@ -16,6 +16,8 @@ pub(super) static ERROR: Needle = LazyLock::new(|| Finder::new("\"error\""));
 pub(super) static RESPONSE: Needle = LazyLock::new(|| Finder::new("\"response\""));
 pub(super) static MESSAGE_STOP: Needle = LazyLock::new(|| Finder::new("\"message_stop\""));
 
+pub(super) static MESSAGE_STOP_EVENT: Needle = LazyLock::new(|| Finder::new("\"messageStop\""));
+
 /// True where the quoted word stands anywhere, as a name or as a value.
 pub(super) fn word(needle: &Needle, data: &[u8]) -> bool {
     needle.find(data).is_some()

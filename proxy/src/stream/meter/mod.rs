@@ -7,6 +7,7 @@
 //! Numbers that providers report overlap; here they become the disjoint classes of [`Usage`].
 
 mod anthropic;
+mod converse;
 mod find;
 mod gemini;
 mod media;
@@ -120,6 +121,7 @@ impl Meter {
             WireKind::Messages => anthropic::event(data, metered, progress),
             WireKind::Gemini => gemini::event(data, metered, progress),
             WireKind::Media => media::event(data, metered, progress),
+            WireKind::Converse => converse::event(data, metered, progress),
             WireKind::Other(_) => Ok(Noted::Other),
         };
         noted.unwrap_or(Noted::Other)
@@ -154,6 +156,7 @@ pub(super) fn document(kind: WireKind, body: &[u8]) -> Result<Metered, JsonError
         WireKind::Messages => anthropic::document(&mut reader, &mut metered)?,
         WireKind::Gemini => gemini::document(&mut reader, &mut metered)?,
         WireKind::Media => media::document(&mut reader, &mut metered)?,
+        WireKind::Converse => converse::document(&mut reader, &mut metered)?,
         WireKind::Realtime | WireKind::Other(_) => {
             reader.skip()?;
         }
