@@ -54,6 +54,17 @@ pub struct Files {
     pub state: Option<PathBuf>,
 }
 
+/// Whom a stop is for.
+#[derive(Debug, Clone, Args)]
+pub struct Stopping {
+    /// The agent's name
+    #[arg(value_name = "AGENT", conflicts_with = "all", required_unless_present = "all")]
+    pub agent: Option<iron_policy::types::Name>,
+    /// Every agent, also those that come later
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -194,6 +205,27 @@ pub enum Command {
         /// How to show it
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
+    },
+    /// Stop an agent: its calls are refused and its open streams end, until `iron start`
+    Stop {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// Who.
+        #[command(flatten)]
+        who: Stopping,
+        /// Lift the stop instead, as `iron start` does
+        #[arg(long)]
+        lift: bool,
+    },
+    /// Let a stopped agent call again
+    Start {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// Who.
+        #[command(flatten)]
+        who: Stopping,
     },
     /// Show what is personal or secret in a text, as the policy would find it
     #[command(after_help = SCAN_EXAMPLES)]

@@ -24,4 +24,5 @@ pub mod outline;
 pub mod price;
 pub mod redact;
 pub mod retry;
+pub mod runaway;
 pub mod types;

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod recogniser;
 pub mod rescue;
+pub mod runaways;
 pub mod runs;
 pub mod server;
 pub mod sessions;

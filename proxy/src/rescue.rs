@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use iron_policy::runaway::Caught;
 use iron_policy::types::{CallId, Dialect};
 use serde_json::json;
 
@@ -206,6 +207,14 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::LongAddress { .. } => new(414, "address_too_long"),
         Stopped::Name(_) => new(400, "invalid_name"),
         Stopped::AgentStopped(_) => new(403, "agent_stopped"),
+        // The same call would be refused again: no client repeats a 403.
+        Stopped::Runaway(Caught::Loop { .. }) => new(403, "loop_detected"),
+        Stopped::Runaway(Caught::Depth { .. }) => new(403, "depth_exceeded"),
+        // A rate that frees itself within a minute: SDKs that wait for it do what is wanted.
+        Stopped::Runaway(Caught::Spending { wait, .. }) => match wait {
+            Some(wait) => new(429, "spend_rate").retry_after(*wait),
+            None => new(403, "spend_rate"),
+        },
         Stopped::NoUpstream { .. } => new(404, "unknown_upstream"),
         Stopped::Signed { .. } => new(403, "signed_request"),
         Stopped::NoKey { .. } => new(401, "invalid_api_key"),

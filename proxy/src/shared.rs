@@ -11,6 +11,7 @@ use crate::connect::Connections;
 use crate::control::Token;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::runaways::Runaways;
 use crate::runs::Runs;
 use crate::state::Ledger;
 use crate::stops::Stops;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Which agents are stopped.
     pub stops: Stops,
+    /// What is known of agents that are watched for running away.
+    pub runaways: Runaways,
     ids: CallIds,
 }
 
@@ -55,6 +58,7 @@ impl Shared {
             connections: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             stops: Stops::default(),
+            runaways: Runaways::default(),
             ids: CallIds::after(last),
         })
     }

@@ -163,6 +163,21 @@ impl Stops {
         inner.cancel();
     }
 
+    /// Whether this very stop is in force.
+    pub fn is_stopped(&self, whom: &Whom) -> bool {
+        let inner = self.inner();
+        inner.stopped.contains_key(whom) || inner.unwritten.contains_key(whom)
+    }
+
+    /// Forgets that a stop is not in the file, where it is there: whoever takes it out of there
+    /// lifts it.
+    pub fn written(&self, whom: &Whom) {
+        let mut inner = self.inner();
+        if inner.stopped.contains_key(whom) {
+            inner.unwritten.remove(whom);
+        }
+    }
+
     /// Lifts a stop at once, whatever the file says. True where there was one.
     pub fn lift(&self, whom: &Whom) -> bool {
         let mut inner = self.inner();

@@ -5,8 +5,8 @@ use iron_policy::types::NanoUsd;
 use iron_proxy::shared::unix_ms;
 use iron_proxy::state::Store;
 use iron_proxy::stops::{self, Whom};
-use iron_tests::World;
 use iron_tests::client::{Client, chat_stream, content, message};
+use iron_tests::{World, binary};
 use serde_json::json;
 
 fn whom(name: &str) -> Whom {
@@ -110,4 +110,65 @@ async fn everybody_is_stopped_also_who_comes_later() {
     assert!(refused.text().contains("`iron start --all`"), "{}", refused.text());
     assert!(world.provider.received().is_empty());
     assert_eq!(world.client().get("/_iron/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_command_works_with_a_proxy_without_one_and_over_a_restart() {
+    let provider = iron_cli::simulator::Simulator::start(([127, 0, 0, 1], 0).into()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (config, state) = (folder.path().join("iron.toml"), folder.path().join("state.db"));
+    let write = |listen: &str| {
+        let text = format!(
+            "[proxy]\nlisten = \"{listen}\"\n[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\n\
+             base_url = \"{}\"\n",
+            provider.url()
+        );
+        std::fs::write(&config, text).unwrap();
+    };
+    write("127.0.0.1:0");
+    let start = async || {
+        let (config, state) = (config.clone(), state.clone());
+        tokio::task::spawn_blocking(move || binary::Proxy::start(&config, &state)).await.unwrap()
+    };
+    let iron = async |words: &[&str]| {
+        let mut command = tokio::process::Command::from(binary::command());
+        command.args(words).arg("--config").arg(&config).arg("--state").arg(&state);
+        let output = command.output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), said + &String::from_utf8_lossy(&output.stderr))
+    };
+    let proxy = start().await;
+    // So that the commands find it where the configuration says.
+    write(&proxy.address.to_string());
+    let wild = Client::new(proxy.address).header("x-iron-agent", "wild");
+    assert_eq!(wild.chat("x").await.status, 200);
+    let (well, said) = iron(&["stop", "wild"]).await;
+    assert!(well && said.contains("`iron start wild`"), "{said}");
+    // It was told: nothing waits for its next look at the file.
+    assert_eq!(wild.chat("x").await.code(), "agent_stopped");
+    let (_, status) = iron(&["status"]).await;
+    assert!(status.contains("stopped   wild"), "{status}");
+    assert!(iron(&["stop", "wild"]).await.1.contains("already"));
+    proxy.kill();
+    write("127.0.0.1:0");
+    let proxy = start().await;
+    let wild = Client::new(proxy.address).header("x-iron-agent", "wild");
+    assert_eq!(wild.chat("x").await.code(), "agent_stopped");
+    assert!(proxy.terminate());
+    // Without a proxy.
+    assert!(iron(&["start", "wild"]).await.0);
+    assert!(iron(&["stop", "--all"]).await.0);
+    let proxy = start().await;
+    let client = Client::new(proxy.address);
+    assert_eq!(client.chat("x").await.code(), "agent_stopped");
+    // The agents' port lifts nothing without the operator's token.
+    let lift = client.post("/_iron/control/starts", &json!({"agent": "*"})).await;
+    assert_eq!(lift.status, 401, "{}", lift.text());
+    write(&proxy.address.to_string());
+    let (well, said) = iron(&["stop", "--all", "--lift"]).await;
+    assert!(well && said.contains("may call again"), "{said}");
+    assert_eq!(client.chat("x").await.status, 200);
+    for wrong in [&["stop"][..], &["stop", "a", "--all"], &["start", "a b"]] {
+        assert!(!iron(wrong).await.0, "{wrong:?}");
+    }
 }

@@ -11,6 +11,7 @@ mod policy;
 mod run;
 mod scan;
 mod status;
+mod stop;
 mod up;
 mod usage;
 
@@ -118,6 +119,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let filter = Filter { agent, run, ..Filter::default() };
             runtime()?.block_on(logs::logs(&files, output, follow, lines, &filter))
         }
+        Command::Stop { files, who, lift } => runtime()?.block_on(stop::stop(&files, who, lift)),
+        Command::Start { files, who } => runtime()?.block_on(stop::stop(&files, who, true)),
         Command::Status { files, output } => runtime()?.block_on(status::status(&files, output)),
         Command::Scan { file, config, jsonl, show, check, kinds, output } => {
             let engine = scan::engine(config, &kinds)?;

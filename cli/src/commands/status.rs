@@ -5,6 +5,7 @@ use std::time::Duration;
 use iron_policy::types::NanoUsd;
 use iron_proxy::shared::unix_ms;
 use iron_proxy::state::{AccountRow, BatchRow, Store};
+use iron_proxy::stops::Whom;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -23,8 +24,9 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
     let listen = files::proxy_address(&policy);
     let proxy = local_http::get_json(listen, "/_iron/status", Duration::from_secs(1)).await.ok();
     let path = files::state_to_read(files, &policy).await?;
-    let read = Store::open(&path).and_then(|store| Ok((store.accounts()?, store.batches()?)));
-    let (accounts, batches) = read.map_err(anyhow::Error::from)?;
+    let read = Store::open(&path)
+        .and_then(|store| Ok((store.accounts()?, store.batches()?, store.stopped()?)));
+    let (accounts, batches, stopped) = read.map_err(anyhow::Error::from)?;
     let now = unix_ms();
     let current: Vec<_> = accounts
         .into_iter()
@@ -38,10 +40,15 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
             "proxy": proxy,
             "budgets": current.iter().map(object).collect::<Vec<_>>(),
             "batches": batches.iter().map(batch).collect::<Vec<_>>(),
+            "stopped": stopped
+                .iter()
+                .map(|(whom, at)| json!({"agent": whom.name(), "since": time(Some(*at))}))
+                .collect::<Vec<_>>(),
         })),
         Output::Table => {
             print_proxy(proxy.as_ref(), listen);
             say(&format!("state     {}", path.display()));
+            print_stopped(&stopped);
             print_budgets(&current);
             print_batches(&batches);
         }
@@ -78,6 +85,17 @@ fn print_proxy(proxy: Option<&Value>, listen: std::net::SocketAddr) {
             connection["bytes_from_agent"],
             connection["bytes_to_agent"],
         ));
+    }
+}
+
+fn print_stopped(stopped: &[(Whom, i64)]) {
+    for (whom, at) in stopped {
+        let (who, back) = match whom {
+            Whom::All => ("all agents", "--all"),
+            Whom::Agent(name) => (name.as_str(), name.as_str()),
+        };
+        let since = time(Some(*at)).unwrap_or_default();
+        say(&format!("stopped   {who}, since {since}: lift it with `iron start {back}`"));
     }
 }
 

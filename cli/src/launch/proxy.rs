@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::{Method, Request};
 use iron_proxy::control;
 use iron_proxy::shared::Shared;
+use iron_proxy::stops::Whom;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -122,6 +123,20 @@ impl Proxy {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(figures)
+    }
+
+    /// Whether this is its state file.
+    pub fn is_of(&self, state: &Path) -> bool {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        real(&self.state()).is_some_and(|own| real(state) == Some(own))
+    }
+
+    /// Stops somebody at once, or lifts the stop; false where that was so before.
+    pub async fn stop(&self, whom: &Whom, lift: bool) -> anyhow::Result<bool> {
+        let path = if lift { "/_iron/control/starts" } else { "/_iron/control/stops" };
+        let body = json!({"agent": whom.name()}).to_string();
+        let told = self.ask(Method::POST, path, Bytes::from(body)).await?;
+        Ok(told["changed"] == true)
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {

@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub usage: Option<Usage>,
     /// How often the usage is told. It is billed in any case.
     pub report: Report,
+    /// Whether the model goes on beyond the caller's limit on output.
+    pub beyond_limit: bool,
     /// How the body is written.
     pub form: Form,
     /// More response headers. They replace those of the same name.
@@ -260,6 +262,13 @@ impl Behaviour {
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
         self.report = report;
+        self
+    }
+
+    /// Goes on beyond the caller's limit on output.
+    #[must_use]
+    pub fn beyond_limit(mut self) -> Self {
+        self.beyond_limit = true;
         self
     }
 

@@ -16,7 +16,7 @@ pub(super) const HEADER: &str = "x-simulate";
 
 const KNOWN: &str = "status=N, retry-after=TEXT, redirect=URL, garbage, text=TEXT, bytes=N, \
     usage=none|twice|zero, input=N, cache-read=N, cache-write=N, output=N, reasoning=N, \
-    delay-ms=N, gap-ms=N, split=N, crlf, unterminated, gzip, hang, close, reset, \
+    delay-ms=N, gap-ms=N, split=N, beyond-limit, crlf, unterminated, gzip, hang, close, reset, \
     hang-after=BYTES, close-after=BYTES, reset-after=BYTES";
 
 /// A directive that the simulator does not understand.
@@ -77,6 +77,7 @@ fn with(so_far: Behaviour, directive: &str) -> Result<Behaviour, DirectiveError>
         "delay-ms" => so_far.delay(time()?),
         "gap-ms" => so_far.gap(time()?),
         "split" => so_far.split(size()?),
+        "beyond-limit" => so_far.beyond_limit(),
         "crlf" => so_far.crlf(),
         "unterminated" => so_far.unterminated(),
         "gzip" => so_far.gzip(),

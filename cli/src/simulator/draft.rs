@@ -80,7 +80,7 @@ impl Draft {
                 Content::Text(format!("The tool said: {text}"))
             }
         };
-        let choice = limited(content, asked.max_tokens);
+        let choice = limited(content, asked.max_tokens.filter(|_| !behaviour.beyond_limit));
         let counted = Usage {
             input: asked.input_tokens,
             output: count(choice.content.generated()) * asked.choices,

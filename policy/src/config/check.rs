@@ -13,7 +13,8 @@ use super::{
 use crate::breaker;
 use crate::connect::host_name;
 use crate::retry::{Fallback, Retry};
-use crate::types::{Dialect, Name, NameError, Platform};
+use crate::runaway::{MOST_REPEATS, Runaway};
+use crate::types::{Dialect, Name, NameError, NanoUsd, Platform};
 
 /// First path segments that mean something else than an upstream.
 const RESERVED: [&str; 4] = ["agent", "v1", "v1beta", "_iron"];
@@ -64,6 +65,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
         websocket_idle: file.websocket.idle_timeout,
         redact: redact::check(file.redact, text)?,
         limits: file.limits,
+        runaway: runaway(file.runaway)?,
         agents: agents(file.agent)?,
         prices: file.price,
     })
@@ -103,6 +105,18 @@ fn proxy(raw: &raw::Proxy) -> Result<Proxy, ConfigError> {
         budget_status: raw.budget_status,
         on_abort: raw.on_abort,
     })
+}
+
+fn runaway(runaway: Runaway) -> Result<Runaway, ConfigError> {
+    if runaway.repeats.is_some_and(|repeats| repeats.get() > MOST_REPEATS) {
+        return Err(wrong(format!("runaway.repeats must be at most {MOST_REPEATS}")));
+    }
+    if runaway.spend_per_minute.is_some_and(|limit| limit <= NanoUsd::ZERO) {
+        return Err(wrong(
+            "runaway.spend_per_minute is more than nothing: stop an agent with `iron stop`",
+        ));
+    }
+    Ok(runaway)
 }
 
 /// More attempts than this help nobody: what is down so long is for the breaker.
@@ -155,7 +169,12 @@ fn agents(raw: Vec<raw::Agent>) -> Result<Vec<Agent>, ConfigError> {
             if !names.insert(agent.name.clone()) {
                 return Err(wrong(format!("two [[agent]] entries are named `{}`", agent.name)));
             }
-            Ok(Agent { name: agent.name, project: agent.project, limits: agent.limits })
+            Ok(Agent {
+                name: agent.name,
+                project: agent.project,
+                limits: agent.limits,
+                runaway: agent.runaway.map(runaway).transpose()?,
+            })
         })
         .collect()
 }

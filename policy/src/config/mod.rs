@@ -26,6 +26,7 @@ use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
 use crate::retry::{Fallback, Retry};
+use crate::runaway::Runaway;
 use crate::types::{Dialect, Name, Platform};
 
 /// Everything that decides about calls. Replaced whole when the file changes.
@@ -55,6 +56,8 @@ pub struct Policy {
     pub websocket_idle: Duration,
     /// What happens to findings.
     pub redact: Redact,
+    /// When an agent is held for one that ran away, where nothing else is said of it.
+    pub runaway: Runaway,
     /// Limits of every agent that has none of its own.
     pub limits: Limits,
     /// Agents that the operator named.
@@ -218,6 +221,8 @@ pub struct Agent {
     pub project: Option<Name>,
     /// Its own limits, instead of the common ones.
     pub limits: Option<Limits>,
+    /// When it is held for one that ran away, instead of the common bounds.
+    pub runaway: Option<Runaway>,
 }
 
 /// Why a configuration is refused: the line where known, what is wrong, and what to write.
@@ -251,6 +256,11 @@ impl Policy {
     /// Where calls for a model go when its upstream cannot answer: the first entry that names it.
     pub fn fallback(&self, model: &str) -> Option<&Fallback> {
         self.fallbacks.iter().find(|fallback| fallback.model.matches(model))
+    }
+
+    /// When an agent is held for one that ran away.
+    pub fn runaway_of(&self, agent: &Name) -> &Runaway {
+        self.agent(agent).and_then(|agent| agent.runaway.as_ref()).unwrap_or(&self.runaway)
     }
 
     /// What the operator said about an agent.

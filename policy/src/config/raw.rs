@@ -12,6 +12,7 @@ use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
 use crate::retry::{Retry, Target};
+use crate::runaway::Runaway;
 use crate::types::{Dialect, Name, Platform};
 
 #[derive(Deserialize, Default)]
@@ -31,6 +32,7 @@ pub(super) struct File {
     pub(super) redact: redact::Raw,
     pub(super) breaker: breaker::Settings,
     pub(super) limits: Limits,
+    pub(super) runaway: Runaway,
     pub(super) agent: Vec<Agent>,
     pub(super) connect: connect::Raw,
     pub(super) secret: Vec<connect::RawSecret>,
@@ -217,6 +219,7 @@ pub(super) struct Agent {
     pub(super) name: Name,
     pub(super) project: Option<Name>,
     pub(super) limits: Option<Limits>,
+    pub(super) runaway: Option<Runaway>,
 }
 
 /// Reads the text; an unknown key is answered with the nearest known one.

@@ -111,6 +111,10 @@ pub(super) async fn decode(
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
             return Err(admitted.call.ticket.halt(why));
         }
+        let asked = (content.endpoint.name(), &**model, &**content.parsed.borrow_owner());
+        if let Err(caught) = admitted.call.ticket.repeats(&live.policy, asked) {
+            return Err(admitted.call.ticket.halt(caught.into()));
+        }
     }
     admitted.call.ticket.mark("decode");
     Ok(Decoded { admitted, payload })

@@ -87,6 +87,7 @@ fn read(
     ticket.caller(who.agent.clone(), who.project);
     ticket.run(who.run, who.depth);
     let leave = ticket.ask_leave(&who.agent)?;
+    live.policy.runaway_of(&who.agent).check_depth(who.depth.unwrap_or_default())?;
 
     let path = address.operation_path();
     let named = intercepted.or_else(|| live.upstream(address.upstream?));

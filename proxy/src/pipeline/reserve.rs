@@ -17,6 +17,7 @@ use super::redact::Redacted;
 use super::{Halt, Stopped, batch, media};
 use crate::live::Live;
 use crate::state::{Exhausted, ReserveError};
+use crate::stream::Cap;
 use crate::upstream::Upstream;
 
 /// A call that is paid for: what leaves now is covered by a committed reservation.
@@ -167,7 +168,19 @@ async fn hold(
     let (mut ask, output) = ask(live, endpoint, outline, body, &price, model, limit);
     let mut amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
     call.ticket.price(Arc::clone(&price), ask.percent);
+    if outline.stream {
+        call.ticket.capped(Cap {
+            reserved: amount,
+            price: Arc::clone(&price),
+            percent: ask.percent,
+            tiers: ask.tiers,
+            choices: outline.choices,
+            tells_usage: outline.wants_usage(),
+            input: content.parsed.borrow_owner().len() as u64 / 4,
+        });
+    }
     loop {
+        call.ticket.keep_pace(&live.policy, amount)?;
         match reserve_in_all(live, call, model, amount).await {
             Ok(()) => {
                 edits.append(&mut limiting);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use iron_policy::outline::{BadBody, BadMultipart};
+use iron_policy::runaway::Caught;
 use iron_policy::types::{NameError, Outcome};
 
 use crate::connect::Refused;
@@ -47,6 +48,9 @@ pub enum Stopped {
     /// The operator stopped the agent.
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
+    /// The agent is held for one that ran away.
+    #[error(transparent)]
+    Runaway(#[from] Caught),
     /// No upstream speaks the dialect of the path.
     #[error("no upstream speaks {name}: add an [[upstream]] with {key} = \"{name}\" to iron.toml")]
     NoUpstream {
@@ -259,6 +263,11 @@ impl Stopped {
             Self::LongAddress { .. } => "address_too_long",
             Self::Name(_) => "invalid_name",
             Self::AgentStopped(_) => AGENT_STOPPED,
+            Self::Runaway(caught) => match caught {
+                Caught::Loop { .. } => "loop_detected",
+                Caught::Spending { .. } => "spend_rate",
+                Caught::Depth { .. } => "depth_exceeded",
+            },
             Self::NoUpstream { .. } => "unknown_upstream",
             Self::NoKey { .. } => "no_key",
             Self::Signed { .. } => "signed_request",

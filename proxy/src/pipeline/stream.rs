@@ -94,7 +94,7 @@ impl StreamBody {
         live: &Arc<Live>,
         answered: Answered,
     ) -> Result<Response<Body>, Box<Halt>> {
-        let Answered { ticket, leave, upstream, answer, endpoint, vault, hide_usage, .. } =
+        let Answered { mut ticket, leave, upstream, answer, endpoint, vault, hide_usage, .. } =
             answered;
         let (mut head, body) = answer.into_parts();
         let kind = wire_kind(endpoint, upstream.config.dialect);
@@ -116,7 +116,8 @@ impl StreamBody {
         let stream = Self {
             flow: Flow {
                 body: Some(body),
-                relay: Relay::new(framing(&head.headers), kind, hide_usage, restorers),
+                relay: Relay::new(framing(&head.headers), kind, hide_usage, restorers)
+                    .within(ticket.cap()),
                 coding,
             },
             ready: VecDeque::new(),
@@ -189,8 +190,12 @@ impl StreamBody {
             Coding::Aside(decoder) => {
                 let decoded = decoder.push(&data).ok();
                 self.ready.push_back(data);
-                let read = decoded.and_then(|data| relay.push(data, &mut self.scratch).ok());
-                if read.is_none() {
+                let read = decoded.map(|data| relay.push(data, &mut self.scratch));
+                if let Some(Err(StreamError::Spent)) = read {
+                    // An end of ours cannot be put into what is compressed: it breaks off.
+                    return self.cut();
+                }
+                if !matches!(read, Some(Ok(()))) {
                     // The client can still read what the meter cannot; charged whole.
                     *coding = Coding::Opaque;
                 }
@@ -213,11 +218,32 @@ impl StreamBody {
 
     /// What came cannot be passed on.
     fn give_up(&mut self, error: StreamError) {
-        if error == StreamError::Blocked {
-            return self.block();
+        match error {
+            StreamError::Blocked => return self.block(),
+            StreamError::Spent => return self.cut(),
+            _ => {}
         }
         tracing::warn!(%error, "a stream cannot be edited any further");
         self.fail("upstream_answer", "the answer cannot be read any further");
+    }
+
+    /// The answer has cost what was reserved for it: the upstream is cancelled, and the client gets
+    /// the end of an answer that was cut at its longest.
+    fn cut(&mut self) {
+        self.scratch.clear();
+        let cut = self.flow.relay.cut(&mut self.scratch);
+        if matches!(self.flow.coding, Coding::Plain | Coding::Inline(_)) {
+            self.ready.extend(self.scratch.drain(..));
+        }
+        self.scratch.clear();
+        match cut {
+            Ok(metered) => {
+                let id = self.ticket.as_ref().map(Ticket::id);
+                tracing::warn!(call = ?id, "a stream cost what was reserved for it and was ended");
+                self.finish(Outcome::Ok, "reservation_spent", &metered);
+            }
+            Err(error) => self.give_up(error),
+        }
     }
 
     /// The upstream ended its stream.

@@ -11,8 +11,10 @@ use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 use iron_policy::budget::Hold as BudgetHold;
+use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::{Finding, Kind};
+use iron_policy::runaway::{Caught, Runaway};
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 use super::follow::Follow;
@@ -21,11 +23,12 @@ use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
 use crate::metrics::Ended;
+use crate::runaways::Pace;
 use crate::shared::Shared;
 use crate::state::{BatchHold, CallRecord, End, Hold, Key, OpenBatch, ReserveError, Settlement};
 use crate::stops::{AgentStopped, Leave};
-use crate::stream::Metered;
 use crate::stream::answers::{Findings, count};
+use crate::stream::{Cap, Metered};
 use crate::upstream::Upstream;
 
 /// The steps of a call, in order, as they are named in its timeline.
@@ -73,6 +76,12 @@ pub struct Ticket {
     beside: Vec<Self>,
     /// The host, where it is no upstream's.
     other: Option<String>,
+    /// What it is known again by, and what that counts for; none where nobody counts.
+    mark: Option<(u64, Runaway)>,
+    /// What it holds of its agent's minute.
+    pace: Option<Pace>,
+    /// What a stream of it may cost, and what that is told by.
+    cap: Option<Cap>,
 }
 
 /// What an attempt that failed leaves to the next one: who calls, for what, and its places.
@@ -82,6 +91,7 @@ pub(super) struct Heir {
     record: CallRecord,
     slots: Option<[Slot; 2]>,
     leave: Option<Leave>,
+    mark: Option<(u64, Runaway)>,
 }
 
 impl fmt::Debug for Ticket {
@@ -112,6 +122,9 @@ impl Ticket {
             follow: Follow::default(),
             beside: Vec::new(),
             other: None,
+            mark: None,
+            pace: None,
+            cap: None,
         }
     }
 
@@ -137,6 +150,7 @@ impl Ticket {
             shared: Arc::clone(&self.shared),
             slots: self.slots.take(),
             leave: self.leave.clone(),
+            mark: self.mark.take(),
         }
     }
 
@@ -192,6 +206,38 @@ impl Ticket {
         let leave = self.shared.stops.leave(agent)?;
         self.leave = Some(leave.clone());
         Ok(leave)
+    }
+
+    /// Notes what the cost of a stream is told by while it goes on.
+    pub(super) fn capped(&mut self, cap: Cap) {
+        self.cap = Some(cap);
+    }
+
+    /// What a stream may cost.
+    pub(super) fn cap(&mut self) -> Option<Cap> {
+        self.cap.take().map(|cap| Cap { reserved: self.record.reserved, ..cap })
+    }
+
+    /// Refuses what was answered too often; notes what the call is known again by.
+    pub(super) fn repeats(
+        &mut self,
+        policy: &Policy,
+        asked: (&str, &str, &[u8]),
+    ) -> Result<(), Caught> {
+        let Some(agent) = &self.record.agent else { return Ok(()) };
+        let of = policy.runaway_of(agent);
+        let mark = self.shared.runaways.check_repeat(of, agent, asked)?;
+        self.mark = mark.map(|mark| (mark, *of));
+        Ok(())
+    }
+
+    /// Holds what the call may cost in its agent's minute, in place of what it held there before.
+    pub(super) fn keep_pace(&mut self, policy: &Policy, amount: NanoUsd) -> Result<(), Caught> {
+        self.pace = None;
+        if let Some(agent) = &self.record.agent {
+            self.pace = Pace::hold(&self.shared, policy, agent, amount)?;
+        }
+        Ok(())
     }
 
     pub(super) fn project(&self) -> Option<&str> {
@@ -390,6 +436,19 @@ impl Ticket {
         self.close(outcome, reason, Some(metered));
     }
 
+    /// Charged whole. What the provider reported last is no final word but a floor of its bill:
+    /// where that is above what was reserved, it is charged instead.
+    fn unknown_end(&self, metered: Option<&Metered>) -> End {
+        let usage = metered.and_then(|metered| metered.usage);
+        let (Some(usage), Some((price, percent))) = (usage, &self.price) else {
+            return End::PostWhole;
+        };
+        let tier = metered.and_then(|metered| metered.service_tier.as_deref());
+        let tier = ServiceTier::served(tier.or(self.tier.as_deref()));
+        let floor = price.cost(&usage, tier).percent(*percent).total().min(MOST_PER_CALL);
+        if floor > self.record.reserved { End::Post(floor) } else { End::PostWhole }
+    }
+
     fn close(&mut self, outcome: Outcome, reason: &'static str, metered: Option<&Metered>) {
         if self.stage == Stage::Closed {
             return;
@@ -419,7 +478,7 @@ impl Ticket {
                 self.record.cost = Some(cost);
                 Some(End::Post(total))
             }
-            (Stage::Sent, ..) => Some(End::PostWhole),
+            (Stage::Sent, ..) => Some(self.unknown_end(metered)),
         };
         self.record.usage = usage;
         self.record.posted = match end {
@@ -427,7 +486,16 @@ impl Ticket {
             Some(End::PostWhole) => self.record.reserved,
             Some(End::Void) | None => NanoUsd::ZERO,
         };
-        self.record.estimated = matches!(end, Some(End::PostWhole));
+        self.record.estimated = stage == Stage::Sent && self.record.cost.is_none();
+        if let Some(pace) = self.pace.take() {
+            pace.settle(self.record.posted);
+        }
+        // What failed is rightly sent again: only answers count.
+        if let (Outcome::Ok, Some((mark, of)), Some(agent)) =
+            (outcome, self.mark.take(), &self.record.agent)
+        {
+            self.shared.runaways.answered(&of, agent, mark);
+        }
         self.shared.metrics.ended(&Ended {
             // Names of hosts come from callers: metrics have no series for each.
             upstream: match (&self.other, &self.record.upstream) {
@@ -473,6 +541,7 @@ impl Heir {
         ticket.record = CallRecord { id: ticket.record.id, ..self.record };
         ticket.slots = self.slots;
         ticket.leave = self.leave;
+        ticket.mark = self.mark;
         ticket
     }
 }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `POST /_iron/control/runs` | announces a run: `{"id", "agent", "parent"?, "budget"?, "strict"?}` |
 //! | `GET /_iron/control/runs/ID` | what the run did until now |
+//! | `POST /_iron/control/stops` | stops `{"agent"}` at once; `*` is everybody |
+//! | `POST /_iron/control/starts` | lifts the stop of `{"agent"}` |
 //!
 //! Opened by the token beside the state file ([`crate::control`]); a web page is refused like
 //! everywhere. Answers are JSON with whole nano-USD.
@@ -22,6 +24,7 @@ use crate::pipeline::come_by_right_way;
 use crate::runs;
 use crate::shared::{Shared, unix_ms};
 use crate::state::{AccountRow, Figures, RunRecord, Store, StoreError};
+use crate::stops::{self, Whom};
 
 /// Where everything here begins.
 pub(super) const PREFIX: &str = "/_iron/control/";
@@ -68,11 +71,45 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
             Ok(id) => receipt(shared, id).await,
             Err(error) => bad(&format!("{error}")),
         },
+        (&Method::POST, ["stops" | "starts"]) => {
+            let limit = shared.live().policy.proxy.read_timeout;
+            match body::collect(body, MAX_BODY, limit).await {
+                Ok(bytes) => stop(shared, &bytes, path[0] == "starts").await,
+                Err(_) => bad("the body did not come whole, or is too large"),
+            }
+        }
         (_, ["runs"] | ["runs", _]) => {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "POST runs, GET runs/ID")
         }
         _ => problem(StatusCode::NOT_FOUND, "not_found", "there are POST runs and GET runs/ID"),
     }
+}
+
+/// Stops somebody whatever the state file says, or lifts the stop; then reads the file, which is
+/// written by who asks.
+async fn stop(shared: &Arc<Shared>, body: &[u8], lift: bool) -> Response<Body> {
+    let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(whom) = wanted["agent"].as_str().and_then(Whom::named) else {
+        return bad("`agent` is the name of an agent, or `*`");
+    };
+    let before = shared.stops.is_stopped(&whom);
+    if lift {
+        shared.stops.lift(&whom);
+        shared.runaways.forget(match &whom {
+            Whom::All => None,
+            Whom::Agent(agent) => Some(agent),
+        });
+    } else {
+        shared.stops.stop(whom.clone(), unix_ms());
+    }
+    if let Err(error) = stops::refresh(shared).await {
+        tracing::warn!(%error, "who is stopped could not be read from the state file");
+    }
+    if !lift {
+        shared.stops.written(&whom);
+    }
+    let now = shared.stops.is_stopped(&whom);
+    answer_json(StatusCode::OK, &json!({"stopped": now, "changed": now != before}))
 }
 
 async fn announce(shared: &Arc<Shared>, body: &[u8]) -> Response<Body> {

@@ -30,6 +30,9 @@ pub enum StreamError {
     /// A frame's lengths or checks do not add up, or the stream ended within one.
     #[error("a frame of the stream is broken")]
     Corrupt,
+    /// The answer has cost what was reserved for it.
+    #[error("the answer has cost what was reserved for it")]
+    Spent,
     /// The policy blocks what was found.
     #[error("the policy blocks what the answer holds")]
     Blocked,

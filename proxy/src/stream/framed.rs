@@ -13,7 +13,9 @@ use iron_policy::json::{Event, Reader};
 
 use super::frame::{self, Frame, Framer};
 use super::sse::{self, Data};
-use super::{Metered, POLICY_VIOLATION, Restorers, StreamError, StreamRelay, Unchanged, WireKind};
+use super::{
+    Cap, Metered, POLICY_VIOLATION, Restorers, StreamError, StreamRelay, Unchanged, WireKind,
+};
 
 /// How the events of a stream are held apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,21 @@ impl<F: Restorers> Relay<F> {
             Framing::Events => Self::Events(StreamRelay::new(kind, hide_usage_event, restorers)),
             Framing::Frames => Self::Frames(FrameRelay::new(kind, restorers)),
         }
+    }
+
+    /// Ends the stream once it has cost what was reserved for it; see [`StreamRelay::within`].
+    /// Frames have no end that could be written for them, and go on.
+    #[must_use]
+    pub fn within(self, cap: Option<Cap>) -> Self {
+        match self {
+            Self::Events(relay) => Self::Events(relay.within(cap)),
+            frames @ Self::Frames(_) => frames,
+        }
+    }
+
+    /// See [`StreamRelay::cut`].
+    pub fn cut(&mut self, out: &mut Vec<Bytes>) -> Result<Metered, StreamError> {
+        self.inner().cut(out)
     }
 
     /// Takes the next bytes from the upstream and appends what can go to the client.

@@ -25,6 +25,7 @@ mod error;
 pub mod frame;
 mod framed;
 pub mod head;
+mod limit;
 mod meter;
 pub mod plain;
 pub mod results;
@@ -38,6 +39,7 @@ use iron_policy::types::Dialect;
 pub use edit::{MessageRelay, Restore, Restorers, StreamRelay, Unchanged};
 pub use error::{POLICY_VIOLATION, StreamError, error_event};
 pub use framed::{FrameRelay, Framing, Relay};
+pub use limit::Cap;
 pub use meter::{Meter, Metered, Noted};
 
 /// Which endpoint's answers the bytes are.

@@ -114,7 +114,7 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqli
             )?
             .execute(params![amount, posted, overrun, id])?;
     }
-    let estimated = settlement.end == End::PostWhole;
+    let estimated = settlement.end == End::PostWhole || record.estimated;
     insert(connection, record, &Booked { posted, estimated, accounts: &accounts })
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::editor::Editor;
 use super::{Restorers, Unchanged};
+use crate::stream::limit::{Cap, Watch};
 use crate::stream::sse::{Data, Framer};
 use crate::stream::{Meter, Metered, Noted, StreamError, WireKind, error_event};
 
@@ -16,6 +17,10 @@ pub struct StreamRelay<F: Restorers = Unchanged> {
     kind: WireKind,
     framer: Framer,
     meter: Meter,
+    /// None where nothing was reserved.
+    watch: Option<Box<Watch>>,
+    /// The last event broke what was reserved.
+    over: bool,
     way: Way<F>,
 }
 
@@ -44,7 +49,16 @@ impl<F: Restorers> StreamRelay<F> {
         } else {
             Way::Watch { lost: false, looker: editor }
         };
-        Self { kind, framer: Framer::default(), meter: Meter::new(kind), way }
+        let (framer, meter) = (Framer::default(), Meter::new(kind));
+        Self { kind, framer, meter, watch: None, over: false, way }
+    }
+
+    /// Ends the stream with [`StreamError::Spent`] once it has cost what was reserved for it.
+    #[must_use]
+    pub fn within(mut self, cap: Option<Cap>) -> Self {
+        let cap = cap.filter(|_| Watch::knows(self.kind));
+        self.watch = cap.map(|cap| Box::new(Watch::new(self.kind, cap)));
+        self
     }
 
     /// Takes the next bytes from the upstream and appends what can go to the client.
@@ -53,6 +67,7 @@ impl<F: Restorers> StreamRelay<F> {
     pub fn push(&mut self, mut chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         match &mut self.way {
             Way::Watch { lost, looker } => {
+                let whole = chunk.clone();
                 out.push(chunk.clone());
                 while !*lost && !chunk.is_empty() {
                     match self.framer.next(&mut chunk) {
@@ -60,6 +75,12 @@ impl<F: Restorers> StreamRelay<F> {
                             let data = Data::of(&event);
                             self.meter.event(data.bytes());
                             look(looker, &event, &data);
+                            if is_over(&mut self.watch, &self.meter, data.bytes()) {
+                                // What stands behind that event is not passed on.
+                                out.pop();
+                                out.push(whole.slice(..whole.len() - chunk.len()));
+                                return Err(StreamError::Spent);
+                            }
                         }
                         Ok(None) => break,
                         // Passing on needs no framing. What is unread stays unmetered, and what
@@ -126,6 +147,25 @@ impl<F: Restorers> StreamRelay<F> {
         out.push(error_event(self.kind, code, message, request_id));
     }
 
+    /// The stream has cost what was reserved for it: appends what was held back and an end that
+    /// the dialect knows, of an answer that was cut at its longest. What was metered until then is
+    /// no last word.
+    pub fn cut(&mut self, out: &mut Vec<Bytes>) -> Result<Metered, StreamError> {
+        let metered = self.metered().clone();
+        let Some(watch) = self.watch.take() else { return Ok(metered) };
+        self.framer.rest();
+        self.abandon();
+        self.release(out)?;
+        for event in watch.end(&metered) {
+            match self.edit(&event)? {
+                Change::Pass => out.push(event),
+                Change::Replace(event) => out.push(event),
+                Change::Drop => {}
+            }
+        }
+        Ok(metered)
+    }
+
     /// Nothing more comes: what only looks at texts looks at their ends.
     pub fn abandon(&mut self) {
         if let Way::Watch { looker: Some(looker), .. } = &mut self.way {
@@ -181,6 +221,9 @@ impl<F: Restorers> StreamRelay<F> {
             });
             if matches!(change, Ok(Change::Pass)) {
                 passing.end = end;
+                if self.over {
+                    break;
+                }
                 continue;
             }
             if !passing.is_empty() {
@@ -198,11 +241,14 @@ impl<F: Restorers> StreamRelay<F> {
                     return Err(error);
                 }
             }
+            if self.over {
+                break;
+            }
         }
         if !passing.is_empty() {
             out.push(whole.slice(passing));
         }
-        Ok(())
+        if self.over { Err(StreamError::Spent) } else { Ok(()) }
     }
 
     fn edit(&mut self, event: &Bytes) -> Result<Change, StreamError> {
@@ -211,6 +257,7 @@ impl<F: Restorers> StreamRelay<F> {
             return Ok(Change::Pass);
         }
         let noted = self.meter.event(data.bytes());
+        self.over = is_over(&mut self.watch, &self.meter, data.bytes());
         let Way::Edit { hide_usage_event, editor, .. } = &mut self.way else {
             return Ok(Change::Pass);
         };
@@ -223,6 +270,12 @@ impl<F: Restorers> StreamRelay<F> {
         let edited = editor.edit(event, &data)?;
         Ok(edited.map_or(Change::Pass, |bytes| Change::Replace(bytes.into())))
     }
+}
+
+/// Shows an event to what watches the money; true where it broke what was reserved.
+fn is_over(watch: &mut Option<Box<Watch>>, meter: &Meter, data: &[u8]) -> bool {
+    let ending = meter.is_ending();
+    watch.as_mut().is_some_and(|watch| watch.event(data, meter.metered(), ending))
 }
 
 /// Shows an event to what only looks. It was passed on already, whatever is found.

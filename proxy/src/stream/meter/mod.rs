@@ -135,6 +135,14 @@ impl Meter {
         }
     }
 
+    /// Whether the stream is about to end by itself.
+    pub const fn is_ending(&self) -> bool {
+        self.progress.stopped
+            || self.metered.complete
+            || self.metered.usage_is_final
+            || self.metered.error.is_some()
+    }
+
     /// What was seen so far.
     pub const fn metered(&self) -> &Metered {
         &self.metered
