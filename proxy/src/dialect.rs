@@ -126,6 +126,18 @@ fn take_prefix<T: std::str::FromStr>(
     Ok(Some(value))
 }
 
+/// True for a `HEAD` on a base URL, with nothing of an API behind it.
+///
+/// Clients open their connections with one before they have anything to ask, and look at the answer
+/// no further: it is for nobody but who listens here.
+pub fn is_greeting(method: &Method, path: &str) -> bool {
+    let beginning = path.strip_suffix('/').unwrap_or(path);
+    // One more segment, so that a value at the end is one.
+    let whole = format!("{beginning}/");
+    *method == Method::HEAD
+        && Address::parse(&whole, |_| false).is_ok_and(|address| address.path == "/")
+}
+
 /// A path without the version that it begins with.
 pub fn without_version(path: &str) -> &str {
     let rest = ["/v1", "/v1beta", "/v1alpha", "/v1beta1"]
@@ -240,6 +252,8 @@ pub fn operation(dialect: Dialect, method: &Method, path: &str) -> Operation {
         "models" | "chat" | "responses" | "conversations" | "messages" | "files" | "batches" => {
             read || method == Method::DELETE
         }
+        // What an organisation lets its users do: Claude Code asks at its start.
+        "api" => read && dialect == Dialect::Anthropic && path.starts_with("/api/claude_code/"),
         _ => false,
     };
     if free { Operation::Free } else { Operation::Unpriced }
@@ -337,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn a_head_on_a_base_url_is_a_greeting() {
+        for path in ["/", "/agent/nightly", "/agent/nightly/", "/agent/n/run/r1/depth/2"] {
+            assert!(is_greeting(&Method::HEAD, path), "{path}");
+            assert!(!is_greeting(&Method::GET, path), "{path}");
+        }
+        for path in ["/v1", "/v1/models", "/agent", "/agent/n/v1/messages", "//", "/agent/a b"] {
+            assert!(!is_greeting(&Method::HEAD, path), "{path}");
+        }
+    }
+
+    #[test]
     fn a_path_that_servers_read_differently_is_refused() {
         for path in [
             "//v1/models",
@@ -373,6 +398,12 @@ mod tests {
         assert_eq!(openai(Method::POST, "/files/file-1"), Operation::Unpriced);
         assert_eq!(openai(Method::GET, "/files/file-1/content"), Operation::Free);
         assert_eq!(openai(Method::GET, "/models"), Operation::Free);
+        let claude = |method| operation(Dialect::Anthropic, &method, "/api/claude_code/settings");
+        assert_eq!(
+            (claude(Method::GET), claude(Method::POST)),
+            (Operation::Free, Operation::Unpriced)
+        );
+        assert_eq!(openai(Method::GET, "/api/claude_code/settings"), Operation::Unpriced);
         assert_eq!(openai(Method::DELETE, "/responses/resp_1"), Operation::Free);
         assert_eq!(openai(Method::POST, "/vector_stores"), Operation::Unpriced);
         assert_eq!(openai(Method::GET, "/images/generations"), Operation::Unpriced);

@@ -178,7 +178,8 @@ impl Refusal {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if let Some(wait) = self.retry_after {
-            let millis = wait.as_millis().max(1) as u64;
+            // Rounded up: who comes a moment too early is refused again.
+            let millis = wait.as_micros().div_ceil(1000).max(1) as u64;
             headers.insert("retry-after-ms", HeaderValue::from(millis));
             headers.insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1000)));
         }

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::body::Body;
 use crate::connect;
+use crate::dialect;
 use crate::pipeline;
 use crate::shared::Shared;
 pub(crate) use port::Port;
@@ -179,6 +180,9 @@ async fn answer_own(port: &Arc<Port>, request: Request<Incoming>) -> Response<Bo
     if request.uri().path().starts_with("/_iron/") {
         let (head, _) = request.into_parts();
         return own::answer(shared, &head).await;
+    }
+    if dialect::is_greeting(request.method(), request.uri().path()) {
+        return Response::new(Body::empty());
     }
     pipeline::handle(shared, request).await
 }

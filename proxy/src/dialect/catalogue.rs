@@ -191,6 +191,7 @@ static ROWS: &[Line] = {
         (ANTHROPIC, Anthropic, POST, "/v1/files", Upload),
         (ANTHROPIC, Anthropic, GET, "/v1/models", Free),
         (ANTHROPIC, Anthropic, DELETE, "/v1/files/ID", Free),
+        (ANTHROPIC, Anthropic, GET, "/api/claude_code/settings", Free),
         (ANTHROPIC, Anthropic, POST, "/v1/messages/batches", Known(Endpoint::MessageBatches)),
         (ANTHROPIC, Anthropic, GET, "/v1/messages/batches/ID", Free),
         (ANTHROPIC, Anthropic, GET, "/v1/messages/batches/ID/results", Free),
