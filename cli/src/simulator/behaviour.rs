@@ -61,7 +61,7 @@ pub enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Text {
     /// `You said: ` and the last user text, or a call of the first tool if that text starts with
-    /// `call the tool`.
+    /// `call the tool`. Where the answer shall be JSON of a schema, the shortest that it allows.
     #[default]
     Echo,
     /// This.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::behaviour::{Behaviour, Report, Text};
 use super::bill::Usage;
-use super::request::{Asked, Turn};
+use super::request::{self, Asked, Turn};
 
 /// A generated answer.
 #[derive(Debug)]
@@ -75,6 +75,10 @@ impl Draft {
                 arguments: json!({ tool.argument.as_str(): text }).to_string(),
                 custom: false,
             },
+            (Text::Echo, ..) if asked.schema.is_some() => {
+                let schema = asked.schema.as_ref();
+                Content::Text(schema.map(request::instance).unwrap_or_default().to_string())
+            }
             (Text::Echo, Turn::Said(text), _) => Content::Text(format!("You said: {text}")),
             (Text::Echo, Turn::ToolResult(text), _) => {
                 Content::Text(format!("The tool said: {text}"))

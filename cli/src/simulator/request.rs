@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) include_usage: bool,
     /// The first tool offered.
     pub(super) tool: Option<Tool>,
+    /// What the answer shall look like, where it shall be JSON.
+    pub(super) schema: Option<Value>,
 }
 
 /// What the conversation ends with.
@@ -54,6 +56,7 @@ impl Asked {
             stream: body["stream"] == true,
             include_usage: body["stream_options"]["include_usage"] == true,
             tool: tool(body),
+            schema: schema(body),
         }
     }
 }
@@ -85,6 +88,35 @@ fn tool(body: &Value) -> Option<Tool> {
             .and_then(|properties| properties.keys().next());
         Some(Tool { name, argument: first.map_or("text", String::as_str).to_owned() })
     })
+}
+
+/// The schema of a structured answer, wherever a dialect has it.
+fn schema(body: &Value) -> Option<Value> {
+    let places = [
+        "/response_format/json_schema/schema",
+        "/text/format/schema",
+        "/output_config/format/schema",
+        "/output_format/schema",
+    ];
+    places.iter().find_map(|place| body.pointer(place)).cloned()
+}
+
+/// The shortest value that a schema allows, as far as its types go.
+pub(super) fn instance(schema: &Value) -> Value {
+    if let Some(first) = schema["enum"].as_array().and_then(|all| all.first()) {
+        return first.clone();
+    }
+    let kind = schema["type"].as_str().unwrap_or_default().to_ascii_lowercase();
+    match kind.as_str() {
+        "object" => {
+            let members = schema["properties"].as_object().into_iter().flatten();
+            members.map(|(name, member)| (name.clone(), instance(member))).collect()
+        }
+        "array" => Value::Array(Vec::new()),
+        "number" | "integer" => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
+        "boolean" => Value::Bool(false),
+        _ => Value::String("simulated".to_owned()),
+    }
 }
 
 /// The turn at the end of `messages` (chat completions, messages) or of `input` (responses).
@@ -150,6 +182,19 @@ mod tests {
         assert_eq!(last_turn(&responses), Turn::ToolResult("42".into()));
         assert_eq!(last_turn(&json!("hi")), Turn::Said("hi".into()));
         assert_eq!(last_turn(&json!(null)), Turn::Said(String::new()));
+    }
+
+    #[test]
+    fn the_shortest_value_has_the_types_of_its_schema() {
+        let schema = json!({"type": "OBJECT", "properties": {
+            "why": {"type": "string"}, "score": {"type": "integer", "minimum": 3},
+            "choice": {"type": "string", "enum": ["flash", "pro"]},
+            "list": {"type": "array", "items": {"type": "string"}}, "sure": {"type": "BOOLEAN"},
+        }});
+        assert_eq!(
+            instance(&schema),
+            json!({"why": "simulated", "score": 3, "choice": "flash", "list": [], "sure": false})
+        );
     }
 
     #[test]

@@ -137,6 +137,10 @@ fn asked(body: &Value, model: &str, method: &str) -> Asked {
         stream: method == "streamGenerateContent",
         include_usage: true,
         tool: tool(body),
+        schema: ["responseJsonSchema", "responseSchema"]
+            .iter()
+            .find_map(|name| config.get(*name))
+            .cloned(),
     }
 }
 
