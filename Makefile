@@ -8,7 +8,7 @@ export CARGO_TERM_COLOR ?= auto
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help run demo build test lint fmt bench bench-redact doc prices clean
+.PHONY: help run demo build test test-clients lint fmt bench bench-redact doc prices clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,15 @@ ifeq ($(NEXTEST),yes)
 	cargo nextest run --locked --workspace
 else
 	cargo test --locked --workspace
+endif
+
+test-clients: ## Run the coding agents too, in networks of their own (over 1 GB of npm; docs/clients.md)
+	tests/tools/prepare.sh
+	cargo build --locked -p iron_cli --bin iron
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked -p iron_tests --run-ignored all clients::
+else
+	cargo test --locked -p iron_tests --test stories -- --include-ignored clients::
 endif
 
 lint: ## Check formatting, clippy, licences and sources

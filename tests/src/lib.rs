@@ -14,7 +14,9 @@
 
 pub mod binary;
 pub mod client;
+pub mod clients;
 pub mod frames;
+pub mod npm;
 pub mod python;
 pub mod site;
 pub mod socket;

@@ -28,6 +28,14 @@ pub fn with_requirements_of(name: &str) -> PathBuf {
     python
 }
 
+/// The version of a package that is installed for a Python.
+pub fn version(python: &Path, package: &str) -> String {
+    let code = format!("import importlib.metadata as m; print(m.version('{package}'), end='')");
+    let output = Command::new(python).args(["-c", &code]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

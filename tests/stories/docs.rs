@@ -34,7 +34,7 @@ fn the_table_of_endpoints_is_what_the_proxy_does() {
 }
 
 /// Checks, or writes, what stands between two marks in a page of the docs.
-fn between(page: &str, mark: &str, wanted: &str) {
+pub(crate) fn between(page: &str, mark: &str, wanted: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let text = std::fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));

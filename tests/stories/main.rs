@@ -15,6 +15,7 @@ mod breaker;
 mod budgets;
 mod ca;
 mod canary;
+mod clients;
 mod connect;
 mod control;
 mod corpus;

@@ -178,6 +178,7 @@ fn asked(body: &Value, id: &str) -> Asked {
     let argument = first.and_then(|members| members.keys().next());
     let read = ["system", "messages", "toolConfig"].iter();
     Asked {
+        schema: None,
         model: id.to_owned(),
         turn: turn.unwrap_or(Turn::Said(String::new())),
         input_tokens: read.map(|field| request::leaf_tokens(&body[*field])).sum::<u64>().max(1),
