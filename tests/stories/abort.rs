@@ -63,6 +63,34 @@ async fn a_drained_stream_is_charged_what_its_end_says() {
 }
 
 #[tokio::test]
+async fn leaving_with_the_last_event_in_hand_is_no_abort() {
+    let world = World::plain().await;
+    // The body stays open behind its last event.
+    world.provider.always(Behaviour::default().at(At::Event(1_000), Mishap::Hold(Gate::new())));
+    let body = serde_json::json!({"model": "gpt-4o-mini", "max_output_tokens": 64, "input": "hello",
+        "stream": true});
+    let mut events = world.client().stream("/v1/responses", &body).await;
+    let mut read = String::new();
+    while !(read.contains("event: response.completed") && read.ends_with("\n\n")) {
+        read.push_str(std::str::from_utf8(&events.next().await.unwrap()).unwrap());
+    }
+    drop(events);
+    let call = recorded(&world).await;
+    assert_eq!((call.outcome.as_str(), call.reason.as_str()), ("ok", "ok"));
+    assert!(!call.estimated && call.posted.0 > 0);
+    assert_eq!(call.posted.0, world.provider.bill().total_nano_usd);
+    assert_eq!(world.totals().await.pending, NanoUsd::ZERO);
+
+    // An event earlier it is one.
+    let world = World::plain().await;
+    world.provider.always(Behaviour::default().at(At::Event(4), Mishap::Hold(Gate::new())));
+    let mut events = world.client().stream("/v1/responses", &body).await;
+    assert!(events.next().await.is_some());
+    drop(events);
+    assert_eq!(recorded(&world).await.reason, "client_gone");
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_costs_nothing() {
     use tokio::io::AsyncWriteExt;
     let world = World::plain().await;

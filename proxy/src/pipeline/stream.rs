@@ -259,11 +259,7 @@ impl StreamBody {
             self.scratch.clear();
         }
         self.ready.extend(self.scratch.drain(..));
-        let (outcome, reason) = match (&metered.error, metered.complete) {
-            (Some(_), _) => (Outcome::UpstreamError, "stream_error"),
-            (None, true) => (Outcome::Ok, "ok"),
-            (None, false) => (Outcome::Ok, "unmarked_end"),
-        };
+        let (outcome, reason) = ended(&metered);
         self.finish(outcome, reason, &metered);
     }
 
@@ -330,10 +326,26 @@ impl StreamBody {
     }
 }
 
-/// The client went away.
+/// The client went away; or it has all that it waited for, and does not read to the end.
 impl Drop for StreamBody {
     fn drop(&mut self) {
+        let metered = self.flow.relay.metered();
+        let has_all = metered.complete && metered.usage_is_final && self.ready.is_empty();
+        if has_all && self.ticket.is_some() {
+            let metered = metered.clone();
+            let (outcome, reason) = ended(&metered);
+            return self.finish(outcome, reason, &metered);
+        }
         self.leave(Outcome::Aborted, "client_gone");
+    }
+}
+
+/// What became of a stream that came to its end.
+const fn ended(metered: &Metered) -> (Outcome, &'static str) {
+    match (&metered.error, metered.complete) {
+        (Some(_), _) => (Outcome::UpstreamError, "stream_error"),
+        (None, true) => (Outcome::Ok, "ok"),
+        (None, false) => (Outcome::Ok, "unmarked_end"),
     }
 }
 
