@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -17,9 +18,13 @@ use crate::client::CALLER_KEY;
 /// No story waits longer than this for a message.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What carries a connection.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
+
 /// An open connection.
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Box<dyn Wire>>,
     /// The headers of the handshake's answer.
     pub headers: HeaderMap,
 }
@@ -40,11 +45,21 @@ impl Socket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Refused> {
-        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(Box::new(stream), &address.to_string(), path, headers).await
+    }
+
+    /// The same on a connection that is there already, to this host.
+    pub async fn over(
+        stream: Box<dyn Wire>,
+        host: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Refused> {
+        let mut request = format!("ws://{host}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let stream = TcpStream::connect(address).await.unwrap();
         let opening = tokio_tungstenite::client_async(request, stream);
         match tokio::time::timeout(PATIENCE, opening).await.unwrap() {
             Ok((stream, response)) => {
@@ -120,7 +135,7 @@ impl Socket {
     }
 
     /// The bytes below the messages.
-    pub fn into_bytes(self) -> TcpStream {
+    pub fn into_bytes(self) -> Box<dyn Wire> {
         self.stream.into_inner()
     }
 }

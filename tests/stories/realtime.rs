@@ -194,3 +194,59 @@ async fn a_response_that_is_cancelled_or_cut_off_is_charged_as_it_then_is() {
     assert!(died.estimated && died.posted == died.reserved);
     assert_eq!(world.totals().await.pending, NanoUsd::ZERO);
 }
+
+#[tokio::test]
+async fn a_spoken_response_that_is_never_announced_is_charged_whole() {
+    let unannounced = |mishap| Behaviour::default().at(At::Head, mishap);
+    // The provider leaves, politely or not, after it has heard a turn to its end.
+    for mishap in [Mishap::Part, Mishap::Close] {
+        let world = World::plain().await;
+        world.provider.script([unannounced(mishap.clone())]);
+        let mut socket = Socket::open(world.address, PATH).await;
+        socket.send(&audio(SOUND)).await;
+        socket.send(&audio(SILENCE)).await;
+        socket.until(&["input_audio_buffer.committed"]).await;
+        socket.closed().await;
+        charged_whole(&world, "upstream_reset", &format!("{mishap:?}")).await;
+    }
+
+    // The client leaves while the answer is due, and the provider says farewell.
+    let world = World::plain().await;
+    world.provider.script([unannounced(Mishap::Hold(Gate::new()))]);
+    let mut socket = Socket::open(world.address, PATH).await;
+    socket.send(&audio(SOUND)).await;
+    socket.send(&audio(SILENCE)).await;
+    socket.until(&["input_audio_buffer.committed"]).await;
+    socket.close().await;
+    charged_whole(&world, "client_gone", "left by the client").await;
+
+    // In the middle of a turn, which a provider that says farewell did not answer.
+    let world = World::plain().await;
+    let mut socket = Socket::open(world.address, PATH).await;
+    socket.send(&audio(SOUND)).await;
+    socket.until(&["input_audio_buffer.speech_started"]).await;
+    socket.close().await;
+    let call = ended(&world).await;
+    assert_eq!((call.reason.as_str(), call.posted), ("not_needed", NanoUsd::ZERO));
+    assert_eq!(world.totals().await.pending, NanoUsd::ZERO);
+}
+
+/// Waits for the one call of a world that asked for an answer, or might have.
+async fn ended(world: &World) -> iron_proxy::state::CallRow {
+    for _ in 0..1_000 {
+        if let Some(call) = asked(world).await.pop() {
+            return call;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", world.calls().await)
+}
+
+async fn charged_whole(world: &World, reason: &str, what: &str) {
+    let call = ended(world).await;
+    assert_eq!(call.reason, reason, "{what}");
+    assert!(call.estimated && call.posted.0 > 0 && call.posted == call.reserved, "{what} {call:?}");
+    let totals = world.totals().await;
+    assert_eq!(totals.pending, NanoUsd::ZERO, "{what}");
+    assert!(totals.posted.0 >= world.provider.bill().total_nano_usd, "{what}");
+}

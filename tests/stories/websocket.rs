@@ -2,13 +2,15 @@
 
 use iron_cli::simulator::{At, Behaviour, Gate, Mishap, When};
 use iron_policy::types::NanoUsd;
-use iron_tests::World;
 use iron_tests::client::CALLER_KEY;
 use iron_tests::frames::{END_HEADERS, HEADERS, RST_STREAM, Raw, SETTINGS, fields, frame};
 use iron_tests::socket::{Socket, pieces};
+use iron_tests::tls;
 use iron_tests::world::OPERATOR_KEY;
+use iron_tests::{Through, World};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 const ENDS: [&str; 3] = ["response.completed", "response.incomplete", "error"];
@@ -261,7 +263,7 @@ async fn an_answer_is_read_on_for_its_usage_where_the_policy_says_so() {
     drop(socket);
     gate.open();
     let call = recorded(&world, 1).await.remove(0);
-    assert!(!call.estimated);
+    assert_eq!((call.outcome.as_str(), call.estimated), ("aborted", false));
     assert_eq!(call.posted.0, world.provider.bill().total_nano_usd);
 }
 
@@ -425,4 +427,182 @@ async fn a_websocket_over_http2_is_not_announced_and_refused_at_once() {
         settings.flat_map(|frame| frame.payload.chunks(6)).any(|one| one[..2] == [0, 8]);
     assert!(!announced);
     assert_eq!(world.provider.counts().received, 0);
+}
+
+#[tokio::test]
+async fn a_stopped_agent_loses_its_connections_and_opens_no_others() {
+    let world = World::plain().await;
+    world.provider.script([Behaviour::bytes(400).at(At::Event(6), Mishap::Hold(Gate::new()))]);
+    let mut busy = Socket::open(world.address, "/agent/wild/v1/responses").await;
+    busy.send(&create("hello")).await;
+    busy.until(&["response.output_text.delta"]).await;
+    let mut idle = Socket::open(world.address, "/agent/wild/v1/responses").await;
+    let mut other = Socket::open(world.address, "/agent/tame/v1/responses").await;
+    let wild = iron_proxy::stops::Whom::Agent("wild".parse().unwrap());
+    iron_proxy::state::Store::stop(&world.state(), &wild, 1).unwrap();
+    iron_proxy::stops::refresh(&world.shared).await.unwrap();
+    for socket in [&mut busy, &mut idle] {
+        let told = socket.until(&["error"]).await.pop().unwrap();
+        assert_eq!(
+            (&told["status"], &told["error"]["code"]),
+            (&json!(403), &json!("agent_stopped"))
+        );
+        assert!(told["error"]["message"].as_str().unwrap().contains("iron start wild"), "{told}");
+        assert_eq!(u16::from(socket.closed().await.unwrap().code), 1008);
+    }
+    other.send(&create("hello")).await;
+    assert_eq!(other.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    other.close().await;
+    let calls = world.calls().await;
+    let cut = calls.iter().find(|call| call.agent == "wild" && call.posted.0 > 0).unwrap();
+    assert_eq!((cut.outcome.as_str(), cut.reason.as_str()), ("refused", "agent_stopped"));
+    assert!(cut.estimated && cut.posted == cut.reserved);
+    assert_eq!(world.totals().await.pending, NanoUsd::ZERO);
+    let headers = [("authorization", "Bearer k")];
+    let again = Socket::try_open(world.address, "/agent/wild/v1/responses", &headers).await;
+    assert_eq!(again.err().unwrap().status().as_u16(), 403);
+}
+
+#[tokio::test]
+async fn a_connection_over_which_nothing_passes_is_closed_and_one_that_waits_is_not() {
+    let world = World::with("[websocket]\nidle_timeout = \"1s\"\n").await;
+    let gate = Gate::new();
+    world.provider.script([Behaviour::bytes(80).at(At::Event(6), Mishap::Hold(gate.clone()))]);
+    let mut waiting = Socket::open(world.address, "/v1/responses").await;
+    waiting.send(&create("hello")).await;
+    waiting.until(&["response.output_text.delta"]).await;
+    let mut idle = Socket::open(world.address, "/v1/responses").await;
+    let opened = std::time::Instant::now();
+    let told = idle.closed().await.unwrap();
+    assert_eq!((u16::from(told.code), told.reason.as_str()), (1000, "nothing passed for too long"));
+    assert!(opened.elapsed() >= std::time::Duration::from_millis(900), "{:?}", opened.elapsed());
+    gate.open();
+    assert_eq!(waiting.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    assert_eq!(u16::from(waiting.closed().await.unwrap().code), 1000);
+    assert_eq!(asked(&world).await[0].outcome, "ok");
+}
+
+#[tokio::test]
+async fn tls_to_the_port_and_inside_a_connect_carry_the_same_connection() {
+    let issuer = tls::Issuer::default();
+    // The provider is reached over TLS as well.
+    let world = World::over_tls(
+        "[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"{provider}\"\n\
+         hosts = [\"api.openai.com\"]\n",
+        &issuer,
+    )
+    .await;
+    let ca = tls::roots(&world.authority().certificate());
+    let plain = TcpStream::connect(world.address).await.unwrap();
+    let config = tls::client(ca, &[b"http/1.1"]);
+    let port = tls::connect(plain, "localhost", config).await.unwrap();
+    let through = Through::new(&world).named("nightly:run=r-1");
+    let inside = through.tls("api.openai.com:443", "api.openai.com", &["http/1.1"]).await.unwrap();
+    let key = format!("Bearer {CALLER_KEY}");
+    let headers = [("authorization", key.as_str())];
+    let port = Socket::over(Box::new(port), "localhost", "/v1/responses", &headers).await;
+    let inside = Socket::over(Box::new(inside), "api.openai.com", "/v1/responses", &headers).await;
+    for mut socket in [port.ok().unwrap(), inside.ok().unwrap()] {
+        socket.send(&create("mail ada@example.org")).await;
+        let events = socket.until(&ENDS).await;
+        assert_eq!(pieces(&events, "response.output_text.delta"), "You said: mail ada@example.org");
+        assert!(!world.last_received().contains("ada@example.org"));
+        socket.close().await;
+    }
+    let calls = asked(&world).await;
+    let told: Vec<_> =
+        calls.iter().map(|call| (call.agent.as_str(), call.run.as_deref())).collect();
+    assert_eq!(told, [("default", None), ("nightly", Some("r-1"))]);
+    assert!(calls.iter().all(|call| call.outcome == "ok" && !call.estimated));
+    assert_eq!(world.totals().await.posted.0, world.provider.bill().total_nano_usd);
+}
+
+/// A connection whose client has little room for what it does not read.
+async fn narrow(world: &World) -> Socket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 << 10).unwrap();
+    let stream = socket.connect(world.address).await.unwrap();
+    let host = world.address.to_string();
+    let headers = [("authorization", "Bearer k")];
+    Socket::over(Box::new(stream), &host, "/v1/responses", &headers).await.ok().unwrap()
+}
+
+/// Asks for answers on lanes of their own, which no buffers on the way can hold together.
+async fn ask_for_much(world: &World, socket: &mut Socket, lanes: usize) {
+    world.provider.always(Behaviour::bytes(60_000));
+    for lane in 0..lanes {
+        let mut much = create("hello");
+        much["max_output_tokens"] = json!(16_000);
+        much["stream_id"] = json!(lane.to_string());
+        socket.send(&much).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_everything_and_one_that_reads_nothing_is_cut_off() {
+    let world = World::with("[proxy]\nwrite_timeout = \"1s\"\n").await;
+    let mut slow = narrow(&world).await;
+    ask_for_much(&world, &mut slow, 1).await;
+    let mut count = 0;
+    loop {
+        let event = slow.event().await;
+        if ENDS.contains(&event["type"].as_str().unwrap()) {
+            assert_eq!(event["type"], "response.completed");
+            break;
+        }
+        count += 1;
+        if count % 1_000 == 0 {
+            // Its pace.
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+    }
+    assert!(count > 10_000, "{count}");
+    slow.close().await;
+    let call = recorded(&world, 1).await.remove(0);
+    assert_eq!(
+        (call.outcome.as_str(), call.posted.0),
+        ("ok", world.provider.bill().total_nano_usd)
+    );
+
+    let mut stuck = narrow(&world).await;
+    ask_for_much(&world, &mut stuck, 3).await;
+    let cut = recorded(&world, 4).await.split_off(1);
+    // The first may have gone into the buffers whole; how much of the others was made is known
+    // where the provider still told.
+    let last = cut.last().unwrap();
+    assert_eq!((last.outcome.as_str(), last.reason.as_str()), ("aborted", "client_gone"));
+    assert!(cut.iter().all(|call| call.posted.0 > 0 && call.posted <= call.reserved), "{cut:?}");
+    let totals = world.totals().await;
+    assert_eq!(totals.pending, NanoUsd::ZERO);
+    assert!(totals.posted.0 >= world.provider.bill().total_nano_usd);
+}
+
+#[tokio::test]
+async fn findings_in_answers_are_kept_back_and_the_connection_goes_on() {
+    let world = World::with("[redact]\nanswers = \"block\"\n").await;
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    world.provider.script([Behaviour::say("Pay\nto DE89370400440532013000\nat once")]);
+    let mut body = create("hello");
+    body["stream_id"] = json!("lane");
+    socket.send(&body).await;
+    let mut events = socket.until(&ENDS).await;
+    let told = events.pop().unwrap();
+    assert_eq!(
+        (&told["status"], &told["error"]["code"], &told["stream_id"]),
+        (&json!(403), &json!("policy_violation"), &json!("lane"))
+    );
+    assert!(told["error"]["message"].as_str().unwrap().contains("IBAN"), "{told}");
+    socket.send(&create("hello")).await;
+    events.extend(socket.until(&ENDS).await);
+    assert_eq!(events.last().unwrap()["type"], "response.completed");
+    assert!(!format!("{events:?}").contains("DE89"), "{events:?}");
+    socket.close().await;
+    let calls = asked(&world).await;
+    let reasons: Vec<_> = calls.iter().map(|call| call.reason.as_str()).collect();
+    assert_eq!(reasons, ["answer_blocked", "ok"]);
+    assert_eq!(calls[0].answer_findings, json!({"IBAN": 1}));
+    // What was kept back is paid for all the same.
+    let totals = world.totals().await;
+    assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
+    assert_eq!((totals.pending, totals.estimated), (NanoUsd::ZERO, NanoUsd::ZERO));
 }

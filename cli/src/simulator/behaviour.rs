@@ -133,6 +133,8 @@ pub enum Mishap {
     Hang,
     /// The connection is closed: before the head without an answer, later in the middle of it.
     Close,
+    /// The same, but a WebSocket ends in good order: with a closing handshake.
+    Part,
     /// The connection is reset (TCP RST).
     Reset,
 }

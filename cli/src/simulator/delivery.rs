@@ -205,7 +205,7 @@ pub(super) async fn suffer(mishap: Mishap) -> Result<(), Farewell> {
         Mishap::Wait(time) => tokio::time::sleep(time).await,
         Mishap::Hold(gate) => gate.opened().await,
         Mishap::Hang => std::future::pending().await,
-        Mishap::Close => return Err(Farewell::Close),
+        Mishap::Close | Mishap::Part => return Err(Farewell::Close),
         Mishap::Reset => return Err(Farewell::Reset),
     }
     Ok(())

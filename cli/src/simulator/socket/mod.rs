@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::World;
-use super::behaviour::{Answer, At, Behaviour};
+use super::behaviour::{Answer, At, Behaviour, Mishap};
 use super::bill::Vendor;
 use super::delivery::{Call, Farewell, suffer};
 use super::endpoint;
@@ -91,7 +91,22 @@ struct Out(mpsc::UnboundedSender<Sent>);
 
 enum Sent {
     Event(String),
-    Leave,
+    Leave(Parting),
+}
+
+/// How a connection is left.
+#[derive(Clone, Copy)]
+enum Parting {
+    /// With a closing handshake.
+    Told,
+    /// Without one, as a machine that dies.
+    Silent,
+}
+
+impl Parting {
+    const fn of(mishap: &Mishap) -> Self {
+        if matches!(mishap, Mishap::Part) { Self::Told } else { Self::Silent }
+    }
 }
 
 impl Out {
@@ -144,8 +159,8 @@ where
                         break;
                     }
                 }
-                // Without a closing handshake, as a machine that dies.
-                Sent::Leave => return,
+                Sent::Leave(Parting::Told) => break,
+                Sent::Leave(Parting::Silent) => return,
             },
             Some(_) = socket.answers.join_next() => {}
         }
@@ -185,7 +200,7 @@ async fn deliver(mut call: Call, events: Vec<Event>, behaviour: Behaviour, out: 
             };
             if here && suffer(mishap.clone()).await.is_err() {
                 call.end();
-                let _ = out.0.send(Sent::Leave);
+                let _ = out.0.send(Sent::Leave(Parting::of(mishap)));
                 return;
             }
         }

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Out, Socket, suffer};
+use super::{Out, Parting, Sent, Socket, suffer};
 use crate::simulator::behaviour::{Answer, At, Behaviour, Report, Text};
 use crate::simulator::bill::{self, Usage};
 use crate::simulator::delivery::Call;
@@ -298,7 +298,7 @@ impl Spoken {
                 };
                 if here && suffer(mishap.clone()).await.is_err() {
                     call.end();
-                    let _ = out.0.send(super::Sent::Leave);
+                    let _ = out.0.send(Sent::Leave(Parting::of(mishap)));
                     return;
                 }
             }

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use iron_policy::outline::{BadBody, ClientEvent, OutputLimit};
 use iron_policy::price::{Ask, ModelPrice, NoBound};
 use iron_policy::redact::{Edit, Kind, splice};
-use iron_policy::types::NanoUsd;
+use iron_policy::types::{NanoUsd, Outcome};
 
 use super::super::identify::Target;
 use super::super::reserve::{CALL_OVERHEAD, LARGEST_WINDOW, OPEN_TIERS};
@@ -72,8 +72,12 @@ struct State {
     answered: u64,
     /// True once the context holds what cannot be counted: audio, images, templates.
     uncounted: bool,
-    /// True from the start of speech until a response begins.
+    /// True while voice detection may have heard something since the last response that it began.
     heard: bool,
+    /// True from the end of a turn of speech until a response begins: it is due.
+    due: bool,
+    /// True once the session may answer silence, for which nothing needs to be heard.
+    prompts: bool,
     /// True once no further response can be paid for.
     over: bool,
     /// Findings in messages since the last request.
@@ -108,6 +112,8 @@ impl Realtime {
             answered: 0,
             uncounted: false,
             heard: false,
+            due: false,
+            prompts: false,
             over: false,
             found: Vec::new(),
         };
@@ -127,14 +133,25 @@ impl Realtime {
         !state.asked.is_empty() || !state.running.is_empty()
     }
 
-    /// Everything that is open; nothing is any more. `broken` where the upstream went without a
-    /// word, so that a response may have begun that nobody was told of.
-    pub(super) fn take(&self, broken: bool) -> Vec<Turn> {
+    /// The client gets no more of what is open.
+    pub(super) fn leave(&self, outcome: Outcome, reason: &'static str) {
+        let mut state = self.state();
+        let State { asked, advance, running, .. } = &mut *state;
+        let asked = asked.iter_mut().map(|(_, turn)| turn);
+        for turn in running.values_mut().chain(asked).chain(advance) {
+            turn.leave(outcome, reason);
+        }
+    }
+
+    /// Everything that is open; nothing is any more. What was held in advance is among it where a
+    /// response may have begun that nobody was told of: a turn of speech has ended and was not
+    /// answered, or one may have, and the upstream has not told all (`all_told`).
+    pub(super) fn take(&self, all_told: bool) -> Vec<Turn> {
         let mut state = self.state();
         let mut open: Vec<Turn> = std::mem::take(&mut state.running).into_values().collect();
         open.extend(state.asked.drain(..).map(|(_, turn)| turn));
         match state.advance.take() {
-            Some(mut turn) if broken && state.heard => {
+            Some(mut turn) if state.due || (state.heard && !all_told) => {
                 turn.ticket().sent();
                 open.push(turn);
             }
@@ -194,7 +211,12 @@ impl Realtime {
                 return Ok(());
             }
         };
-        self.state().says(&event, message.len() as u64);
+        {
+            let mut state = self.state();
+            state.says(&event, message.len() as u64);
+            state.prompts |= event.idle;
+            state.heard |= buffered || event.idle;
+        }
         if (buffered || event.idle)
             && let Err(halt) = self.hold_in_advance(party, &live).await
         {
@@ -305,7 +327,13 @@ impl Realtime {
         let head = Head::read(message);
         match head.kind {
             "session.created" | "session.updated" => self.session(&head, message.len() as u64),
-            "input_audio_buffer.speech_started" => self.state().heard = true,
+            "input_audio_buffer.speech_started" | "input_audio_buffer.committed" => {
+                self.state().heard = true;
+            }
+            "input_audio_buffer.speech_stopped" | "input_audio_buffer.timeout_triggered" => {
+                let mut state = self.state();
+                state.due = state.automatic;
+            }
             "error" => {
                 let refused = self.state().refused(head.about.as_deref());
                 if let Some(turn) = refused {
@@ -363,7 +391,8 @@ impl Realtime {
             };
             turn.ticket().sent();
             if from_advance {
-                state.heard = false;
+                state.due = false;
+                state.heard = state.prompts;
                 let found = std::mem::take(&mut state.found);
                 turn.ticket().found(&found);
             }
@@ -392,7 +421,7 @@ impl Realtime {
                 state.asked_limit = None;
                 state.automatic = head.automatic.unwrap_or(state.automatic);
             }
-            if state.automatic { None } else { state.advance.take() }
+            if state.automatic || state.due { None } else { state.advance.take() }
         };
         if let Some(turn) = unneeded {
             turn.unused();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use iron_policy::outline::{ClientEvent, Envelope};
+use iron_policy::types::Outcome;
 
 use super::super::{Halt, Stopped, admit, decode, forward, redact, reserve};
 use super::session::{End, Outgoing, Party};
@@ -48,6 +49,13 @@ impl Responses {
     /// Everything that is open; nothing is any more.
     pub(super) fn take(&self) -> Vec<Turn> {
         std::mem::take(&mut self.lanes().open).into_values().flatten().collect()
+    }
+
+    /// The client gets no more of what is open.
+    pub(super) fn leave(&self, outcome: Outcome, reason: &'static str) {
+        for turn in self.lanes().open.values_mut().flatten() {
+            turn.leave(outcome, reason);
+        }
     }
 
     /// Takes a message of the client's.

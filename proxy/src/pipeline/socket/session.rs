@@ -318,11 +318,18 @@ impl Session {
         (mut to_client, mut from_client): (SplitSink<Side, Message>, SplitStream<Side>),
         (mut to_upstream, mut from_upstream): (SplitSink<Side, Message>, SplitStream<Side>),
     ) {
+        let (outcome, reason) = end.outcome();
+        match &self.talk {
+            Talk::Responses(talk) => talk.leave(outcome, reason),
+            Talk::Realtime(talk) => talk.leave(outcome, reason),
+        }
         let drains =
             end.is_clients() && self.party.shared.live().policy.proxy.on_abort == OnAbort::Drain;
+        let mut told = false;
         if drains {
             // Out of time: what was metered until then has to do.
-            let _ = tokio::time::timeout(DRAIN_TIME, self.read_on(&mut from_upstream, true)).await;
+            let read = self.read_on(&mut from_upstream, true);
+            told = tokio::time::timeout(DRAIN_TIME, read).await.unwrap_or(false);
         }
         let (for_client, for_upstream) = end.frames();
         let part_from_client = async {
@@ -335,36 +342,45 @@ impl Session {
         let part_from_upstream = async {
             let _ = to_upstream.send(Message::Close(for_upstream)).await;
             // What still comes says what the answers cost that are cut short.
-            self.read_on(&mut from_upstream, false).await;
+            self.read_on(&mut from_upstream, false).await
         };
         let settle = async {
             let parted = tokio::time::timeout(FAREWELL, part_from_upstream).await;
-            self.cut_all(&end, matches!(end, End::UpstreamGone) || parted.is_err());
+            // Its farewell to ours comes after everything that it had begun. Its own may come at
+            // any time.
+            let all_told = !matches!(end, End::UpstreamLeft(_) | End::UpstreamGone)
+                && (told || parted.unwrap_or(false));
+            self.cut_all(&end, all_told);
         };
         // Nobody waits for the client's farewell: a record is there when the upstream has parted.
         let _ = tokio::join!(tokio::time::timeout(FAREWELL, part_from_client), settle);
     }
 
-    /// Ends what is still open, as the connection ended.
-    fn cut_all(&self, end: &End, broken: bool) {
+    /// Ends what is still open, as the connection ended; `all_told` where the upstream has told of
+    /// every response that it began.
+    fn cut_all(&self, end: &End, all_told: bool) {
         let (outcome, reason) = end.outcome();
         let open = match &self.talk {
             Talk::Responses(talk) => talk.take(),
-            Talk::Realtime(talk) => talk.take(broken),
+            Talk::Realtime(talk) => talk.take(all_told),
         };
         for turn in open {
             turn.cut(outcome, reason);
         }
     }
 
-    /// Reads what the upstream still sends, for its usage alone.
-    async fn read_on(&self, from: &mut SplitStream<Side>, only_while_waiting: bool) {
+    /// Reads what the upstream still sends, for its usage alone. True once it said farewell.
+    async fn read_on(&self, from: &mut SplitStream<Side>, only_while_waiting: bool) -> bool {
         while !only_while_waiting || self.waits() {
-            let Some(Ok(message)) = from.next().await else { return };
+            let Some(Ok(message)) = from.next().await else { return false };
+            if message.is_close() {
+                return true;
+            }
             if message.is_text() {
                 let _ = self.answer(message, &mut Outgoing::default()).await;
             }
         }
+        false
     }
 
     fn moved(&self) -> std::sync::MutexGuard<'_, Moved> {

@@ -25,6 +25,8 @@ pub(super) struct Turn {
     begun: Option<Begun>,
     /// Whether failures of the upstream with 429 count against it.
     count_429: bool,
+    /// What it ends as, whatever comes: the client gets no more of it.
+    left: Option<(Outcome, &'static str)>,
 }
 
 /// A response that the upstream has begun.
@@ -56,7 +58,7 @@ impl Turn {
         vault: Arc<Vault>,
         count_429: bool,
     ) -> Self {
-        Self { ticket, permit, vault, begun: None, count_429 }
+        Self { ticket, permit, vault, begun: None, count_429, left: None }
     }
 
     pub(super) const fn call(&self) -> CallId {
@@ -83,7 +85,15 @@ impl Turn {
         let findings = restorers.findings();
         let restorers = Some(restorers).filter(|restorers| !restorers.is_idle());
         let relay = MessageRelay::new(kind, restorers);
-        self.begun = Some(Begun { id, relay, findings, kept_back: None });
+        self.begun = Some(Begun { id, relay, findings, kept_back: self.left });
+    }
+
+    /// The client gets no more of it: what still comes is read for its usage alone.
+    pub(super) fn leave(&mut self, outcome: Outcome, reason: &'static str) {
+        self.left = Some((outcome, reason));
+        if let Some(begun) = &mut self.begun {
+            begun.kept_back.get_or_insert((outcome, reason));
+        }
     }
 
     /// Takes a message of the response and appends what goes to the client.
