@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares TLS, HTTP/2 and interception: nginx with TLS, mitmproxy, and Iron Cage, in one run.
+"""Compares TLS, HTTP/2, WebSocket and interception: nginx with TLS, mitmproxy, and Iron Cage, in one run.
 
 Like `run.py`, of which this is the second half: every guard is on, the proxies under test have
 core 0, load and upstream share core 1, rounds are interleaved, medians count, nothing asserts.
@@ -7,6 +7,9 @@ core 0, load and upstream share core 1, rounds are interleaved, medians count, n
 Interception is TLS on both sides. nginx has no such thing: it stands here as a reverse proxy with
 TLS towards the client and towards the upstream, which is the same work without CONNECT and without
 a certificate made on the spot. mitmproxy is measured where `mitmdump` is installed.
+
+A round trip over a WebSocket is a `response.create` on an open connection and the 24 events of its
+answer. nginx copies bytes there; Iron Cage reads, holds, meters and records each.
 """
 
 import argparse
@@ -22,8 +25,8 @@ import tempfile
 
 import run
 
-UPSTREAM, UPSTREAM_TLS = run.UPSTREAM, 9903
-NGINX_TLS, NGINX_BOTH, IRON, MITM = 9911, 9912, 9921, 9931
+UPSTREAM, UPSTREAM_TLS, UPSTREAM_SOCKET = run.UPSTREAM, 9903, 9904
+NGINX_TLS, NGINX_BOTH, NGINX_SOCKET, IRON, MITM = 9911, 9912, 9913, 9921, 9931
 PATH = "/v1/chat/completions"
 
 
@@ -34,27 +37,31 @@ class World(run.World):
         self.target, self.work, self.children = target, work, []
         certificates(work)
         self.start(1, [target / "fast_upstream", f"127.0.0.1:{UPSTREAM}"])
+        self.start(1, [target / "fast_socket", f"127.0.0.1:{UPSTREAM_SOCKET}"])
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         for name, core, servers in (
                 ("front", 1, server(UPSTREAM_TLS, "http://up")),
-                ("tested", 0, server(NGINX_TLS, "http://up") + server(NGINX_BOTH, "https://up_tls"))):
+                ("tested", 0, server(NGINX_TLS, "http://up") + server(NGINX_BOTH, "https://up_tls")
+                 + socket_server())):
             folder = work / name
             folder.mkdir()
             (folder / "nginx.conf").write_text(configuration(folder, work, servers))
-            self.start(core, [nginx, "-c", folder / "nginx.conf", "-p", folder])
+            master = self.start(core, [nginx, "-c", folder / "nginx.conf", "-p", folder])
         (work / "iron.toml").write_text(
             f'[proxy]\nlisten = "127.0.0.1:{IRON}"\n'
             '[[upstream]]\nname = "openai"\ndialect = "openai"\n'
             f'base_url = "http://127.0.0.1:{UPSTREAM}"\n'
             '[[upstream]]\nname = "tls"\ndialect = "openai"\nvendor = "openai"\n'
             f'base_url = "https://localhost:{UPSTREAM_TLS}"\n'
+            '[[upstream]]\nname = "socket"\ndialect = "openai"\nvendor = "openai"\n'
+            f'base_url = "http://127.0.0.1:{UPSTREAM_SOCKET}"\n'
             '[[budget]]\nscope = "organisation"\nwindow = "day"\nlimit = "1000000 USD"\n'
             '[[budget]]\nscope = "agent:*"\nwindow = "month"\nlimit = "1000000 USD"\n')
         os.environ["SSL_CERT_FILE"] = str(work / "ca.pem")
         self.iron = self.start(0, [target / "iron", "up", "--config", work / "iron.toml",
                                    "--state", work / "state.db"])
         self.pids = {"iron": self.iron}
-        ports = [UPSTREAM, UPSTREAM_TLS, NGINX_TLS, NGINX_BOTH, IRON]
+        ports = [UPSTREAM, UPSTREAM_TLS, UPSTREAM_SOCKET, NGINX_TLS, NGINX_BOTH, NGINX_SOCKET, IRON]
         if mitmdump := shutil.which("mitmdump"):
             self.pids["mitmproxy"] = self.start(
                 0, [mitmdump, "-q", "--listen-host", "127.0.0.1", "--listen-port", MITM,
@@ -62,7 +69,7 @@ class World(run.World):
             ports.append(MITM)
         for port in ports:
             self.await_port(port, 0.02)
-        worker = subprocess.run(["pgrep", "-P", str(self.children[2].pid)], capture_output=True,
+        worker = subprocess.run(["pgrep", "-P", str(master)], capture_output=True,
                                 text=True, check=True)
         self.pids["nginx"] = int(worker.stdout.split()[0])
 
@@ -88,6 +95,23 @@ def server(port: int, to: str) -> str:
     return (f"server {{ listen 127.0.0.1:{port} ssl http2; tcp_nodelay on; location / {{"
             f"proxy_pass {to}; proxy_http_version 1.1; proxy_buffering off;"
             'proxy_set_header Connection ""; } } ')
+
+
+def socket_server() -> str:
+    return (f"server {{ listen 127.0.0.1:{NGINX_SOCKET}; tcp_nodelay on; location / {{"
+            f"proxy_pass http://127.0.0.1:{UPSTREAM_SOCKET}; proxy_http_version 1.1;"
+            "proxy_read_timeout 1h; proxy_set_header Upgrade $http_upgrade;"
+            "proxy_set_header Connection upgrade; } } ")
+
+
+def message() -> str:
+    """The `response.create` that asks what the other calls ask."""
+    said = json.loads(run.prompt(1000))["messages"]
+    return json.dumps({
+        "type": "response.create", "model": "gpt-4o-mini", "max_output_tokens": 256, "store": False,
+        "instructions": said[0]["content"],
+        "input": [{"type": "message", "role": "user", "content": [
+            {"type": "input_text", "text": said[1]["content"]}]}]}, separators=(",", ":"))
 
 
 def configuration(folder: pathlib.Path, work: pathlib.Path, servers: str) -> str:
@@ -144,11 +168,24 @@ def measure(world: World, work: pathlib.Path, given) -> dict:
                 "--connections", connections, "--seconds", seconds,
                 *(["--via", f"127.0.0.1:{via}"] if via else []), *(["--fresh"] if fresh else [])]
 
+    said = work / "message.json"
+    said.write_text(message())
+
+    def socket(port, connections, path=""):
+        return [world.target / "socket_load", "--to", f"127.0.0.1:{port}", "--body", said,
+                "--path", f"{path}/v1/responses", "--connections", connections,
+                "--seconds", seconds]
+
     cases = {}
     for connections in (64, 1):
         cases["TLS", connections] = {
             "nginx": wrk(NGINX_TLS, connections), "iron": wrk(IRON, connections)}
     cases["HTTP/2", 64] = {"nginx": h2load(NGINX_TLS), "iron": h2load(IRON)}
+    for connections in (64, 1):
+        cases["WebSocket", connections] = {
+            "direct": socket(UPSTREAM_SOCKET, connections),
+            "nginx": socket(NGINX_SOCKET, connections),
+            "iron": socket(IRON, connections, "/socket")}
     for label, fresh in (("interception", False), ("interception, new connections", True)):
         for connections in (8, 1):
             def load(to, via=None):
@@ -160,6 +197,8 @@ def measure(world: World, work: pathlib.Path, given) -> dict:
     for turn in range(given.rounds):
         print(f"round {turn + 1} of {given.rounds}", file=sys.stderr)
         for case, commands in cases.items():
+            if given.only and given.only not in case[0]:
+                continue
             for name, command in commands.items():
                 if name == "direct" or name in world.pids:
                     got = measured(world, name, command)
@@ -201,6 +240,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=int, default=2)
     options.add_argument("--json", type=pathlib.Path)
+    options.add_argument("--only", help="the part of a case's name: WebSocket")
     given = options.parse_args()
     given.target = given.target.resolve()
     os.sched_setaffinity(0, {1})

@@ -16,6 +16,7 @@ pub mod binary;
 pub mod client;
 pub mod clients;
 pub mod frames;
+pub mod messages;
 pub mod npm;
 pub mod python;
 pub mod site;
