@@ -266,7 +266,8 @@ fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
     };
     format!(
         "the budget of {scope} ({limit} {span}) has {left} left, and this call may cost up to \
-         {amount}.{resets} Lower max_tokens, or {raise}"
+         {amount}.{resets} Lower max_tokens, set clamp = true under [reserve] in iron.toml to have \
+         answers shortened to what is left, or {raise}"
     )
 }
 
