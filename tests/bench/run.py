@@ -82,6 +82,7 @@ class World:
         while not listens(port):
             for child in self.children:
                 if child.poll() is not None:
+                    self.stop()
                     sys.exit(f"{child.args[3]} ended early; is its port in use?")
             time.sleep(pause)
 
@@ -100,7 +101,8 @@ class World:
 
     def stop(self):
         for child in self.children:
-            child.send_signal(signal.SIGTERM)
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
         for child in self.children:
             child.wait()
 
