@@ -21,6 +21,7 @@ mod control;
 mod corpus;
 mod crowd;
 mod docs;
+mod fallbacks;
 mod faults;
 mod fidelity;
 mod gemini;

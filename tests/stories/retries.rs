@@ -240,6 +240,7 @@ async fn a_fallback_without_a_price_or_a_key_is_passed_over() {
          [[upstream]]\nname = \"keyless\"\ndialect = \"openai\"\nvendor = \"openai\"\n\
          base_url = \"{provider}\"\napi_key_env = \"NOT_SET_IN_THE_STORY\"\n\
          [[upstream]]\nname = \"other\"\ndialect = \"anthropic\"\nbase_url = \"{provider}\"\n\
+         [[upstream]]\nname = \"another\"\ndialect = \"anthropic\"\nbase_url = \"{provider}\"\n\
          [[fallback]]\nmodel = \"*\"\nto = [{ model = \"nobody-knows-it\" }, \
          { upstream = \"keyless\" }, { upstream = \"other\" }, { model = \"gpt-4.1-mini\" }]\n",
     )

@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use super::raw::{self, File};
 use super::{
     Agent, Batches, ConfigError, Policy, Proxy, Reserve, Route, Upstream, WebSockets, connect,
-    redact,
+    fallback, redact,
 };
 use crate::breaker;
 use crate::connect::host_name;
-use crate::retry::{Fallback, Retry};
+use crate::retry::Retry;
 use crate::runaway::{MOST_REPEATS, Runaway};
 use crate::types::{Dialect, Name, NameError, NanoUsd, Platform};
 
@@ -51,7 +51,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
         proxy: proxy(&file.proxy)?,
         panel_listen: file.panel.listen,
         retry: retry(file.retry)?,
-        fallbacks: fallbacks(file.fallback, &upstreams)?,
+        fallbacks: fallback::check(file.fallback, &upstreams, text)?,
         upstreams,
         routes,
         budgets: file.budget,
@@ -132,34 +132,6 @@ fn retry(retry: Retry) -> Result<Retry, ConfigError> {
         ))),
         None => Ok(retry),
     }
-}
-
-fn fallbacks(
-    raw: Vec<raw::Fallback>,
-    upstreams: &[Arc<Upstream>],
-) -> Result<Vec<Fallback>, ConfigError> {
-    for target in raw.iter().flat_map(|fallback| &fallback.to) {
-        match (&target.upstream, &target.model) {
-            (None, None) => {
-                return Err(wrong(
-                    "a [[fallback]] goes nowhere: write `to = [{ upstream = \"NAME\" }]`, \
-                     `to = [{ model = \"NAME\" }]`, or both in one",
-                ));
-            }
-            (Some(name), _) if !upstreams.iter().any(|upstream| upstream.name == *name) => {
-                return Err(wrong(format!(
-                    "[[fallback]] names the upstream `{name}`, which no [[upstream]] defines"
-                )));
-            }
-            (_, Some(model)) if model.is_empty() || model.len() > 200 => {
-                return Err(wrong("the model of a [[fallback]] has 1 to 200 bytes"));
-            }
-            _ => {}
-        }
-    }
-    let made =
-        |raw: raw::Fallback| Fallback { model: raw.model, to: raw.to, on_budget: raw.on_budget };
-    Ok(raw.into_iter().map(made).collect())
 }
 
 fn agents(raw: Vec<raw::Agent>) -> Result<Vec<Agent>, ConfigError> {

@@ -6,6 +6,7 @@
 
 mod check;
 mod connect;
+mod fallback;
 mod raw;
 mod redact;
 mod suggest;
@@ -170,6 +171,17 @@ impl Upstream {
     /// The model that a name in a call means here.
     pub fn model<'a>(&'a self, name: &'a str) -> &'a str {
         self.models.get(name).map_or(name, String::as_str)
+    }
+
+    /// What a model is called here. None where its name means another one here.
+    pub fn called<'a>(&'a self, model: &'a str) -> Option<&'a str> {
+        match self.models.get(model) {
+            Some(meant) if meant == model => Some(model),
+            own => {
+                let named = self.models.iter().find(|(_, meant)| *meant == model);
+                named.map(|(name, _)| name.as_str()).or(own.is_none().then_some(model))
+            }
+        }
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) struct Route {
 #[serde(deny_unknown_fields)]
 pub(super) struct Fallback {
     pub(super) model: Glob,
-    pub(super) to: Vec<Target>,
+    pub(super) to: Vec<toml::Spanned<Target>>,
     #[serde(default)]
     pub(super) on_budget: bool,
 }

@@ -22,17 +22,18 @@ use tokio::time::Instant;
 use super::decode::Payload;
 use super::follow::Follow;
 use super::forward::Answered;
-use super::identify::{Identified, Target};
+use super::identify::{Identified, Renamed, Target};
 use super::redact::Redacted;
 use super::relay::health;
+use super::reserve::{has_own_tiers, tier_is_priced};
 use super::ticket::Heir;
 use super::{Halt, Stopped};
-use crate::dialect;
+use crate::dialect::{self, Operation};
 use crate::limits::Slot;
 use crate::live::Live;
 use crate::shared::unix_ms;
 use crate::stops::Leave;
-use crate::upstream::{CallError, strip_credentials};
+use crate::upstream::{CallError, Upstream, strip_credentials};
 
 /// What is left to try for one call; nothing where its policy knows one attempt only.
 #[derive(Debug)]
@@ -113,7 +114,8 @@ impl Attempts {
                         Ok(heir) => heir,
                         Err(halt) => return Turn::Over(Err(halt)),
                     };
-                    heir.goes_to(&target.upstream, target.model.as_deref());
+                    let model = target.model.as_ref().map(|model| model.meant.as_str());
+                    heir.goes_to(&target.upstream, model);
                     if let Some(slot) = slot {
                         heir.takes_place(slot);
                     }
@@ -140,53 +142,68 @@ impl Kept {
         let Payload::Document(content) = &*self.payload else { return None };
         let outline = content.parsed.borrow_dependent();
         let (mut target, mut slot) = (self.target.clone(), None);
-        if has_own_names(&target.upstream) {
+        let first = Arc::clone(&target.upstream);
+        if let Some(name) = &place.upstream {
+            target.upstream = live.upstream(name.as_str())?;
+        }
+        let upstream = Arc::clone(&target.upstream);
+        if !first.config.falls_back_to(&upstream.config) {
             return None;
         }
-        if let Some(name) = &place.upstream {
-            let upstream = live.upstream(name.as_str())?;
-            let other = !Arc::ptr_eq(&upstream, &target.upstream);
-            let config = &upstream.config;
-            if config.dialect != target.upstream.config.dialect || has_own_names(&upstream) {
-                return None;
-            }
-            if other {
-                // What one provider keeps, another does not have.
-                if outline.hidden_input || !own_key(&upstream, &mut target.headers, target.dialect)
-                {
-                    return None;
-                }
-                // Within its rates, like any call that goes there.
-                let tokens = content.parsed.borrow_owner().len() as u64 / 4;
-                let tokens = tokens + outline.max_output.unwrap_or_default();
-                slot = Some(upstream.gate.enter().ok()?);
-                upstream.gate.take_tokens(tokens).ok()?;
-            }
-            target.upstream = upstream;
-        }
-        let asked: &str = &outline.model;
-        let model = place.model.as_deref().unwrap_or(asked);
-        if model != asked {
-            target.path = with_model(&target.path, content.endpoint, model)?;
-            target.model = Some(model.to_owned());
+        let model = renamed(place, &upstream, &outline.model)?;
+        target.path = with_model(&target.path, content.endpoint, &model.called)?;
+        if !is_same_there(&target, content.endpoint) {
+            return None;
         }
         // A call without a bound is never made, so it is no help.
         if !content.endpoint.is_free() {
-            live.price(&target.upstream, model)?;
+            let price = live.price(&upstream, &model.meant)?;
+            let own_tiers = has_own_tiers(&upstream);
+            tier_is_priced(content.endpoint, outline, &price, own_tiers).ok()?;
         }
+        if !Arc::ptr_eq(&first, &upstream) {
+            // What one provider keeps, another does not have.
+            if outline.hidden_input || !own_key(&upstream, &mut target.headers, target.dialect) {
+                return None;
+            }
+            // Within its rates, like any call that goes there.
+            let tokens = content.parsed.borrow_owner().len() as u64 / 4;
+            let tokens = tokens + outline.max_output.unwrap_or_default();
+            slot = Some(upstream.gate.enter().ok()?);
+            upstream.gate.take_tokens(tokens).ok()?;
+        }
+        // What the body calls the model at the first upstream may be a name of its own.
+        let is_named = model.called == *outline.model && first.config.models.is_empty();
+        target.model = (!is_named).then_some(model);
         Some((target, slot))
     }
 }
 
-/// Whether models are called there what they are called nowhere else: the same name elsewhere, or
-/// another name at the same path, would not have the price that was looked up.
-fn has_own_names(upstream: &crate::upstream::Upstream) -> bool {
-    upstream.config.platform.is_some() || !upstream.config.models.is_empty()
+/// The model of a fallback: the one it names, else the one that was asked for, by what it is called
+/// there. None where nothing there is known to be it.
+fn renamed(place: &Place, upstream: &Upstream, asked: &str) -> Option<Renamed> {
+    let config = &upstream.config;
+    let called = match &place.model {
+        // A name of the upstream's own, such as a deployment, before the model that one stands for.
+        Some(model) if config.models.contains_key(model) => model,
+        Some(model) => config.called(model)?,
+        None => config.called(asked)?,
+    };
+    let meant = config.model(called);
+    Some(Renamed { called: called.to_owned(), meant: meant.to_owned(), is_other: meant != asked })
+}
+
+/// Whether the call's path means the same at its upstream as where it was first sent.
+fn is_same_there(target: &Target, endpoint: Endpoint) -> bool {
+    let config = &target.upstream.config;
+    let there =
+        dialect::operation_at(config.dialect, config.platform, &target.method, &target.path);
+    there == Operation::Known(endpoint)
 }
 
 /// Takes the caller's credentials off and puts the operator's key in; false where there is none
 /// and the upstream needs one.
-fn own_key(upstream: &crate::upstream::Upstream, headers: &mut HeaderMap, spoken: Dialect) -> bool {
+fn own_key(upstream: &Upstream, headers: &mut HeaderMap, spoken: Dialect) -> bool {
     strip_credentials(headers);
     // Accounts at the provider that the caller addressed.
     headers.remove("openai-organization");

@@ -99,7 +99,7 @@ pub(super) async fn forward(permitted: Permitted) -> Result<Answered, Box<Halt>>
                 ticket,
                 leave,
                 upstream,
-                model: call.target.model,
+                model: call.target.model.filter(|model| model.is_other).map(|model| model.meant),
                 permit,
                 answer,
                 endpoint,

@@ -48,8 +48,19 @@ pub(super) struct Target {
     /// Headers to send: ours, hop-by-hop ones and, where replaced, credentials are off.
     pub(super) headers: HeaderMap,
     pub(super) session: SessionName,
-    /// The model, where it is another one than the caller asked for.
-    pub(super) model: Option<String>,
+    /// The model, where the body must name it anew.
+    pub(super) model: Option<Renamed>,
+}
+
+/// A model that is asked for in place of what the body names.
+#[derive(Clone, Debug)]
+pub(super) struct Renamed {
+    /// What it is called where the call goes.
+    pub(super) called: String,
+    /// The model that this means: its price and its rules apply.
+    pub(super) meant: String,
+    /// True where it is another one than the caller asked for.
+    pub(super) is_other: bool,
 }
 
 /// Finds out who calls and where the call belongs.

@@ -121,7 +121,7 @@ async fn hold(
     }
     let changed = call.target.model.clone();
     if let Some(model) = &changed {
-        edits.extend(outline.name_model(endpoint, model));
+        edits.extend(outline.name_model(endpoint, &model.called));
     }
     if endpoint.is_free() {
         return Ok(sorted(edits));
@@ -131,7 +131,10 @@ async fn hold(
         return Ok(sorted(edits));
     }
     if endpoint.is_media() {
-        let ask = MediaAsk::of_json(&splice(content.parsed.borrow_owner(), &edits))?;
+        let mut ask = MediaAsk::of_json(&splice(content.parsed.borrow_owner(), &edits))?;
+        if let Some(model) = changed {
+            ask.model = model.meant;
+        }
         media::hold(live, call, endpoint, &ask).await?;
         return Ok(sorted(edits));
     }
@@ -144,7 +147,7 @@ async fn hold(
         limit = Some(default);
         limiting = outline.limit_output(endpoint, default);
     }
-    let model: &str = changed.as_deref().unwrap_or(&outline.model);
+    let model: &str = changed.as_ref().map_or(&outline.model, |changed| &changed.meant);
     let upstream = Arc::clone(&call.target.upstream);
     let price = live.price(&upstream, model);
     let unpriced = |why: String| unpriced(&upstream, model, why);
@@ -236,7 +239,7 @@ pub(super) fn unpriced(upstream: &Upstream, model: &str, why: String) -> Stopped
 }
 
 /// Whether an upstream that speaks OpenAI's dialect has tiers that OpenAI's prices say nothing of.
-fn has_own_tiers(upstream: &Upstream) -> bool {
+pub(super) fn has_own_tiers(upstream: &Upstream) -> bool {
     upstream.config.platform.is_some() || upstream.config.dialect == Dialect::Gemini
 }
 
