@@ -8,11 +8,15 @@
 //! Extensions are not negotiated, so that no message is compressed. Pings are answered on each side
 //! by itself.
 
+mod conversation;
+mod end;
 mod handshake;
+mod party;
 mod realtime;
 mod responses;
 mod session;
 mod tell;
+mod terms;
 mod turn;
 
 use std::sync::Arc;
@@ -24,9 +28,10 @@ use hyper::upgrade::OnUpgrade;
 use iron_policy::types::Outcome;
 
 use handshake::Handshake;
+use party::Party;
 use realtime::Realtime;
 use responses::Responses;
-use session::{Party, Session, Talk};
+use session::{Session, Talk};
 
 use super::identify::{self, Identified};
 use super::reserve::Reserved;

@@ -7,6 +7,9 @@
 //! fails, the buffered audio is cleared, no more goes out, and the connection ends with the response
 //! that is under way.
 //!
+//! What is known of the conversation, and so the bound, is in [`super::conversation`]; what is
+//! refused for want of one in [`super::terms`].
+//!
 //! The bound of a response is the longest answer that the session allows, and as input everything that
 //! was said so far; once there was audio, an image or a prompt template, the model's whole context
 //! window at the dearest price of an input token. It never depends on what one request says, so
@@ -16,20 +19,22 @@
 //! model, tools that the provider runs, sessions for transcription or on another model, and joining
 //! a call that exists.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use iron_policy::outline::{BadBody, ClientEvent, OutputLimit};
-use iron_policy::price::{Ask, ModelPrice, NoBound};
-use iron_policy::redact::{Edit, Kind, splice};
-use iron_policy::types::{NanoUsd, Outcome};
+use iron_policy::outline::ClientEvent;
+use iron_policy::price::{ModelPrice, NoBound};
+use iron_policy::redact::{Edit, splice};
+use iron_policy::types::Outcome;
 
 use super::super::identify::Target;
-use super::super::reserve::{CALL_OVERHEAD, LARGEST_WINDOW, OPEN_TIERS};
+use super::super::reserve::LARGEST_WINDOW;
 use super::super::{Halt, Stopped, admit, decode, reserve};
-use super::session::{End, Outgoing, Party};
+use super::conversation::State;
+use super::end::End;
+use super::party::{Outgoing, Party};
 use super::tell::{self, About};
+use super::terms::{model_of, unbounded};
 use super::turn::Turn;
 use crate::live::Live;
 use crate::stream::WireKind;
@@ -38,8 +43,6 @@ use crate::stream::head::Head;
 
 /// More responses than this are never asked for at once.
 const MOST_OPEN: usize = 64;
-/// What a session's own instructions may take of the context, in tokens, where it has not said yet.
-const INSTRUCTIONS: u64 = 8_192;
 
 /// One conversation.
 #[derive(Debug)]
@@ -47,41 +50,6 @@ pub(super) struct Realtime {
     model: String,
     price: Arc<ModelPrice>,
     state: Mutex<State>,
-}
-
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the session")]
-struct State {
-    /// Asked for, and not begun by the upstream; with the event's id.
-    asked: VecDeque<(String, Turn)>,
-    /// Held for a response that voice detection may start.
-    advance: Option<Turn>,
-    /// Begun, by their id.
-    running: BTreeMap<String, Turn>,
-    /// Whether voice detection may start a response. It does until the session says otherwise.
-    automatic: bool,
-    /// The longest answer that the session allows, as the upstream says; none: the model's.
-    limit: Option<u64>,
-    /// Limits that were asked for and not confirmed, the largest; and how many changes are.
-    asked_limit: Option<OutputLimit>,
-    changes: u32,
-    /// Bytes of text that were sent, and the session's own.
-    text: u64,
-    instructions: u64,
-    /// Tokens of the answers so far, which are input from then on.
-    answered: u64,
-    /// True once the context holds what cannot be counted: audio, images, templates.
-    uncounted: bool,
-    /// True while voice detection may have heard something since the last response that it began.
-    heard: bool,
-    /// True from the end of a turn of speech until a response begins: it is due.
-    due: bool,
-    /// True once the session may answer silence, for which nothing needs to be heard.
-    prompts: bool,
-    /// True once no further response can be paid for.
-    over: bool,
-    /// Findings in messages since the last request.
-    found: Vec<(Kind, u32)>,
 }
 
 impl Realtime {
@@ -99,24 +67,7 @@ impl Realtime {
         let price = live
             .price(&target.upstream, &model)
             .ok_or_else(|| unpriced("it is not in the price list".into()))?;
-        let state = State {
-            asked: VecDeque::new(),
-            advance: None,
-            running: BTreeMap::new(),
-            automatic: true,
-            limit: None,
-            asked_limit: None,
-            changes: 0,
-            text: 0,
-            instructions: INSTRUCTIONS,
-            answered: 0,
-            uncounted: false,
-            heard: false,
-            due: false,
-            prompts: false,
-            over: false,
-            found: Vec::new(),
-        };
+        let state = State::new();
         let bound = state.bound(&price, None);
         bound.map_err(|error| unpriced(error.to_string()))?;
         Ok(Self { model, price, state: Mutex::new(state) })
@@ -442,135 +393,5 @@ impl Realtime {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes what a message adds to the context, and what it asks of the session.
-    fn says(&mut self, event: &ClientEvent<'_>, bytes: u64) {
-        self.text += bytes.saturating_sub(event.audio_bytes);
-        self.uncounted |= event.audio_bytes > 0 || event.hidden_input;
-        if event.kind != "response.create"
-            && event.session.is_some() | event.kind.starts_with("session.")
-        {
-            self.changes = self.changes.saturating_add(1);
-            self.automatic |= event.detection;
-            self.asked_limit = larger(self.asked_limit, event.max_output);
-        }
-    }
-
-    /// The request that an error is about, where it names one that has not begun.
-    fn refused(&mut self, about: Option<&str>) -> Option<Turn> {
-        let about = about?;
-        let place = self.asked.iter().position(|(id, _)| id == about)?;
-        self.asked.remove(place).map(|(_, turn)| turn)
-    }
-
-    /// The most that the next response can cost.
-    fn bound(&self, price: &ModelPrice, asked: Option<OutputLimit>) -> Result<NanoUsd, NoBound> {
-        let own = self.limit.map_or(OutputLimit::Model, OutputLimit::Tokens);
-        let limit = larger(larger(Some(own), self.asked_limit), asked);
-        let max_output = match limit {
-            Some(OutputLimit::Tokens(tokens)) => Some(tokens),
-            Some(OutputLimit::Model) | None => None,
-        };
-        let ask = |text, image, audio| Ask {
-            input_tokens: text,
-            image_tokens: image,
-            audio_tokens: audio,
-            max_output,
-            choices: 1,
-            tool_calls: None,
-            percent: 100,
-            tiers: OPEN_TIERS,
-        };
-        let window = price.context_window().unwrap_or(LARGEST_WINDOW);
-        if self.uncounted {
-            let text = price.bound(&ask(window, 0, 0))?;
-            let image = price.bound(&ask(0, window, 0))?;
-            return Ok(text.max(image).max(price.bound(&ask(0, 0, window))?));
-        }
-        // What was answered may have been audio, and is audio again when it is read.
-        let audio = self.answered.min(window);
-        let text = self.text + self.instructions + CALL_OVERHEAD;
-        price.bound(&ask(text.min(window - audio), 0, audio))
-    }
-}
-
-fn larger(one: Option<OutputLimit>, other: Option<OutputLimit>) -> Option<OutputLimit> {
-    match (one, other) {
-        (Some(OutputLimit::Tokens(one)), Some(OutputLimit::Tokens(other))) => {
-            Some(OutputLimit::Tokens(one.max(other)))
-        }
-        (Some(_), Some(_)) => Some(OutputLimit::Model),
-        (one, other) => one.or(other),
-    }
-}
-
-/// Why an event is not passed on: it would make the session cost what has no bound here.
-fn unbounded(event: &ClientEvent<'_>, model: &str) -> Option<&'static str> {
-    if event.transcription {
-        return Some(
-            "transcription of the input is done and billed by another model, for which nothing is \
-             held: leave audio.input.transcription out",
-        );
-    }
-    if event.hosted_tools {
-        return Some(
-            "tools that the provider runs make responses of their own: offer function tools only",
-        );
-    }
-    if event.session.is_some_and(|kind| kind != "realtime")
-        || event.kind.starts_with("transcription_session.")
-    {
-        return Some("only sessions of the type `realtime` have a known price");
-    }
-    if event.model.is_some_and(|named| !named.is(model)) {
-        return Some("the model is the one that the connection was opened for: connect anew");
-    }
-    None
-}
-
-/// The model that the query names. What else it may say would open something else.
-fn model_of(query: &str) -> Result<String, Stopped> {
-    let mut model = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match name {
-            "model" if model.is_none() => model = Some(value),
-            "model" => return Err(Stopped::Body(BadBody::Duplicate("model"))),
-            _ => {
-                return Err(Stopped::Unbounded(
-                    "only ?model=... opens a conversation of a known price: no call_id, no intent",
-                ));
-            }
-        }
-    }
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
-    match model {
-        Some(model) if !model.is_empty() && model.bytes().all(plain) => Ok(model.to_owned()),
-        Some(_) => Err(Stopped::Body(BadBody::Field { field: "model", wanted: "a plain name" })),
-        None => Err(Stopped::Body(BadBody::NoModel)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_model_opens_a_conversation() {
-        assert_eq!(model_of("model=gpt-realtime").unwrap(), "gpt-realtime");
-        for query in [
-            "",
-            "model=",
-            "model=a&model=b",
-            "model=a%20b",
-            "call_id=x",
-            "model=a&intent=transcription",
-        ] {
-            assert!(model_of(query).is_err(), "{query}");
-        }
     }
 }

@@ -13,7 +13,8 @@ use iron_policy::outline::{ClientEvent, Envelope};
 use iron_policy::types::Outcome;
 
 use super::super::{Halt, Stopped, admit, decode, forward, redact, reserve};
-use super::session::{End, Outgoing, Party};
+use super::end::End;
+use super::party::{Outgoing, Party};
 use super::tell::{self, About};
 use super::turn::Turn;
 use crate::live::Live;

@@ -5,7 +5,7 @@
 //! direction makes for its own side (an error for the client, a cancellation for the upstream) go
 //! through a small channel to the other.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,32 +14,19 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use iron_policy::config::OnAbort;
-use iron_policy::outline::path_at;
-use iron_policy::redact::{Edit, Kind, Span, Vault, splice};
-use iron_policy::types::Outcome;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::super::identify::{Identified, Target};
-use super::super::redact;
-use super::super::{Halt, Stopped, Ticket};
+use super::end::End;
+use super::party::{Outgoing, Party};
 use super::realtime::Realtime;
 use super::responses::Responses;
-use super::tell::{self, About};
-use crate::dialect::Socket;
-use crate::live::Live;
-use crate::rescue::Caller;
+use super::tell::About;
 use crate::server::Stopping;
-use crate::shared::Shared;
-use crate::state::CallRecord;
-use crate::stops::{AgentStopped, Leave};
-use crate::stream::answers::{AnswerRestorers, count};
-use crate::stream::{MessageRelay, StreamError, WireKind};
-use crate::upstream::UpstreamPermit;
 
 /// A side that does not answer a closing handshake in this time is left.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -50,58 +37,11 @@ const WAITING: usize = 4;
 
 type Side = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Who is connected to what.
-#[derive(Debug)]
-pub(super) struct Party {
-    pub(super) shared: Arc<Shared>,
-    /// What is known of each call of this connection.
-    pub(super) known: CallRecord,
-    pub(super) target: Target,
-    /// The agent's leave to be connected.
-    pub(super) leave: Leave,
-    pub(super) caller: Caller,
-    pub(super) socket: Socket,
-}
-
 /// The API that is spoken, with what is open in it.
 #[derive(Debug)]
 pub(super) enum Talk {
     Responses(Responses),
     Realtime(Box<Realtime>),
-}
-
-/// What a message leads to, for either side.
-#[derive(Debug, Default)]
-pub(super) struct Outgoing {
-    pub(super) client: Vec<Bytes>,
-    pub(super) upstream: Vec<Bytes>,
-}
-
-/// Why a connection ends.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The client closes it.
-    ClientLeft(Option<CloseFrame>),
-    /// The client is gone without a word.
-    ClientGone,
-    /// The client breaks the protocol, or a limit.
-    ClientBroke(CloseCode, &'static str),
-    /// The upstream closes it.
-    UpstreamLeft(Option<CloseFrame>),
-    /// The upstream is gone without a word, or speaks nonsense.
-    UpstreamGone,
-    /// The upstream answers nothing although it was asked.
-    Silent,
-    /// The upstream made a response that nobody asked for.
-    Unasked,
-    /// No further response can be paid for.
-    Exhausted,
-    /// Nothing passed for too long.
-    Idle,
-    /// The operator stops the agent.
-    Stopped(AgentStopped),
-    /// The proxy stops.
-    Stopping,
 }
 
 /// One open connection.
@@ -385,172 +325,6 @@ impl Session {
 
     fn moved(&self) -> std::sync::MutexGuard<'_, Moved> {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Party {
-    /// A call of this connection: who makes it and where it goes is known.
-    pub(super) fn identified(&self) -> Identified {
-        let ticket = Ticket::sibling(&self.shared, &self.known);
-        Identified { ticket, leave: self.leave.clone(), target: self.target.clone() }
-    }
-
-    /// The placeholders of the session.
-    pub(super) fn vault(&self, live: &Live) -> Arc<Vault> {
-        live.sessions.vault(&self.target.session, live.policy.redact.remember)
-    }
-
-    pub(super) fn counts_429(&self) -> bool {
-        self.target.upstream.config.breaker.count_429
-    }
-
-    /// Asks the upstream's breaker.
-    pub(super) fn permit(&self, model: &str) -> Result<UpstreamPermit, Stopped> {
-        self.target.upstream.permit(model).map_err(|refused| Stopped::CircuitOpen {
-            upstream: self.target.upstream.name().to_owned(),
-            wait: Duration::from_millis(refused.retry_after_ms),
-        })
-    }
-
-    /// Refuses a message: as a call that goes no further.
-    pub(super) fn refuse(&self, live: &Live, why: Stopped, about: About, out: &mut Outgoing) {
-        self.tell(live, self.identified().ticket.halt(why), about, out);
-    }
-
-    /// Ends a call that goes no further, and tells the client.
-    pub(super) fn tell(&self, live: &Live, halt: Box<Halt>, about: About, out: &mut Outgoing) {
-        let id = halt.call(self.known.id);
-        let refusal = halt.end(live, id);
-        out.client.push(tell::refusal(self.socket, self.caller, &refusal, id, about).into());
-    }
-
-    /// A message that asks for no answer, without what must not leave; and what was found.
-    pub(super) async fn redacted(
-        &self,
-        live: &Live,
-        message: &Bytes,
-        spans: &[Span<'_>],
-    ) -> Result<(Bytes, Vec<(Kind, u32)>), Box<Halt>> {
-        if spans.is_empty() {
-            return Ok((message.clone(), Vec::new()));
-        }
-        let vault = self.vault(live);
-        let found = redact::search(live, &vault, spans).await;
-        let redaction = match found {
-            Ok(redaction) => redaction,
-            Err(why) => return Err(self.identified().ticket.halt(why)),
-        };
-        let place = |at| path_at(message, at);
-        if let Some(found) = redact::blocked_at(&redaction.findings, place) {
-            let mut ticket = self.identified().ticket;
-            ticket.findings(&redaction.findings);
-            return Err(ticket.halt(Stopped::Blocked { found }));
-        }
-        let mut counts = Vec::new();
-        for finding in &redaction.findings {
-            count(&mut counts, finding.kind, 1);
-        }
-        let body = match redaction.edits.as_slice() {
-            [] => message.clone(),
-            edits => splice(message, edits).into(),
-        };
-        Ok((body, counts))
-    }
-
-    /// What to change in a message that asks for an answer; findings are noted with its call.
-    pub(super) async fn search(
-        &self,
-        live: &Live,
-        message: &Bytes,
-        spans: &[Span<'_>],
-        ticket: &mut Ticket,
-    ) -> Result<Vec<Edit>, Stopped> {
-        let redaction = redact::search(live, &self.vault(live), spans).await?;
-        ticket.findings(&redaction.findings);
-        match redact::blocked_at(&redaction.findings, |at| path_at(message, at)) {
-            Some(found) => Err(Stopped::Blocked { found }),
-            None => Ok(redaction.edits),
-        }
-    }
-
-    /// Passes on an event that belongs to no response: looked through and restored by itself.
-    pub(super) fn loose(
-        &self,
-        live: &Live,
-        kind: WireKind,
-        message: Bytes,
-        out: &mut Outgoing,
-    ) -> Result<(), End> {
-        let restorers = AnswerRestorers::new(live.answers.as_ref(), self.vault(live));
-        if restorers.is_idle() {
-            out.client.push(message);
-            return Ok(());
-        }
-        let mut relay = MessageRelay::new(kind, Some(restorers));
-        let passed = relay.push(message, &mut out.client);
-        match passed.and_then(|()| relay.finish(&mut out.client)) {
-            // An event that the policy keeps back is left out; one that cannot be read ends all.
-            Ok(()) | Err(StreamError::Blocked) => Ok(()),
-            Err(_) => Err(End::UpstreamGone),
-        }
-    }
-}
-
-impl End {
-    fn of_client(error: &Error) -> Self {
-        match error {
-            Error::Capacity(_) => Self::ClientBroke(
-                CloseCode::Size,
-                "the message is larger than proxy.max_body_mib allows",
-            ),
-            Error::Utf8(_) => Self::ClientBroke(CloseCode::Invalid, "text must be UTF-8"),
-            Error::Protocol(
-                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            ) => Self::ClientGone,
-            Error::Protocol(_) => Self::ClientBroke(CloseCode::Protocol, "not a valid frame"),
-            _ => Self::ClientGone,
-        }
-    }
-
-    const fn is_clients(&self) -> bool {
-        matches!(self, Self::ClientLeft(_) | Self::ClientGone | Self::ClientBroke(..))
-    }
-
-    /// What each side is told at the end. Closing is repeated by the library where it answers.
-    fn frames(&self) -> (Option<CloseFrame>, Option<CloseFrame>) {
-        let frame = |code, reason: &'static str| {
-            Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
-        };
-        let leave = || frame(CloseCode::Away, "");
-        match self {
-            Self::ClientLeft(told) | Self::UpstreamLeft(told) => (told.clone(), told.clone()),
-            Self::ClientGone => (None, leave()),
-            Self::ClientBroke(code, what) => (frame(*code, what), leave()),
-            Self::UpstreamGone => (frame(CloseCode::Error, "the upstream broke off"), leave()),
-            Self::Silent => (frame(CloseCode::Error, "the upstream fell silent"), leave()),
-            Self::Unasked => {
-                (frame(CloseCode::Error, "the upstream answered without being asked"), leave())
-            }
-            Self::Exhausted => (frame(CloseCode::Policy, "the budget is used up"), leave()),
-            Self::Idle => (frame(CloseCode::Normal, "nothing passed for too long"), leave()),
-            Self::Stopped(_) => (frame(CloseCode::Policy, "the agent is stopped"), leave()),
-            Self::Stopping => (frame(CloseCode::Away, "the proxy stops"), leave()),
-        }
-    }
-
-    /// What became of the answers that were waited for.
-    const fn outcome(&self) -> (Outcome, &'static str) {
-        match self {
-            Self::ClientLeft(_) | Self::ClientGone | Self::ClientBroke(..) => {
-                (Outcome::Aborted, "client_gone")
-            }
-            Self::UpstreamLeft(_) | Self::UpstreamGone => (Outcome::Failed, "upstream_reset"),
-            Self::Silent => (Outcome::Failed, "upstream_timeout"),
-            Self::Unasked => (Outcome::Failed, "upstream_answer"),
-            Self::Exhausted => (Outcome::Refused, "budget_exhausted"),
-            Self::Stopped(_) => (Outcome::Refused, "agent_stopped"),
-            Self::Idle | Self::Stopping => (Outcome::Aborted, "proxy_stopped"),
-        }
     }
 }
 
