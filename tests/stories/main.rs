@@ -48,3 +48,4 @@ mod stop;
 mod uploads;
 mod upstream_tls;
 mod websocket;
+mod websocket_ends;
