@@ -50,8 +50,38 @@ mod tests {
         }
     }
 
+    /// Bytes of the shorter of two texts that are compared; the longer has four times as many.
+    const SHORT: usize = 8_000;
+
+    /// How often longer work takes on a text than on a quarter of it: 4 where it is linear, 16
+    /// where it is quadratic.
+    ///
+    /// By the least time that either took, since what else runs on the machine only adds to it:
+    /// measured again as long as it looks too much.
+    fn growth(unit: &str, short: usize, work: impl Fn(&str)) -> f64 {
+        let texts = [short, 4 * short].map(|bytes| unit.repeat(bytes / unit.len()));
+        let mut least = [Duration::MAX; 2];
+        let mut growth = f64::MAX;
+        for round in 0..12 {
+            for (text, least) in texts.iter().zip(&mut least) {
+                let start = Instant::now();
+                work(text);
+                *least = start.elapsed().min(*least);
+            }
+            growth = least[1].as_secs_f64() / least[0].as_secs_f64();
+            if round > 0 && growth < MOST {
+                break;
+            }
+        }
+        growth
+    }
+
+    /// Between what linear and what quadratic work gives.
+    const MOST: f64 = 8.0;
+
     #[test]
     fn many_names_cost_no_more_than_their_number() {
+        let engine = Engine::new(Modes::all(Mode::Detect));
         for unit in [
             "password,",
             "password\n",
@@ -78,11 +108,16 @@ mod tests {
             "<password>",
             "- name: password\n  value: ",
         ] {
-            let text = unit.repeat(200_000 / unit.len());
-            let start = Instant::now();
-            found(&text);
-            // Without optimisation, on a busy machine; what is not linear takes minutes.
-            assert!(start.elapsed() < Duration::from_secs(10), "{unit} {:?}", start.elapsed());
+            let growth = growth(unit, SHORT, |text| {
+                engine.find(text, None);
+            });
+            assert!(growth < MOST, "{unit} {growth}");
         }
+        // What is quadratic is told from it.
+        let squared = growth("ab", 1_000, |text| {
+            let pairs = text.bytes().map(|a| text.bytes().filter(|b| a == *b).count());
+            std::hint::black_box(pairs.sum::<usize>());
+        });
+        assert!(squared > MOST, "{squared}");
     }
 }
