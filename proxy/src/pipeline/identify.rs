@@ -116,7 +116,8 @@ fn read(
             .ok_or(Stopped::NoUpstream { key: wanted.0, name: wanted.1 })?
     };
     ticket.upstream(&upstream);
-    let mut headers = head.headers.clone();
+    ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
+    let mut headers = head.headers;
     let config = &upstream.config;
     let operation = if is_websocket(&headers) {
         // What a message calls a model on a platform is a name of its own.
@@ -130,7 +131,6 @@ fn read(
     let dialect = dialect::spoken(&upstream.config, operation, address.path);
     *spoken = dialect;
     ticket.operation(operation);
-    ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
     if operation == Operation::Unpriced {
         return Err(Stopped::UnpricedEndpoint {
             method: head.method.to_string(),
