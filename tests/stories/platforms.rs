@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 const TEXT: &str = "Card 4242 4242 4242 4242 of ada@example.org, \"quoted\" — thanks.";
 const CLAUDE: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
-const CLOUDS: &str = r#"
+/// An upstream for each cloud.
+pub(crate) const CLOUDS: &str = r#"
 [[upstream]]
 name = "azure"
 platform = "azure"

@@ -5,13 +5,15 @@ use std::path::Path;
 use iron_tests::{Site, World, python};
 use tokio::process::Command as AsyncCommand;
 
+use crate::platforms::CLOUDS;
+
 /// Runs a story of the SDKs, which only the environment points at the proxy.
 async fn tell(python: &Path, world: &World, story: &str) {
-    run(python, world, "sdk/story.py", story).await;
+    run(python, world, "sdk/story.py", story, &[]).await;
 }
 
-/// Runs one of the SDKs' scripts.
-async fn run(python: &Path, world: &World, script: &str, story: &str) {
+/// Runs one of the SDKs' scripts, with these variables besides.
+async fn run(python: &Path, world: &World, script: &str, story: &str, variables: &[(&str, &str)]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let base = format!("http://{}", world.address);
     let output = AsyncCommand::new(python)
@@ -23,6 +25,7 @@ async fn run(python: &Path, world: &World, script: &str, story: &str) {
         .env("ANTHROPIC_API_KEY", "sk-ant-caller")
         .env("GOOGLE_GEMINI_BASE_URL", &base)
         .env("GEMINI_API_KEY", "google-caller")
+        .envs(variables.iter().copied())
         .output()
         .await
         .unwrap();
@@ -55,10 +58,49 @@ async fn the_official_sdks_work_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sdks_of_the_clouds_work_unchanged() {
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
+    let poor = "[[budget]]\nscope = \"agent:poor\"\nwindow = \"day\"\nlimit = \"0.000001 USD\"\n";
+    let world = World::with(&format!("{CLOUDS}{poor}")).await;
+    let key = "base_url = \"{provider}\"\napi_key_env = \"STORY_KEY\"\n";
+    let keyed = World::with(&CLOUDS.replace("base_url = \"{provider}\"\n", key)).await;
+    let [base, keyed_base] = [&world, &keyed].map(|world| format!("http://{}", world.address));
+    let ca = world.folder().join("ca/ca.pem");
+    let variables = [
+        ("STORY_BASE", base.as_str()),
+        ("STORY_BASE_WITH_KEYS", &keyed_base),
+        ("AWS_BEARER_TOKEN_BEDROCK", "caller"),
+        ("AWS_CA_BUNDLE", ca.to_str().unwrap()),
+        // Nothing of this machine's user, and no look for credentials in the network.
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("GOOGLE_API_KEY", ""),
+        ("GEMINI_API_KEY", ""),
+    ];
+    run(&python, &world, "sdk/clouds_story.py", "", &variables).await;
+    for call in world.provider.received() {
+        assert!(!call.text().contains("ada@example.org"), "{}", call.text());
+    }
+    // One request for each refusal.
+    let calls = world.calls().await;
+    assert_eq!(calls.iter().filter(|call| call.agent == "poor").count(), 9);
+    assert_eq!(calls.iter().filter(|call| call.reason == "signed_request").count(), 1);
+    let totals = world.totals().await;
+    assert!(totals.posted.0 > 0);
+    assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
+    assert_eq!((totals.pending.0, totals.estimated.0), (0, 0));
+    // The caller's signature went no further.
+    let sent = &keyed.provider.received()[0].headers;
+    assert_eq!(sent["authorization"], format!("Bearer {}", iron_tests::world::OPERATOR_KEY));
+    assert!(!format!("{sent:?}").contains("AKIDEXAMPLE"), "{sent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_sdk_speaks_websocket_unchanged() {
     let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
     let world = World::plain().await;
-    run(&python, &world, "sdk/websocket_story.py", "").await;
+    run(&python, &world, "sdk/websocket_story.py", "", &[]).await;
     for call in world.provider.received() {
         assert!(!call.text().contains("ada@example.org"), "{}", call.text());
     }

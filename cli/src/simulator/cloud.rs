@@ -40,7 +40,8 @@ enum Place<'a> {
     Azure { deployment: Option<&'a str>, rest: &'a str },
     /// `/model/ID/METHOD`.
     Bedrock { id: String, method: &'a str },
-    /// `/v1/projects/P/locations/L/publishers/PUBLISHER/models/MODEL:METHOD`.
+    /// `/v1/projects/P/locations/L/publishers/PUBLISHER/models/MODEL:METHOD`; with an API key the project
+    /// and the location are left out.
     Vertex { location: &'a str, publisher: &'a str, model: &'a str, method: &'a str },
     /// `/v1beta/openai/REST`.
     Compatible(&'a str),
@@ -64,8 +65,12 @@ fn place(call: &Received) -> Option<Place<'_>> {
         return Some(Place::Bedrock { id: id.replace("%3A", ":").replace("%2F", "/"), method });
     }
     let rest = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/v1beta1/"))?;
-    let (_, rest) = rest.strip_prefix("projects/")?.split_once("/locations/")?;
-    let (location, rest) = rest.split_once("/publishers/")?;
+    let (location, rest) = if let Some(rest) = rest.strip_prefix("publishers/") {
+        ("global", rest)
+    } else {
+        let (_, rest) = rest.strip_prefix("projects/")?.split_once("/locations/")?;
+        rest.split_once("/publishers/")?
+    };
     let (publisher, rest) = rest.split_once("/models/")?;
     let (model, method) = rest.split_once(':')?;
     Some(Place::Vertex { location, publisher, model, method })
@@ -193,7 +198,8 @@ fn claude_on_vertex(
 ) -> Result<Prepared, Refusal> {
     authenticated(call.call)?;
     let mut body = json_of(call.call)?;
-    if body["anthropic_version"] != "vertex-2023-10-16" {
+    // `vertex-2023-10-16`, or a date of Anthropic's own versions, which its SDKs send.
+    if !body["anthropic_version"].is_string() {
         return Err(Refusal::new(400, "anthropic_version: Field required"));
     }
     if name == "count-tokens" {

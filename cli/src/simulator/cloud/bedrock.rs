@@ -115,7 +115,8 @@ fn invoke(
     model: &'static Model,
     method: &str,
 ) -> Result<Prepared, Refusal> {
-    if body["anthropic_version"] != "bedrock-2023-05-31" {
+    // `bedrock-2023-05-31`, or a date of Anthropic's own versions, which its SDKs send.
+    if !body["anthropic_version"].is_string() {
         return Err(Refusal::new(400, "anthropic_version: Field required"));
     }
     for extra in ["model", "stream"] {
