@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, anyhow};
 use iron_policy::config::{Policy, Secret, SecretSource};
 use iron_proxy::authority::{Authority, Folder, Permitted};
-use iron_proxy::connect::{Network, Swaps};
+use iron_proxy::connect::{Network, Swaps, placeholder};
 use iron_proxy::control::Token;
 use iron_proxy::live::Live;
 use iron_proxy::runs::Runs;
@@ -17,6 +17,7 @@ use iron_proxy::shared::Shared;
 use iron_proxy::state::Ledger;
 use iron_proxy::stops;
 use iron_proxy::upstream::Tls;
+use zeroize::Zeroizing;
 
 use crate::commands::Failure;
 use crate::secret;
@@ -67,6 +68,26 @@ impl House {
     }
 }
 
+/// The variables that agents get for a policy's secrets, each with its placeholder, as a proxy with
+/// this state would give them.
+pub fn placeholders(policy: &Policy, state: &Path) -> Result<Vec<(String, String)>, Failure> {
+    if policy.secrets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = placeholder_key(state.with_file_name(PLACEHOLDER_KEY))?;
+    let all = policy.secrets.iter();
+    let given =
+        all.filter_map(|own| Some((own.agent_env.clone()?, placeholder(&key, own.name.as_str()))));
+    Ok(given.collect())
+}
+
+/// What keys placeholders; made where there is none.
+fn placeholder_key(file: PathBuf) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    secret::read(&SecretSource::File(file), |_| None)
+        .context("placeholders of [[secret]]")
+        .map_err(Failure::Config)
+}
+
 /// Makes live policies: what they need besides their text.
 #[derive(Clone)]
 pub struct Maker {
@@ -114,9 +135,7 @@ impl Maker {
         }
         let file = self.placeholder_key.get().cloned();
         let file = file.ok_or_else(|| anyhow!("no state is open to keep placeholders beside"));
-        let key = secret::read(&SecretSource::File(file.map_err(Failure::Other)?), |_| None)
-            .context("placeholders of [[secret]]")
-            .map_err(Failure::Config)?;
+        let key = placeholder_key(file.map_err(Failure::Other)?)?;
         let mut values = Vec::new();
         for own in &policy.secrets {
             let value = secret::value(&own.source, |name| self.variable(name));

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use iron_cli::simulator::Simulator;
 use iron_proxy::state::{Filter, Store};
 use iron_tests::binary::{self, Proxy};
-use iron_tests::python;
+use iron_tests::{Site, python};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -267,6 +267,69 @@ async fn the_official_sdks_are_led_by_what_they_are_given() {
         assert_eq!(receipt["outcomes"], json!({"ok": 2}), "{way}: {receipt}");
         assert_eq!((&receipt["agent"], &receipt["simulated"]), (&json!("python"), &json!(true)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_has_placeholders_and_its_hosts_get_the_secrets() {
+    const VALUE: &str = "ghp_CANARYofTheLauncher0123456789abcdef";
+    // The host of this story is on this machine, which programs else reach without the proxy.
+    const SCRIPT: &str = "import os, sys, urllib.request\n\
+        os.environ.pop('NO_PROXY'); os.environ.pop('no_proxy')\n\
+        token = os.environ['GITHUB_TOKEN']\n\
+        request = urllib.request.Request(sys.argv[1], headers={'authorization': 'Bearer ' + token})\n\
+        print(token)\n\
+        print(urllib.request.urlopen(request).read().decode())\n";
+    let site = Site::start("localhost", true).await;
+    let (url, ca) = (format!("https://{}/text", site.target), site.ca());
+    let user = User::new();
+    let config = format!(
+        "[proxy]\nlisten = \"127.0.0.1:0\"\n\
+         [[secret]]\nname = \"github\"\nenv = \"GITHUB_TOKEN\"\nhosts = [\"localhost\"]\n\
+         [connect]\nprivate = [\"{}\"]\n",
+        site.target
+    );
+    fs::write(user.path("iron.toml"), config).unwrap();
+    let office_state = user.path("state.db");
+    let variables = [("GITHUB_TOKEN", VALUE.as_ref()), ("SSL_CERT_FILE", ca.as_os_str())];
+    let log = user.path("log");
+    let proxy = Proxy::start_logging_with(&user.path("iron.toml"), &office_state, &log, &variables);
+    let address = proxy.address.to_string();
+    let status = iron_tests::Client::new(proxy.address).get("/_iron/status").await.json();
+    let placeholder = iron_cli::secret::placeholders(&status).remove(0).1;
+
+    let run = [&["run", "--receipt", "off", "--", "python3", "-c", SCRIPT], &[url.as_str()][..]];
+    // By the proxy that runs, which alone has the value, and by one of the run's own.
+    let mut by_running = user.iron(&run.concat());
+    by_running.env("IRON_PROXY", &address);
+    let mut by_own = user.iron(&run.concat());
+    by_own.envs(variables);
+    for (mut command, placeholder) in [(by_running, Some(&placeholder)), (by_own, None)] {
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{said}{}", text(&output.stderr));
+        let token = said.lines().next().unwrap();
+        assert!(token.starts_with("iron-secret-github-"), "{said}");
+        assert!(placeholder.is_none_or(|placeholder| token == placeholder), "{said}");
+        // The host said it back.
+        assert!(said.contains(&format!("Bearer {token}")) && !said.contains(VALUE), "{said}");
+        let got = site.received().pop().unwrap();
+        assert_eq!(got.headers["authorization"], format!("Bearer {VALUE}"));
+    }
+    assert_eq!(site.received().len(), 2);
+
+    // For a shell of the user's own: of the proxy that runs, or as one will give it.
+    let mut running = user.iron(&["env", "--shell", "json"]);
+    running.env("IRON_PROXY", &address);
+    let mut later = user.iron(&["env", "--shell", "json", "--state"]);
+    later.arg(&office_state);
+    for mut command in [running, later] {
+        let output = command.output().unwrap();
+        let told = text(&output.stdout);
+        assert!(told.contains(&placeholder), "{told}{}", text(&output.stderr));
+    }
+    let output = user.run(&["sh", "-c", "echo $GITHUB_TOKEN"]);
+    assert!(text(&output.stdout).starts_with("iron-secret-github-"));
+    assert!(text(&output.stderr).contains("leave out --base-url-only"), "{output:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::args::Files;
 use crate::files::{self, Config};
+use crate::house;
 use crate::launch::client::Client;
 use crate::launch::plan::{Own, Plan, Ways};
 use crate::launch::route::{Route, reachable};
@@ -32,8 +33,14 @@ pub(super) async fn env(
     let variable = |name: &str| std::env::var(name).ok();
     let own = Own { variable: &variable, home: std::env::home_dir() };
     let state = files::state_to_run(files, false)?;
-    let status = running.clone().unwrap_or_else(|| {
+    let status = if let Some(status) = running.clone() {
+        status
+    } else {
         // What a proxy would say that was started from here.
+        let secrets: Vec<Value> = house::placeholders(policy, &state)?
+            .into_iter()
+            .map(|(variable, text)| json!({"agent_env": variable, "placeholder": text}))
+            .collect();
         let upstreams: Vec<Value> = policy
             .upstreams
             .iter()
@@ -43,8 +50,8 @@ pub(super) async fn env(
                 json!({"name": upstream.name, "own_key": own_key})
             })
             .collect();
-        json!({"state": state, "upstreams": upstreams, "connections": {}})
-    });
+        json!({"state": state, "upstreams": upstreams, "connections": {}, "secrets": secrets})
+    };
     let state = status["state"].as_str().map_or(state, Into::into);
     let folder = state.with_file_name(FOLDER);
     std::fs::create_dir_all(&folder)

@@ -80,6 +80,8 @@ fn greet(config: &Config, address: SocketAddr, state: &Path, simulated: bool) {
         "  agents     export OPENAI_BASE_URL={base}/v1 ANTHROPIC_BASE_URL={base} \\\n             \
          GOOGLE_GEMINI_BASE_URL={base}"
     ));
+    say("             or `iron run -- CMD`, which sets all that a program needs");
+    say(&format!("  https      the same port, also as HTTPS_PROXY={base}; its CA: `iron ca path`"));
     say(&format!("  state      {} (configuration: {from})", state.display()));
     if simulated {
         say("\nNo provider is called: a simulated one answers, and its money is not real.");

@@ -128,7 +128,14 @@ impl Plan {
             }
             _ => {}
         }
-        if ways != Ways::BaseUrl {
+        if ways == Ways::BaseUrl {
+            plan.notes.extend(route.secrets.iter().map(|(name, _)| {
+                format!(
+                    "{name} holds a placeholder, whose value the proxy puts in only on what comes by \
+                     HTTPS_PROXY: leave out --base-url-only where it is needed"
+                )
+            }));
+        } else {
             plan.proxies(route, own, folder)?;
         }
         Ok(plan)

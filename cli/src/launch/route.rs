@@ -8,6 +8,8 @@ use iron_policy::types::{Dialect, Name};
 use iron_proxy::authority::Folder;
 use serde_json::Value;
 
+use crate::secret;
+
 /// A way to the proxy.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -69,10 +71,6 @@ impl Route {
             let mut all = status["upstreams"].as_array().into_iter().flatten();
             all.any(|told| told["name"] == name && told["own_key"] == true)
         };
-        let secrets = status["secrets"].as_array().into_iter().flatten().filter_map(|told| {
-            let text = |name: &str| told[name].as_str().map(str::to_owned);
-            Some((text("agent_env")?, text("placeholder")?))
-        });
         // A proxy that says nothing of connections makes none for programs.
         let tunnels = !status["connections"].is_null();
         let state = status["state"].as_str().filter(|_| tunnels);
@@ -86,7 +84,7 @@ impl Route {
             depth: 0,
             upstreams: upstreams(policy, own_key),
             ca: ca.filter(|ca| ca.certificate.exists() && ca.bundle.exists()),
-            secrets: secrets.collect(),
+            secrets: secret::placeholders(status),
             strict: false,
         }
     }
