@@ -173,8 +173,13 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
     !path.starts_with('/')
         || path.contains("//")
         || path.contains('\\')
-        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+        || segments(path).any(|segment| matches!(segment, "." | ".."))
         || (path.contains('%') && (escaped("%2e") || escaped("%00") || escaped("%5c")))
+}
+
+/// The segments of a path, also for a server that takes an escaped slash for one.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').flat_map(|part| part.split("%2f")).flat_map(|part| part.split("%2F"))
 }
 
 /// The dialect of a path without an upstream's name: told by the path, else by the credentials.
@@ -370,6 +375,8 @@ mod tests {
             "/v1/./models",
             "/v1/%2e%2e/admin",
             "/v1/%2E./x",
+            "/v1/files/..%2Fmodels",
+            "/v1/files/a%2f..%2F..%2fb",
             "/v1/a%00b",
             "/v1\\models",
             "*",
