@@ -532,6 +532,21 @@ async fn vertex_serves_gemini_and_claude_at_its_prices() {
 }
 
 #[tokio::test]
+async fn traffic_that_costs_more_on_vertex_is_refused() {
+    let world = clouds("").await;
+    let kind = "x-vertex-ai-llm-shared-request-type";
+    let path = vertex("global", "gemini-2.5-flash:generateContent");
+    for value in ["priority", "Priority", "something-new"] {
+        let answer = world.client().header(kind, value).post(&path, &content("x")).await;
+        assert_eq!(answer.status, 403, "{value}");
+        assert!(answer.text().contains(kind), "{}", answer.text());
+    }
+    assert_eq!(world.provider.received().len(), 0);
+    let flexible = world.client().header(kind, "flex").post(&path, &content("x")).await;
+    assert_eq!(flexible.status, 200, "{}", flexible.text());
+}
+
+#[tokio::test]
 async fn vertexes_refusals_are_in_the_dialect_of_the_model() {
     let world =
         clouds("[[budget]]\nscope = \"agent:poor\"\nwindow = \"day\"\nlimit = \"0.000001 USD\"\n")

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use iron_policy::outline::{BadBody, BadMultipart, Endpoint, MediaAsk, Multipart, Outline};
 use iron_policy::types::Platform;
@@ -230,15 +230,35 @@ fn name(live: &Live, target: &Target, outline: &mut Outline<'_>) -> Result<(), S
     if *outline.model != *model {
         outline.model = Cow::Owned(model);
     }
-    if config.platform == Some(Platform::Bedrock) {
-        bedrock_headers(&target.headers, outline);
+    match config.platform {
+        Some(Platform::Bedrock) => bedrock_headers(&target.headers, outline),
+        Some(Platform::Vertex) => vertex_headers(&target.headers, outline),
+        Some(Platform::Azure) | None => {}
     }
     Ok(())
 }
 
+/// What a header says; of two, which a server might take either of, nothing that is known.
+fn said<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    Some(first.to_str().ok().filter(|_| all.next().is_none()).unwrap_or("?"))
+}
+
+/// What a header may say on Vertex AI: priority traffic costs more than the list's prices
+/// (<https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo>), flexible less.
+fn vertex_headers(headers: &HeaderMap, outline: &mut Outline<'_>) {
+    let traffic = said(headers, "x-vertex-ai-llm-shared-request-type");
+    if traffic.is_some_and(|traffic| !traffic.eq_ignore_ascii_case("flex")) {
+        outline.unpriced = Some(
+            "the price of the traffic that x-vertex-ai-llm-shared-request-type names is not known",
+        );
+    }
+}
+
 /// What may be said in headers on Bedrock instead of in the body.
 fn bedrock_headers(headers: &HeaderMap, outline: &mut Outline<'_>) {
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    let text = |name| said(headers, name);
     if text("x-amzn-bedrock-guardrailidentifier").is_some() {
         outline.unpriced = Some("guardrails are charged beside the model");
     }
@@ -295,4 +315,25 @@ fn route(live: &Live, admitted: &mut Admitted, model: &str) {
     }
     call.ticket.upstream(&upstream);
     call.target.upstream = upstream;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_tiers_in_headers_none_is_believed() {
+        let name = "x-amzn-bedrock-service-tier";
+        let mut headers = HeaderMap::new();
+        let unpriced = |headers: &HeaderMap| {
+            let body = br#"{"model":"m","messages":[],"max_tokens":1}"#;
+            let mut outline = Outline::read(body, Endpoint::Messages).unwrap();
+            bedrock_headers(headers, &mut outline);
+            outline.unpriced.is_some()
+        };
+        headers.append(name, "default".parse().unwrap());
+        assert!(!unpriced(&headers));
+        headers.append(name, "priority".parse().unwrap());
+        assert!(unpriced(&headers));
+    }
 }
