@@ -72,9 +72,14 @@ async fn a_model_goes_where_the_policy_says_and_the_callers_key_does_not() {
         other.url()
     ))
     .await;
-    assert_eq!(world.client().chat("hello").await.status, 200);
+    let client =
+        world.client().header("openai-organization", "org-1").header("openai-project", "p");
+    assert_eq!(client.chat("hello").await.status, 200);
     assert_eq!(other.counts().received, 1);
     let received = other.received();
+    for account in ["openai-organization", "openai-project"] {
+        assert!(!received[0].headers.contains_key(account), "{account} went to another upstream");
+    }
     let sent = received[0].headers["authorization"].to_str().unwrap();
     assert!(!sent.contains(CALLER_KEY), "the caller's key went to another upstream");
     let mut body = chat("hello");

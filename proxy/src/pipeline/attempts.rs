@@ -33,7 +33,7 @@ use crate::limits::Slot;
 use crate::live::Live;
 use crate::shared::unix_ms;
 use crate::stops::Leave;
-use crate::upstream::{CallError, Upstream, strip_credentials};
+use crate::upstream::{CallError, Upstream, strip_caller};
 
 /// What is left to try for one call; nothing where its policy knows one attempt only.
 #[derive(Debug)]
@@ -204,10 +204,7 @@ fn is_same_there(target: &Target, endpoint: Endpoint) -> bool {
 /// Takes the caller's credentials off and puts the operator's key in; false where there is none
 /// and the upstream needs one.
 fn own_key(upstream: &Upstream, headers: &mut HeaderMap, spoken: Dialect) -> bool {
-    strip_credentials(headers);
-    // Accounts at the provider that the caller addressed.
-    headers.remove("openai-organization");
-    headers.remove("openai-project");
+    strip_caller(headers);
     match upstream.key() {
         Some(key) => {
             key.replace(headers, spoken);

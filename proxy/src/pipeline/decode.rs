@@ -20,7 +20,7 @@ use crate::body::{self, CollectError};
 use crate::dialect::{self, Operation};
 use crate::live::Live;
 use crate::stream::encoding::{self, Encoding};
-use crate::upstream::strip_credentials;
+use crate::upstream::strip_caller;
 
 /// A call whose body is understood.
 #[derive(Debug)]
@@ -309,7 +309,7 @@ fn route(live: &Live, admitted: &mut Admitted, model: &str) {
         return;
     }
     // The caller's key is for the provider that it addressed, not for this one.
-    strip_credentials(&mut call.target.headers);
+    strip_caller(&mut call.target.headers);
     if let Some(key) = upstream.key() {
         key.replace(&mut call.target.headers, call.target.dialect);
     }

@@ -71,6 +71,14 @@ pub fn strip_credentials(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes off what says who the caller is at the provider that it addressed, for a call that goes to
+/// another one: its credentials, and the accounts that they are for.
+pub fn strip_caller(headers: &mut HeaderMap) {
+    strip_credentials(headers);
+    headers.remove("openai-organization");
+    headers.remove("openai-project");
+}
+
 /// What goes with a signature of Amazon's, and means nothing without it.
 const AMAZON_SIGNED: [&str; 3] = ["x-amz-security-token", "x-amz-date", "x-amz-content-sha256"];
 
