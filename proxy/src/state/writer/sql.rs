@@ -114,7 +114,12 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> rusqli
             )?
             .execute(params![amount, posted, overrun, id])?;
     }
-    let estimated = settlement.end == End::PostWhole || record.estimated;
+    // Of what was given back nothing can be an estimate, whatever the record says.
+    let estimated = match settlement.end {
+        End::PostWhole => true,
+        End::Post(_) => record.estimated,
+        End::Void => false,
+    };
     insert(connection, record, &Booked { posted, estimated, accounts: &accounts })
 }
 
