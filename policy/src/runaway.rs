@@ -219,8 +219,8 @@ fn millis(span: Duration) -> u64 {
 }
 
 /// Members at the top of a body that say nothing to the model: a call that differs in them alone
-/// is the same call.
-const SILENT: [&str; 10] = [
+/// is the same call. The last two are those of messages on a WebSocket.
+const SILENT: [&str; 12] = [
     "metadata",
     "user",
     "safety_identifier",
@@ -231,6 +231,8 @@ const SILENT: [&str; 10] = [
     "service_tier",
     "labels",
     "seed",
+    "type",
+    "stream_id",
 ];
 
 /// What a call is known again by: a keyed hash of what it asks, without what only accompanies it.

@@ -90,22 +90,32 @@ async fn a_message_closes_its_blocks_also_half_written_arguments() {
     let mut tool = text_only.clone();
     tool["tools"] = json!([{"name": "write", "input_schema": {"type": "object",
         "properties": {"text": {"type": "string"}}}}]);
-    tool["messages"][0]["content"] = json!(format!("call the tool {}", "word ".repeat(8_000)));
+    let arguments = json!({"text": "word ".repeat(ENDLESS / 5)}).to_string();
     for (body, behaviour, delta) in [
         (text_only, endless(), "text_delta"),
-        (tool, Behaviour::default().beyond_limit(), "input_json_delta"),
+        (tool, Behaviour::call("write", &arguments).beyond_limit(), "input_json_delta"),
     ] {
-        let world = World::plain().await;
-        world.provider.always(behaviour);
-        let text = world.client().stream("/v1/messages", &body).await.rest().await;
-        let call = &world.calls().await[0];
-        if call.reason == "ok" {
-            // The request is as long as its answer, and so is its bound.
-            assert_eq!(delta, "input_json_delta");
-            continue;
-        }
-        assert_eq!(call.reason, "reservation_spent");
+        // The upstream is cancelled, and the call charged its reservation.
+        let (text, _) = over("", "/v1/messages", &body, behaviour).await;
         let events = data(&text);
+        let pieces: Vec<_> =
+            events.iter().filter(|event| event["delta"]["type"] == delta).collect();
+        assert!(pieces.len() > 64, "{delta}: {}", pieces.len());
+        if delta == "input_json_delta" {
+            let opened = events.iter().find(|event| event["type"] == "content_block_start");
+            assert_eq!(opened.unwrap()["content_block"]["type"], "tool_use");
+            let written = pieces.iter().filter_map(|event| event["delta"]["partial_json"].as_str());
+            let written: String = written.collect();
+            assert!(arguments.starts_with(&written) && written.len() < arguments.len());
+            assert!(serde_json::from_str::<Value>(&written).is_err(), "half written");
+        }
+        let stop = &events[events.len() - 3];
+        let opened: Vec<_> = events
+            .iter()
+            .filter(|event| event["type"] == "content_block_start")
+            .map(|event| &event["index"])
+            .collect();
+        assert_eq!(opened, [&stop["index"]]);
         let kinds: Vec<_> = events[events.len() - 4..]
             .iter()
             .map(|event| event["type"].as_str().unwrap())

@@ -4,6 +4,7 @@ use iron_cli::simulator::{At, Behaviour, Mishap};
 use iron_policy::types::NanoUsd;
 use iron_tests::World;
 use iron_tests::client::{chat, chat_stream, content, message};
+use iron_tests::socket::Socket;
 use serde_json::json;
 
 const LOOPS: &str = "[runaway]\nrepeats = 3\n[[agent]]\nname = \"sampler\"\n";
@@ -114,6 +115,21 @@ async fn spending_too_fast_is_told_when_it_fits_again() {
     let never = world.client().post("/v1/chat/completions", &never).await;
     assert_eq!((never.status.as_u16(), never.code().as_str()), (403, "spend_rate"));
     assert_eq!(never.header("x-should-retry"), "false");
+}
+
+#[tokio::test]
+async fn images_and_spoken_responses_are_spending_too() {
+    let world = World::with("[runaway]\nspend_per_minute = \"0.0001 USD\"\n").await;
+    let image =
+        json!({"model": "gpt-image-1", "prompt": "x", "quality": "low", "size": "1024x1024"});
+    let answer = world.client().post("/v1/images/generations", &image).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "spend_rate"));
+    let mut socket = Socket::open(world.address, "/v1/realtime?model=gpt-realtime").await;
+    socket.send(&json!({"type": "response.create", "event_id": "mine"})).await;
+    let refused = socket.until(&["error"]).await.pop().unwrap();
+    let error = &refused["error"];
+    assert_eq!((&error["code"], &error["event_id"]), (&json!("spend_rate"), &json!("mine")));
+    assert_eq!(world.totals().await.posted, NanoUsd::ZERO);
 }
 
 #[tokio::test]

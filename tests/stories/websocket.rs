@@ -412,3 +412,88 @@ async fn findings_in_answers_are_kept_back_and_the_connection_goes_on() {
     assert_eq!(totals.posted.0, world.provider.bill().total_nano_usd);
     assert_eq!((totals.pending, totals.estimated), (NanoUsd::ZERO, NanoUsd::ZERO));
 }
+
+#[tokio::test]
+async fn a_response_that_costs_what_was_reserved_is_incomplete_and_ends_the_connection() {
+    let world = World::plain().await;
+    // It makes no more at once than what is read of it.
+    let pace = std::time::Duration::from_millis(1);
+    world.provider.always(Behaviour::bytes(40_000).beyond_limit().gap(pace));
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    let mut body = create("write to ada@example.org");
+    body["stream_id"] = json!("lane");
+    socket.send(&body).await;
+    let events = socket.until(&ENDS).await;
+    let [before, last] = &events[events.len() - 2..] else { panic!() };
+    assert_eq!(
+        (&last["type"], &last["stream_id"]),
+        (&json!("response.incomplete"), &json!("lane"))
+    );
+    let response = &last["response"];
+    assert_eq!(
+        (&response["status"], &response["id"]),
+        (&json!("incomplete"), &events[0]["response"]["id"])
+    );
+    assert_eq!(response["incomplete_details"]["reason"], "max_output_tokens");
+    assert!(response["usage"]["output_tokens"].as_u64().unwrap() > 64, "{response}");
+    let number = |event: &Value| event["sequence_number"].as_u64().unwrap();
+    assert_eq!(number(last), number(before) + 1);
+    assert_eq!(u16::from(socket.closed().await.unwrap().code), 1008);
+    world.provider.until(|counts| counts.cancelled == 1).await;
+    let call = &recorded(&world, 1).await[0];
+    assert_eq!((call.outcome.as_str(), call.reason.as_str()), ("ok", "reservation_spent"));
+    assert_eq!((call.estimated, call.posted), (true, call.reserved));
+    let bill = world.provider.bill().total_nano_usd;
+    assert!(bill < 3 * call.reserved.0, "{bill} billed, {} reserved", call.reserved.0);
+    assert_eq!(world.totals().await.pending, NanoUsd::ZERO);
+}
+
+#[tokio::test]
+async fn responses_count_as_repetitions_and_as_spending() {
+    let world = World::with("[runaway]\nrepeats = 3\n").await;
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    for lane in ["a", "b", "c"] {
+        let mut body = create("hello");
+        body["stream_id"] = json!(lane);
+        socket.send(&body).await;
+        assert_eq!(socket.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    }
+    socket.send(&create("hello")).await;
+    let caught = socket.event().await;
+    assert_eq!(
+        (&caught["error"]["code"], &caught["status"]),
+        (&json!("loop_detected"), &json!(403)),
+        "{caught}"
+    );
+    // The same over HTTP is the same.
+    let posted = world.client().post("/v1/responses", &create("hello")).await;
+    assert_eq!(posted.code(), "loop_detected", "{}", posted.text());
+    // What only prepares, and another question, go on.
+    let mut prepared = create("hello");
+    prepared["generate"] = json!(false);
+    for body in [prepared, create("else")] {
+        socket.send(&body).await;
+        assert_eq!(socket.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    }
+    socket.close().await;
+
+    let bound = recorded(&world, 1).await[0].reserved;
+    let limit = NanoUsd(bound.0 + bound.0 / 2);
+    let world = World::with(&format!("[runaway]\nspend_per_minute = \"{limit}\"\n")).await;
+    let (held, gate) = Behaviour::hold();
+    world.provider.always(held);
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    socket.send(&create("hello")).await;
+    let mut second = create("hello");
+    second["stream_id"] = json!("lane");
+    socket.send(&second).await;
+    let fast = socket.until(&["error"]).await.pop().unwrap();
+    assert_eq!(
+        (&fast["error"]["code"], &fast["status"], &fast["stream_id"]),
+        (&json!("spend_rate"), &json!(429), &json!("lane")),
+        "{fast}"
+    );
+    gate.open();
+    assert_eq!(socket.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    socket.close().await;
+}

@@ -133,6 +133,8 @@ pub(super) fn message(
     let endpoint = Endpoint::Responses;
     let read = Parsed::try_new(message, |message| {
         let mut outline = Outline::read(message, endpoint)?;
+        // Whatever the message says: events are the only form of an answer here.
+        outline.stream = true;
         if !generates {
             outline.max_output = Some(0);
         }
@@ -151,6 +153,13 @@ pub(super) fn message(
     let estimate = parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
     if let Err(why) = admit::take_tokens(&admitted, estimate) {
         return Err(admitted.call.ticket.halt(why));
+    }
+    // What only prepares is sent at the opening of each connection.
+    if generates {
+        let asked = (endpoint.name(), &*outline.model, &**parsed.borrow_owner());
+        if let Err(caught) = admitted.call.ticket.repeats(&live.policy, asked) {
+            return Err(admitted.call.ticket.halt(caught.into()));
+        }
     }
     admitted.call.ticket.mark("decode");
     let content = Content { endpoint, parsed, encoded: None };

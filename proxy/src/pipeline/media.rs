@@ -36,6 +36,7 @@ pub(super) async fn hold(
     })?;
     call.ticket.price(price, 100);
     call.ticket.known = known;
+    call.ticket.keep_pace(&live.policy, amount)?;
     let accounts = accounts(live, call, &ask.model);
     call.ticket.reserve(amount, accounts).await.map_err(|error| refused(error, amount))
 }

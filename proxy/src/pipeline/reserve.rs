@@ -283,6 +283,7 @@ pub(super) async fn hold_amount(
     amount: NanoUsd,
 ) -> Result<(), Stopped> {
     call.ticket.price(Arc::clone(price), 100);
+    call.ticket.keep_pace(&live.policy, amount)?;
     match reserve_in_all(live, call, model, amount).await {
         Ok(()) => {
             call.ticket.mark("reserve");

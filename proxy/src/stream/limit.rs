@@ -181,26 +181,42 @@ impl Watch {
         }
     }
 
+    /// The message that ends a response on a WebSocket likewise, on its lane.
+    pub(super) fn end_message_of_response(&self, metered: &Metered) -> Bytes {
+        let (opening, last, input, output) = self.known_at_end(metered);
+        let mut event = self.incomplete(&opening, &last, input, output);
+        if let Some(lane) = opening.get("stream_id") {
+            event["stream_id"] = lane.clone();
+        }
+        event.to_string().into()
+    }
+
     /// The events that end the stream as one that was cut at its longest.
     pub(super) fn end(&self, metered: &Metered) -> Vec<Bytes> {
+        let (opening, last, input, output) = self.known_at_end(metered);
+        match self.kind {
+            WireKind::Chat | WireKind::Completions => self.end_chat(&opening, input, output),
+            WireKind::Responses => vec![typed(&self.incomplete(&opening, &last, input, output))],
+            WireKind::Messages => {
+                self.end_message(&metered.usage.unwrap_or_default(), input, output)
+            }
+            WireKind::Gemini => vec![data(&self.cut_chunk(&last))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first event, the last one, and the tokens of both directions that were told or made.
+    fn known_at_end(&self, metered: &Metered) -> (Value, Value, u64, u64) {
         let read = |data: &Option<Bytes>| {
             let data = data.as_deref().unwrap_or_default();
             serde_json::from_slice::<Value>(data).unwrap_or_default()
         };
-        let (opening, last) = (read(&self.opening), read(&self.last));
         let usage = metered.usage.unwrap_or_default();
         let input = match usage.input_tokens() {
             0 => self.cap.input,
             told => told,
         };
-        let output = usage.output_tokens().max(self.made());
-        match self.kind {
-            WireKind::Chat | WireKind::Completions => self.end_chat(&opening, input, output),
-            WireKind::Responses => vec![self.incomplete(&opening, &last, input, output)],
-            WireKind::Messages => self.end_message(&usage, input, output),
-            WireKind::Gemini => vec![data(&self.cut_chunk(&last))],
-            _ => Vec::new(),
-        }
+        (read(&self.opening), read(&self.last), input, usage.output_tokens().max(self.made()))
     }
 
     fn end_chat(&self, opening: &Value, input: u64, output: u64) -> Vec<Bytes> {
@@ -234,7 +250,7 @@ impl Watch {
         events
     }
 
-    fn incomplete(&self, opening: &Value, last: &Value, input: u64, output: u64) -> Bytes {
+    fn incomplete(&self, opening: &Value, last: &Value, input: u64, output: u64) -> Value {
         let mut response = opening.get("response").cloned().unwrap_or_else(|| json!({}));
         response["status"] = json!("incomplete");
         response["incomplete_details"] = json!({"reason": "max_output_tokens"});
@@ -251,7 +267,7 @@ impl Watch {
         if let Some(number) = last["sequence_number"].as_u64() {
             event["sequence_number"] = json!(number + 1);
         }
-        typed(&event)
+        event
     }
 
     fn end_message(&self, usage: &Usage, input: u64, output: u64) -> Vec<Bytes> {

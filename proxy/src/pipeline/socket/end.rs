@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
+use super::turn::SPENT;
 use crate::stops::AgentStopped;
 
 /// Why a connection ends.
@@ -27,6 +28,8 @@ pub(super) enum End {
     Unasked,
     /// No further response can be paid for.
     Exhausted,
+    /// A response has cost what was reserved for it.
+    Spent,
     /// Nothing passed for too long.
     Idle,
     /// The operator stops the agent.
@@ -71,6 +74,10 @@ impl End {
                 (frame(CloseCode::Error, "the upstream answered without being asked"), leave())
             }
             Self::Exhausted => (frame(CloseCode::Policy, "the budget is used up"), leave()),
+            Self::Spent => {
+                let why = "a response has cost what was reserved for it";
+                (frame(CloseCode::Policy, why), leave())
+            }
             Self::Idle => (frame(CloseCode::Normal, "nothing passed for too long"), leave()),
             Self::Stopped(_) => (frame(CloseCode::Policy, "the agent is stopped"), leave()),
             Self::Stopping => (frame(CloseCode::Away, "the proxy stops"), leave()),
@@ -87,6 +94,7 @@ impl End {
             Self::Silent => (Outcome::Failed, "upstream_timeout"),
             Self::Unasked => (Outcome::Failed, "upstream_answer"),
             Self::Exhausted => (Outcome::Refused, "budget_exhausted"),
+            Self::Spent => (Outcome::Aborted, SPENT),
             Self::Stopped(_) => (Outcome::Refused, "agent_stopped"),
             Self::Idle | Self::Stopping => (Outcome::Aborted, "proxy_stopped"),
         }

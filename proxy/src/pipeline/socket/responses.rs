@@ -176,13 +176,15 @@ impl Responses {
             let told = tell::failure(party.socket, kept.code, &kept.message, turn.call(), about);
             out.client.push(told.into());
         }
+        let spent = turn.is_spent();
         if head.ends_response()
             && let Some(turn) = lanes.pop(&lane)
         {
             drop(lanes);
             turn.end(&mut out.client);
         }
-        Ok(())
+        // Only the end of the connection is sure to end what the upstream makes.
+        if spent { Err(End::Spent) } else { Ok(()) }
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {

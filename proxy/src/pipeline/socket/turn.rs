@@ -14,6 +14,9 @@ use crate::stream::answers::{AnswerRestorers, Findings};
 use crate::stream::{MessageRelay, Metered, POLICY_VIOLATION, StreamError, WireKind};
 use crate::upstream::{Health, UpstreamPermit};
 
+/// Why a response ended that cost what was reserved for it.
+pub(super) const SPENT: &str = "reservation_spent";
+
 /// A response that was asked for, or that is expected.
 ///
 /// Dropped, it ends as its [`Ticket`] does: charged whole where it was sent, else void.
@@ -84,7 +87,7 @@ impl Turn {
         let restorers = AnswerRestorers::new(live.answers.as_ref(), Arc::clone(&self.vault));
         let findings = restorers.findings();
         let restorers = Some(restorers).filter(|restorers| !restorers.is_idle());
-        let relay = MessageRelay::new(kind, restorers);
+        let relay = MessageRelay::new(kind, restorers).within(kind, self.ticket.cap());
         self.begun = Some(Begun { id, relay, findings, kept_back: self.left });
     }
 
@@ -106,7 +109,22 @@ impl Turn {
             begun.relay.only_meter(&message);
             return Ok(());
         }
-        begun.relay.push(message, out).map_err(|error| begun.keep_back(error))
+        match begun.relay.push(message, out) {
+            Err(StreamError::Spent) => {
+                tracing::warn!(
+                    call = %self.ticket.id(),
+                    "a response cost what was reserved for it and was ended"
+                );
+                begun.kept_back = Some((Outcome::Ok, SPENT));
+                begun.relay.cut(out).map_err(|error| begun.keep_back(error))
+            }
+            pushed => pushed.map_err(|error| begun.keep_back(error)),
+        }
+    }
+
+    /// Whether it has cost what was reserved for it, and was ended for that.
+    pub(super) fn is_spent(&self) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.kept_back == Some((Outcome::Ok, SPENT)))
     }
 
     /// The response came to its end; what was held back of it is appended.

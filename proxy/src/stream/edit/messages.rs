@@ -7,11 +7,14 @@ use bytes::Bytes;
 
 use super::Restorers;
 use super::editor::Editor;
+use crate::stream::limit::{Cap, Watch};
 use crate::stream::{Meter, Metered, StreamError, WireKind};
 
 /// One answer on its way.
 pub struct MessageRelay<F: Restorers> {
     meter: Meter,
+    /// None where nothing was reserved, or no end can be written.
+    watch: Option<Box<Watch>>,
     editor: Option<Editor<F>>,
     only_looks: bool,
 }
@@ -21,7 +24,15 @@ impl<F: Restorers> MessageRelay<F> {
     pub fn new(kind: WireKind, restorers: Option<F>) -> Self {
         let only_looks = restorers.as_ref().is_some_and(Restorers::only_looks);
         let editor = restorers.map(|restorers| Editor::new(kind, restorers));
-        Self { meter: Meter::new(kind), editor, only_looks }
+        Self { meter: Meter::new(kind), watch: None, editor, only_looks }
+    }
+
+    /// Ends a response with [`StreamError::Spent`] once it has cost what was reserved for it.
+    #[must_use]
+    pub fn within(mut self, kind: WireKind, cap: Option<Cap>) -> Self {
+        let cap = cap.filter(|_| kind == WireKind::Responses);
+        self.watch = cap.map(|cap| Box::new(Watch::new(kind, cap)));
+        self
     }
 
     /// Takes a message and appends what goes to the client for it.
@@ -29,6 +40,25 @@ impl<F: Restorers> MessageRelay<F> {
     /// An error where it must not go on: from then on only the meter reads.
     pub fn push(&mut self, message: Bytes, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         self.meter.event(&message);
+        let ending = self.meter.is_ending();
+        let metered = self.meter.metered();
+        let over = self.watch.as_mut().is_some_and(|watch| watch.event(&message, metered, ending));
+        self.pass(message, out)?;
+        if over { Err(StreamError::Spent) } else { Ok(()) }
+    }
+
+    /// The response has cost what was reserved for it: appends what was held back, and an end as of
+    /// one that was cut at its longest.
+    pub fn cut(&mut self, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
+        let Some(watch) = self.watch.take() else { return Ok(()) };
+        let end = watch.end_message_of_response(self.metered());
+        if let Some(editor) = self.editor.as_mut().filter(|_| !self.only_looks) {
+            editor.close_messages(out)?;
+        }
+        self.pass(end, out)
+    }
+
+    fn pass(&mut self, message: Bytes, out: &mut Vec<Bytes>) -> Result<(), StreamError> {
         let Some(editor) = &mut self.editor else {
             out.push(message);
             return Ok(());
