@@ -197,8 +197,11 @@ impl Maker {
             None => Arc::new(self.sessions(&policy)?),
         };
         let swaps = self.swaps(&policy)?;
-        Live::build(policy, |variable| self.key(variable), &self.network, swaps, sessions, before)
-            .map_err(|error| Failure::Config(anyhow!("{error}")))
+        let key = |variable: &str| self.key(variable);
+        let mut live = Live::build(policy, key, &self.network, swaps, sessions, before)
+            .map_err(|error| Failure::Config(anyhow!("{error}")))?;
+        live.simulated = self.simulated.is_some();
+        Ok(live)
     }
 }
 

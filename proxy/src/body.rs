@@ -98,6 +98,27 @@ pub enum CollectError {
     Broken,
 }
 
+/// The most that is read of a body that nobody wants, in bytes.
+const UNWANTED: usize = 256 * 1024;
+/// And for how long.
+const UNWANTED_TIME: Duration = Duration::from_secs(1);
+
+/// Reads what a caller is still sending with a request that is refused, within limits: a client
+/// that is cut off while it sends may never read why.
+pub async fn drain(mut body: Incoming) {
+    let read = async {
+        let mut left = UNWANTED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Late or large: cut off after all.
+    let _ = tokio::time::timeout(UNWANTED_TIME, read).await;
+}
+
 /// A whole body in one piece, without a copy where it arrives in one.
 ///
 /// `limit` is in bytes, `patience` for each part.

@@ -42,6 +42,8 @@ pub struct Live {
     pub sessions: Arc<Sessions>,
     /// The agent that a call belongs to which names none.
     pub default_agent: Name,
+    /// Whether a simulated provider answers for every upstream: its money is not real.
+    pub simulated: bool,
     upstreams: Vec<Arc<Upstream>>,
     prices: PriceList,
     /// Prices found before, also the absence of one: callers repeat their models.
@@ -112,6 +114,7 @@ impl Live {
             .collect::<Result<_, LiveError>>()?;
         let others = before.map(|live| live.others.as_ref());
         Ok(Self {
+            simulated: false,
             others: Arc::new(Others::new(network, &policy, swaps, others)),
             engine: policy.redact.engine(),
             answers: Answers::of(policy.redact.answer_engine(), &policy.redact.kinds()),

@@ -203,6 +203,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
     match stopped {
         Stopped::Path(_) => new(400, "invalid_path"),
         Stopped::ForeignPage => new(403, "foreign_page"),
+        Stopped::ForeignHost { .. } => new(421, "foreign_host"),
         Stopped::TwoHosts => new(400, "two_hosts"),
         Stopped::ManyHeaders { .. } => new(431, "too_many_headers"),
         Stopped::LongAddress { .. } => new(414, "address_too_long"),

@@ -209,6 +209,25 @@ async fn a_web_page_cannot_spend_and_a_local_one_can() {
 }
 
 #[tokio::test]
+async fn a_name_that_may_be_a_strangers_does_not_lead_to_the_port() {
+    let world = World::with("[proxy]\nnames = [\"cage.example.com\"]\n").await;
+    let as_host = |host: &'static str| world.client().header("host", host);
+    for path in ["/v1/models", "/_iron/status"] {
+        let rebound = as_host("rebind.example.net:4141").get(path).await;
+        assert_eq!(
+            (rebound.status.as_u16(), rebound.code().as_str()),
+            (421, "foreign_host"),
+            "{path}"
+        );
+        assert!(rebound.text().contains("proxy.names"), "{}", rebound.text());
+        for own in ["localhost:1", "10.0.0.1:1", "[::1]", "iron-cage:4141", "cage.EXAMPLE.com"] {
+            assert_eq!(as_host(own).get(path).await.status, 200, "{own}");
+        }
+    }
+    assert_eq!(world.provider.received().len(), 5);
+}
+
+#[tokio::test]
 async fn two_hosts_too_many_headers_and_a_long_address_are_refused() {
     let world = World::plain().await;
     let many = "x-many: 1\r\n".repeat(110);

@@ -88,6 +88,9 @@ pub(super) async fn run(files: &Files, wanted: Wanted) -> Result<ExitCode, Failu
     }
     let mut command = Command::new(&wanted.command[0]);
     command.args(&wanted.command[1..place]).args(&plan.arguments).args(arguments);
+    for name in &plan.unset {
+        command.env_remove(name);
+    }
     command.envs(plan.settings.iter().map(|setting| (&setting.name, &setting.value)));
     run.name_in(&mut command, &proxy);
 

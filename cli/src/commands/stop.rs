@@ -17,7 +17,7 @@ use crate::output::say;
 
 /// Stops somebody, or lifts the stop.
 pub(super) async fn stop(files: &Files, who: Stopping, lift: bool) -> Result<(), Failure> {
-    if lift && std::env::var_os("IRON_PROXY").is_some() {
+    if lift && std::env::var_os("IRON_RUN_ID").is_some() {
         return Err(Failure::Other(anyhow!(
             "a stop is lifted by the operator, not from within `iron run`: use another terminal"
         )));

@@ -33,6 +33,10 @@ pub(super) fn checks(policy: &Policy, address: SocketAddr, status: Option<&Value
         let next = "free disk space, or unlock the state file; its log says more";
         checks.push(Check::fail("ledger", "the proxy cannot write its state", next));
     }
+    if status["simulated"] == true {
+        let what = "a simulated one answers for all of them, and its money is not real";
+        checks.push(Check::ok("provider", what));
+    }
     for upstream in status["upstreams"].as_array().into_iter().flatten() {
         let name = upstream["name"].as_str().unwrap_or_default();
         if upstream["breaker"].as_str().is_some_and(|breaker| breaker != "closed") {

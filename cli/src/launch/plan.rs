@@ -30,6 +30,8 @@ pub struct Setting {
 pub struct Plan {
     /// Variables, in the order of their importance.
     pub settings: Vec<Setting>,
+    /// Variables of the user's that would say something else.
+    pub unset: Vec<&'static str>,
     /// Words that come right after the program's own name.
     pub arguments: Vec<String>,
     /// What the user should know: what goes past the proxy, and how to mend it.
@@ -110,7 +112,9 @@ impl Plan {
         folder: &Path,
     ) -> io::Result<Self> {
         let mut plan = Self::default();
-        if ways != Ways::Proxy {
+        if ways == Ways::Proxy {
+            plan.unset = own_base_urls(route, own);
+        } else {
             plan.base_urls(route, own);
         }
         plan.keys(route, client, own);
@@ -286,6 +290,15 @@ impl Plan {
     }
 }
 
+/// Base URLs in the user's shell that lead to the proxy as somebody else, not as this run.
+fn own_base_urls(route: &Route, own: &Own<'_>) -> Vec<&'static str> {
+    let to_proxy = |name: &&str| {
+        let url = (own.variable)(name).unwrap_or_default();
+        route.leads_here(&url)
+    };
+    BASE_URL_NAMES.into_iter().filter(to_proxy).collect()
+}
+
 /// Whether an entry of `NO_PROXY` keeps an upstream's host from the proxy.
 pub fn covers(entry: &str, route: &Route) -> bool {
     let entry = entry.trim_start_matches(['*', '.']).to_ascii_lowercase();
@@ -406,6 +419,17 @@ mod tests {
         let given = plan(Client::Python, "", &[("OPENAI_BASE_URL", "https://api.deepseek.com")]);
         assert_eq!(value(&given, "OPENAI_BASE_URL"), None);
         assert!(given.notes[0].contains("api.deepseek.com"), "{given:?}");
+    }
+
+    #[test]
+    fn a_base_url_that_is_the_proxys_does_not_lead_around_the_run() {
+        let variable = |name: &str| match name {
+            "OPENAI_BASE_URL" => Some("http://localhost:4141/v1".to_owned()),
+            "ANTHROPIC_BASE_URL" => Some("https://api.anthropic.com".to_owned()),
+            _ => None,
+        };
+        let own = Own { variable: &variable, home: None };
+        assert_eq!(own_base_urls(&route(), &own), ["OPENAI_BASE_URL"]);
     }
 
     #[test]

@@ -42,7 +42,8 @@ struct OwnProxy {
     shared: Arc<Shared>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    simulator: Option<Simulator>,
+    /// Only held: it stops when it is dropped.
+    _simulator: Option<Simulator>,
 }
 
 impl Proxy {
@@ -79,7 +80,7 @@ impl Proxy {
         let address = super::route::reachable(address);
         let status = local_http::get_json(address, "/_iron/status", STATUS_PATIENCE).await?;
         let token = read_token(shared.ledger.path(), address)?;
-        let own = Some(OwnProxy { shared, stop, serving, simulator });
+        let own = Some(OwnProxy { shared, stop, serving, _simulator: simulator });
         Ok(Self { address, status, token, own })
     }
 
@@ -90,7 +91,7 @@ impl Proxy {
 
     /// Whether a simulated provider of ours answers.
     pub fn is_simulated(&self) -> bool {
-        self.own.as_ref().is_some_and(|own| own.simulator.is_some())
+        self.status["simulated"] == true
     }
 
     /// Its state file.

@@ -133,11 +133,8 @@ impl Route {
 
     /// What a base URL that is already set belongs to.
     pub fn recognise(&self, url: &str) -> Known {
-        let Some((_, rest)) = url.split_once("://") else { return Known::No };
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let authority = authority.rsplit('@').next().unwrap_or(authority).to_ascii_lowercase();
-        let here = reachable(self.address);
-        if authority == here.to_string() || authority == format!("localhost:{}", here.port()) {
+        let Some((authority, path)) = parts(url) else { return Known::No };
+        if self.is_here(&authority) {
             let mut parts = path.split('/').peekable();
             while parts.next_if(|part| matches!(*part, "agent" | "run" | "depth")).is_some() {
                 parts.next();
@@ -150,6 +147,24 @@ impl Route {
         let named = self.upstreams.iter().find(|upstream| upstream.host == host);
         named.map_or(Known::No, |upstream| Known::Upstream(upstream.name.clone()))
     }
+
+    /// Whether a URL leads to the proxy itself.
+    pub fn leads_here(&self, url: &str) -> bool {
+        parts(url).is_some_and(|(authority, _)| self.is_here(&authority))
+    }
+
+    fn is_here(&self, authority: &str) -> bool {
+        let here = reachable(self.address);
+        authority == here.to_string() || authority == format!("localhost:{}", here.port())
+    }
+}
+
+/// The host with its port, and the path, of a URL.
+fn parts(url: &str) -> Option<(String, &str)> {
+    let (_, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = authority.rsplit('@').next().unwrap_or(authority);
+    Some((authority.to_ascii_lowercase(), path))
 }
 
 /// The upstreams of a policy; `own_key` says for which the proxy has a key.

@@ -90,7 +90,7 @@ fn read(
         let (address, upstream) = intercepted::address(live, passage, &head, head.uri.path())?;
         (address, Some(upstream))
     } else {
-        come_by_right_way(&head)?;
+        come_by_right_way(&head, &live.policy.proxy.names)?;
         (Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?, None)
     };
     let who = who(live, &head.headers, &address)?;
@@ -215,11 +215,14 @@ pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
         .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// Refuses what a web page in some browser sends, and what names two hosts.
+/// Refuses what a web page in some browser sends, and what names two hosts. `names` are those that
+/// the operator gave the port.
 ///
 /// The port is open to everything on the machine, and a browser there runs programs of strangers:
-/// without this, any page could spend the operator's money.
-pub(crate) fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
+/// without this, any page could spend the operator's money. A page may also be served under a name
+/// whose owner then makes it lead here, so that to the browser the page and the port are one site: a
+/// name that could be such a one is refused.
+pub(crate) fn come_by_right_way(head: &Parts, names: &[String]) -> Result<(), Stopped> {
     let foreign = head.headers.get_all(header::ORIGIN).iter().any(|origin| {
         let origin = origin.to_str().unwrap_or_default();
         let host = origin.split_once("://").map_or("", |(_, host)| host);
@@ -235,15 +238,40 @@ pub(crate) fn come_by_right_way(head: &Parts) -> Result<(), Stopped> {
         .uri
         .authority()
         .is_some_and(|named| host.is_some_and(|host| !host.eq_ignore_ascii_case(named.as_str())));
-    if hosts.next().is_some() || other { Err(Stopped::TwoHosts) } else { Ok(()) }
+    if hosts.next().is_some() || other {
+        return Err(Stopped::TwoHosts);
+    }
+    match host.or(head.uri.authority().map(http::uri::Authority::as_str)) {
+        Some(host) if !is_own(host, names) => {
+            Err(Stopped::ForeignHost { host: host.chars().take(80).collect() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name in `host[:port]`.
+fn name_in(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// Whether `host[:port]` can only mean the port: an address, a name that no stranger can own, or
+/// one of the operator's.
+fn is_own(host: &str, names: &[String]) -> bool {
+    let name = name_in(host).trim_end_matches('.').to_ascii_lowercase();
+    // Names of containers have no dot; the others are kept from the public (RFC 6761, 6762, 8375).
+    let private = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+    !name.contains('.')
+        || private.iter().any(|end| name.ends_with(end))
+        || name.parse::<std::net::IpAddr>().is_ok()
+        || names.contains(&name)
 }
 
 /// Whether `host[:port]` is this machine.
 pub(super) fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let name = name_in(host);
     name == "localhost"
         || name.ends_with(".localhost")
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

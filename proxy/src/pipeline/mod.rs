@@ -34,7 +34,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use iron_policy::types::{CallId, Dialect};
 
@@ -48,7 +48,7 @@ pub use stopped::Stopped;
 pub use stream::StreamBody;
 pub use ticket::{STEPS, Ticket};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::live::Live;
 use crate::rescue::{self, Caller, Refusal};
 use crate::server::Via;
@@ -98,7 +98,17 @@ async fn pass(
     if identify::is_websocket(&head.headers) {
         return socket::open(shared, live, ticket, head, caller).await;
     }
-    let identified = identify::identify(live, ticket, head, &mut caller.dialect)?;
+    // Over HTTP/1.1 hyper reads on by itself; over HTTP/2 it resets the stream under the refusal.
+    let multiplexed = head.version == Version::HTTP_2;
+    let identified = match identify::identify(live, ticket, head, &mut caller.dialect) {
+        Ok(identified) => identified,
+        Err(halt) => {
+            if multiplexed {
+                body::drain(body).await;
+            }
+            return Err(halt);
+        }
+    };
     let leave = identified.leave.clone();
     // Boxed: what is awaited on the way is large, and the server moves its futures about.
     let rest = Box::pin(carry(live, identified, body));

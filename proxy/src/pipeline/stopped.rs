@@ -27,6 +27,14 @@ pub enum Stopped {
     /// A web page of somebody else's sent the request.
     #[error("requests of web pages are refused: call the proxy from a program on this machine")]
     ForeignPage,
+    /// The request is for a name that may be a stranger's.
+    #[error(
+        "`{host}` may be a name of anybody's that leads here: call the proxy by its address or as localhost, or add the name to proxy.names in iron.toml"
+    )]
+    ForeignHost {
+        /// The name, shortened.
+        host: String,
+    },
     /// The request says that it is for two hosts.
     #[error("the request names two hosts: send one Host header, the same as in the address")]
     TwoHosts,
@@ -258,6 +266,7 @@ impl Stopped {
         match self {
             Self::Path(_) => "invalid_path",
             Self::ForeignPage => "foreign_page",
+            Self::ForeignHost { .. } => "foreign_host",
             Self::TwoHosts => "two_hosts",
             Self::ManyHeaders { .. } => "too_many_headers",
             Self::LongAddress { .. } => "address_too_long",

@@ -48,7 +48,7 @@ struct Announcement {
 /// Answers a request below [`PREFIX`].
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    if let Err(why) = come_by_right_way(&head) {
+    if let Err(why) = come_by_right_way(&head, &shared.live().policy.proxy.names) {
         return problem(StatusCode::FORBIDDEN, why.reason(), &why.to_string());
     }
     if !shared.control.opens(&head.headers) {

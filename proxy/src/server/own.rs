@@ -9,12 +9,17 @@ use serde_json::json;
 
 use crate::body::Body;
 use crate::live::Live;
+use crate::pipeline::come_by_right_way;
 use crate::shared::Shared;
 
 /// Answers `/_iron/health`, `ready`, `status` and `metrics`.
 pub(super) async fn answer(shared: &Arc<Shared>, request: &Parts) -> Response<Body> {
     if request.method != Method::GET && request.method != Method::HEAD {
         return problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET");
+    }
+    if let Err(why) = come_by_right_way(request, &shared.live().policy.proxy.names) {
+        let refusal = crate::rescue::refusal(&why, 402);
+        return problem(refusal.status, refusal.code, &refusal.message);
     }
     match request.uri.path() {
         "/_iron/health" => answer_json(StatusCode::OK, &json!({"status": "ok"})),
@@ -79,6 +84,7 @@ fn status(shared: &Shared) -> Response<Body> {
             "state": shared.ledger.path().display().to_string(),
             "ledger": if shared.ledger.is_available() { "ok" } else { "unavailable" },
             "prices": live.prices().date(),
+            "simulated": live.simulated,
             "upstreams": upstreams,
             "connections": shared.connections.shown(),
             "secrets": secrets(&live),
