@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -100,11 +101,12 @@ impl Drop for Site {
     }
 }
 
-/// `/json`, `/text` and `/stream` say in their form what was sent; anything else is bytes.
+/// `/json`, `/text` and `/stream` say in their form what was sent; anything else is bytes. What is
+/// below `/trailers` says it again in a trailer.
 async fn answer(
     log: Arc<Mutex<Vec<Got>>>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<UnsyncBoxBody<Bytes, Infallible>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let got = Got {
@@ -120,11 +122,20 @@ async fn answer(
             let said = json!({"authorization": authorization, "body": text});
             ("application/json", Bytes::from(said.to_string()))
         }
-        "/text" => ("text/plain", Bytes::from(format!("{authorization} {text}"))),
+        "/text" | "/trailers/text" => {
+            ("text/plain", Bytes::from(format!("{authorization} {text}")))
+        }
         "/stream" => ("text/event-stream", Bytes::from(format!("data: {authorization}\n\n"))),
         _ => ("application/octet-stream", got.body),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Full::new(body).boxed_unsync());
+    if head.uri.path().starts_with("/trailers/") {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-last", authorization.parse().unwrap());
+        response =
+            response.map(|body| body.with_trailers(async { Some(Ok(trailers)) }).boxed_unsync());
+        response.headers_mut().insert("trailer", "x-last".parse().unwrap());
+    }
     response.headers_mut().insert("content-type", kind.parse().unwrap());
     response.headers_mut().insert("x-echo", authorization.parse().unwrap());
     Ok(response)

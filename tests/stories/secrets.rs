@@ -1,7 +1,10 @@
 //! Secrets that agents do not have: a placeholder leaves them, the value arrives, and nobody else
 //! sees it.
 
-use hyper::Method;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use iron_tests::binary::Proxy;
 use iron_tests::through::Inside;
 use iron_tests::{Site, Through, World, base64};
@@ -66,6 +69,35 @@ async fn the_value_takes_the_placeholders_place_in_headers_of_its_host_and_nowhe
     let got = site.received().pop().unwrap();
     let expected = format!("Basic {}", base64(format!("x:{VALUE}").as_bytes()));
     assert_eq!(got.headers["authorization"], expected);
+}
+
+#[tokio::test]
+async fn a_value_that_comes_back_in_a_trailer_is_hidden_and_follows_the_whole_text() {
+    let site = Site::start("site.example", true).await;
+    let (world, placeholder) = world(&site, "").await;
+    let through = Through::new(&world);
+    let stream = through.tls(&site.target, "site.example", &["h2"]).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    // The end of the text could be the beginning of the value: it waits for what follows.
+    let text = format!("{placeholder} {}", &VALUE[..9]);
+    for (path, said) in [("/trailers/text", text.as_str()), ("/trailers/bytes", &VALUE[..9])] {
+        let request = Request::post(format!("https://{}{path}", site.target))
+            .header("authorization", &placeholder)
+            .body(Full::new(Bytes::from_static(&VALUE.as_bytes()[..9])))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        let answer = answer.into_body().collect().await.unwrap();
+        assert_eq!(answer.trailers().unwrap()["x-last"], placeholder.as_str(), "{path}");
+        assert_eq!(answer.to_bytes(), said, "{path}");
+    }
+    assert_eq!(site.received()[0].headers["authorization"], VALUE);
+    for call in world.calls().await {
+        assert_eq!((call.outcome.as_str(), call.reason.as_str()), ("ok", "ok"));
+    }
 }
 
 #[tokio::test]

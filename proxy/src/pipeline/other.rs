@@ -339,12 +339,12 @@ async fn relay(
             && matches!(reading, Some(Reading::Json | Reading::Text))
     });
     let Some(vault) = whole else {
-        let hider = hider.filter(|_| !coded && reading.is_some());
-        if hider.is_some() {
+        let text = !coded && reading.is_some();
+        if text && hider.is_some() {
             head.headers.remove(header::CONTENT_LENGTH);
         }
         let idle = live.policy.connect.idle_timeout;
-        let other = OtherBody::new(body, idle, hider, ticket, head.status, leave);
+        let other = OtherBody::new(body, idle, hider, text, ticket, head.status, leave);
         return Ok(Response::from_parts(head, Body::Other(Box::new(other))));
     };
     let idle = live.policy.connect.idle_timeout;

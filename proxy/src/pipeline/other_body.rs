@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use iron_policy::types::Outcome;
@@ -26,6 +26,10 @@ pub struct OtherBody {
     patience: Duration,
     silent: Pin<Box<Sleep>>,
     hider: Option<Hider>,
+    /// Whether secrets are looked for in the body too, and not in its trailers alone.
+    text: bool,
+    /// Trailers that wait for what was held back of the body.
+    trailers: Option<HeaderMap>,
     /// Until the call is on record.
     ticket: Option<Ticket>,
     status: StatusCode,
@@ -34,18 +38,21 @@ pub struct OtherBody {
 }
 
 impl OtherBody {
-    /// `patience` is how long the host may be silent.
+    /// `patience` is how long the host may be silent. `hider` takes secrets out of the trailers,
+    /// and out of the body where it is `text`.
     pub(super) fn new(
         body: Incoming,
         patience: Duration,
         hider: Option<Hider>,
+        text: bool,
         ticket: Ticket,
         status: StatusCode,
         leave: &Leave,
     ) -> Self {
         let stopped = Box::pin(leave.cancelled_owned());
         let silent = Box::pin(tokio::time::sleep(patience));
-        Self { body, patience, silent, hider, ticket: Some(ticket), status, stopped }
+        let (text, ticket) = (text && hider.is_some(), Some(ticket));
+        Self { body, patience, silent, hider, text, trailers: None, ticket, status, stopped }
     }
 
     fn end(&mut self, outcome: Outcome, reason: &'static str) {
@@ -56,11 +63,8 @@ impl OtherBody {
 
     /// What is still held back, once.
     fn rest(&mut self) -> Option<Bytes> {
-        self.hider
-            .take()
-            .map(|mut hider| hider.finish())
-            .filter(|rest| !rest.is_empty())
-            .map(Bytes::from)
+        let hider = self.hider.as_mut().filter(|_| std::mem::take(&mut self.text));
+        hider.map(Hider::finish).filter(|rest| !rest.is_empty()).map(Bytes::from)
     }
 }
 
@@ -76,6 +80,10 @@ impl Body for OtherBody {
         if this.ticket.is_some() && this.stopped.as_mut().poll(context).is_ready() {
             this.end(Outcome::Aborted, AGENT_STOPPED);
             return Poll::Ready(Some(Err(Broken)));
+        }
+        if let Some(trailers) = this.trailers.take() {
+            this.end(Outcome::Ok, "ok");
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         loop {
             let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(context) else {
@@ -99,14 +107,24 @@ impl Body for OtherBody {
                 }
                 Some(Ok(frame)) => frame,
             };
-            if this.body.is_end_stream() && this.hider.is_none() {
+            if this.body.is_end_stream() && !this.text {
                 this.end(Outcome::Ok, "ok");
             }
             let Some(hider) = &mut this.hider else { return Poll::Ready(Some(Ok(frame))) };
             let data = match frame.into_data() {
-                Ok(data) => hider.push(&data),
-                // Trailers come last.
-                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                Ok(data) if this.text => hider.push(&data),
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(frame) => {
+                    let Ok(mut trailers) = frame.into_trailers() else { continue };
+                    hider.headers(&mut trailers);
+                    // Trailers come last.
+                    if let Some(rest) = this.rest() {
+                        this.trailers = Some(trailers);
+                        return Poll::Ready(Some(Ok(Frame::data(rest))));
+                    }
+                    this.end(Outcome::Ok, "ok");
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
             };
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data.into()))));
@@ -115,11 +133,11 @@ impl Body for OtherBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.hider.is_none() && self.body.is_end_stream()
+        !self.text && self.trailers.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.hider.is_some() { SizeHint::default() } else { self.body.size_hint() }
+        if self.text { SizeHint::default() } else { self.body.size_hint() }
     }
 }
 
