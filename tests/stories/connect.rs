@@ -334,6 +334,22 @@ async fn an_intercepted_host_gets_nothing_that_the_policy_blocks_and_none_of_ano
         let answer = inside.send(Method::POST, "/json", &[("content-type", kind)], body).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, code), "{kind}");
     }
+    let json = ("content-type", "application/json");
+    let wide: String = "{\"a\":\"ada@example.org\"}".chars().flat_map(|c| [c, '\0']).collect();
+    for (headers, body) in [
+        (vec![json], wide.as_str()),
+        (vec![("content-type", "text/plain")], wide.as_str()),
+        (vec![("content-type", "application/json; charset=utf-16le")], "{}"),
+        (vec![json, ("content-type", "application/octet-stream")], "{}"),
+        (vec![json, ("content-encoding", "identity"), ("content-encoding", "gzip")], "{}"),
+    ] {
+        let answer = inside.send(Method::POST, "/json", &headers, body.to_owned()).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (403, "opaque_body"),
+            "{headers:?}"
+        );
+    }
     inside.host = "other.example".to_owned();
     assert_eq!(inside.get("/json").await.status, 421);
     let mut inside = through.open(&target).await;

@@ -195,6 +195,35 @@ impl Reading {
     }
 }
 
+/// Why a head says of its body what two readers could take differently, or what is not read here.
+fn doubt(headers: &HeaderMap) -> Option<&'static str> {
+    let several = |name| headers.get_all(name).iter().nth(1).is_some();
+    if several(header::CONTENT_TYPE) {
+        return Some("it has more than one content type");
+    }
+    if several(header::CONTENT_ENCODING) {
+        return Some("it has more than one content encoding");
+    }
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut said = said.unwrap_or_default().split(';');
+    if said.next().is_some_and(|kind| kind.contains(',')) {
+        return Some("it has more than one content type");
+    }
+    let foreign = said
+        .filter_map(|parameter| parameter.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .any(|(_, charset)| !is_read(charset));
+    foreign.then_some("its charset is none that is read")
+}
+
+/// Whether text in this charset is what it looks like in UTF-8: in ASCII at least.
+fn is_read(charset: &str) -> bool {
+    let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
+    ["utf-8", "utf8", "us-ascii", "ascii", "latin1"].contains(&charset.as_str())
+        || charset.starts_with("iso-8859-")
+        || charset.starts_with("windows-125")
+}
+
 /// Takes out of a body what must not leave.
 async fn look(
     live: &Live,
@@ -208,15 +237,18 @@ async fn look(
         OpaqueBodies::Pass => Ok(()),
         OpaqueBodies::Block => Err(Refused::Opaque { host: host.to_owned(), what }),
     };
+    if let Some(doubt) = doubt(headers) {
+        opaque(doubt)?;
+    }
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let said = said.unwrap_or_default().to_owned();
     let Some(reading) = Reading::of(&said) else {
         opaque("its content type is none that is read")?;
         return Ok((Either::Right(body), Redaction::default()));
     };
-    let coding = headers.get(header::CONTENT_ENCODING);
-    let coding = Encoding::parse(coding.map_or("", |value| value.to_str().unwrap_or("?")));
-    let Ok(coding) = coding else {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings: Vec<_> = codings.map(|value| value.to_str().unwrap_or("?")).collect();
+    let Ok(coding) = Encoding::parse(&codings.join(", ")) else {
         opaque("its content encoding is none that is read")?;
         return Ok((Either::Right(body), Redaction::default()));
     };
@@ -260,7 +292,9 @@ fn find(
     vault: &Vault,
 ) -> Option<(Redaction, bool)> {
     match reading {
-        Reading::Form => return Some((redact_form(plain, engine, vault).ok()?, true)),
+        Reading::Form => {
+            return Some((redact_form(plain, engine, vault).ok()?, !plain.contains(&0)));
+        }
         Reading::Multipart => {
             let parts = Multipart::read(content_type, plain).ok()?;
             return Some((parts.redact(engine, vault), parts.opaque().next().is_none()));
@@ -281,7 +315,8 @@ fn find(
         Reading::Json => spans.push(span(Text::plain(text, 0), SpanKind::Json)),
         _ => spans.push(span(Text::plain(text, 0), SpanKind::Plain)),
     }
-    Some((engine.redact(&spans, vault), true))
+    // Text in UTF-16 looks like UTF-8 with a NUL beside each character; no text has one.
+    Some((engine.redact(&spans, vault), !plain.contains(&0)))
 }
 
 /// The kinds that the policy blocks, never a value.
@@ -403,5 +438,37 @@ mod tests {
         ] {
             assert_eq!(Reading::of(said), reading, "{said}");
         }
+    }
+
+    #[test]
+    fn heads_that_leave_open_how_a_body_is_read_are_in_doubt() {
+        let doubts = |lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, value.parse().unwrap());
+            }
+            doubt(&headers).is_some()
+        };
+        for clear in [
+            "application/json",
+            "application/json; charset=\"UTF-8\"",
+            "text/plain;charset=iso-8859-15",
+            "multipart/form-data; boundary=\"a,b\"",
+        ] {
+            assert!(!doubts(&[("content-type", clear), ("content-encoding", "gzip")]), "{clear}");
+        }
+        for unclear in [
+            "application/json; charset=utf-16",
+            "text/plain; charset=utf-8; Charset = \"UTF-16LE\"",
+            "text/plain; charset=utf-7",
+            "text/plain, application/octet-stream",
+            "text/plain; charset=utf-8, application/octet-stream",
+        ] {
+            assert!(doubts(&[("content-type", unclear)]), "{unclear}");
+        }
+        let json = ("content-type", "application/json");
+        assert!(doubts(&[json, json]));
+        let plain = ("content-encoding", "identity");
+        assert!(doubts(&[json, plain, ("content-encoding", "gzip")]));
     }
 }
