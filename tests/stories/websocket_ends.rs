@@ -4,7 +4,7 @@ use iron_cli::simulator::{At, Behaviour, Gate, Mishap};
 use iron_policy::types::NanoUsd;
 use iron_tests::World;
 use iron_tests::socket::Socket;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::Message;
@@ -202,4 +202,48 @@ async fn a_slow_reader_gets_everything_and_one_that_reads_nothing_is_cut_off() {
     let totals = world.totals().await;
     assert_eq!(totals.pending, NanoUsd::ZERO);
     assert!(totals.posted.0 >= world.provider.bill().total_nano_usd);
+}
+
+#[tokio::test]
+async fn an_error_that_names_no_lane_gives_nothing_back_where_it_may_be_about_several_requests() {
+    let error = json!({"type": "error", "status": 500, "error": {"message": "Something failed."}});
+    let failing = || Behaviour::literal(200, "application/json", error.to_string());
+    let on = |lane: &str| -> Value {
+        let mut body = create("hello");
+        body["stream_id"] = json!(lane);
+        body
+    };
+    let world = World::with("[proxy]\non_abort = \"cancel\"\n").await;
+    let (held, gate) = Behaviour::hold();
+    world.provider.script([held, failing()]);
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    socket.send(&create("hello")).await;
+    socket.send(&on("b")).await;
+    assert_eq!(socket.event().await, error);
+    gate.open();
+    assert_eq!(socket.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    socket.close().await;
+    let calls = recorded(&world, 2).await;
+    let whole = calls.iter().find(|call| call.outcome == "ok").unwrap();
+    assert_eq!(whole.posted.0, world.provider.bill().total_nano_usd);
+    let unknown = calls.iter().find(|call| call.outcome != "ok").unwrap();
+    assert_eq!((unknown.estimated, unknown.posted), (true, unknown.reserved));
+
+    // Where one request alone was not begun, it is about that one.
+    let world = World::plain().await;
+    let gate = Gate::new();
+    let begun = Behaviour::default().at(At::Event(2), Mishap::Hold(gate.clone()));
+    world.provider.script([begun, failing()]);
+    let mut socket = Socket::open(world.address, "/v1/responses").await;
+    socket.send(&create("hello")).await;
+    socket.until(&["response.created"]).await;
+    socket.send(&on("b")).await;
+    socket.until(&["error"]).await;
+    gate.open();
+    assert_eq!(socket.until(&ENDS).await.last().unwrap()["type"], "response.completed");
+    socket.close().await;
+    let calls = recorded(&world, 2).await;
+    let refused = calls.iter().find(|call| call.outcome == "upstream_error").unwrap();
+    assert_eq!((refused.posted, refused.estimated), (NanoUsd::ZERO, false));
+    assert_eq!(world.totals().await.posted.0, world.provider.bill().total_nano_usd);
 }

@@ -44,7 +44,8 @@ pub enum Answer {
     Generate,
     /// This status with the provider's own error body for it. Nothing is billed.
     Refuse(u16),
-    /// A literal HTTP answer. Nothing is billed.
+    /// A literal HTTP answer; on a WebSocket of the Responses API its body, as an event. Nothing is
+    /// billed.
     Literal {
         /// The HTTP status.
         status: u16,

@@ -111,8 +111,12 @@ impl Parting {
 
 impl Out {
     fn event(&self, event: &Value) {
+        self.text(event.to_string());
+    }
+
+    fn text(&self, event: String) {
         // The connection may be gone.
-        let _ = self.0.send(Sent::Event(event.to_string()));
+        let _ = self.0.send(Sent::Event(event));
     }
 }
 

@@ -40,6 +40,11 @@ impl Responses {
             return;
         }
         let behaviour = socket.behaviour(body["model"].as_str());
+        if let Answer::Literal { body, .. } = &behaviour.answer {
+            call.end();
+            socket.out.text(String::from_utf8_lossy(body).into_owned());
+            return;
+        }
         let model = body["model"].as_str().and_then(bill::model);
         let before = body["previous_response_id"].as_str();
         let refusal = match (&behaviour.answer, model, before) {

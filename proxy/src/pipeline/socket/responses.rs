@@ -134,7 +134,14 @@ impl Responses {
         let live = party.shared.live();
         let head = Head::read(message);
         let mut lanes = self.lanes();
-        let lane = lanes.of(head.lane.as_deref());
+        let lane = match (head.kind, &head.lane) {
+            ("error", None) => lanes.of_error(),
+            (_, named) => Some(lanes.of(named.as_deref())),
+        };
+        let Some(lane) = lane else {
+            drop(lanes);
+            return party.loose(&live, WireKind::Responses, message.clone(), out);
+        };
         let Some(queue) = lanes.open.get_mut(&lane) else {
             drop(lanes);
             return unasked(party, &live, &head, message, out);
@@ -199,6 +206,20 @@ impl Lanes {
             Some(lane) => lane.to_owned(),
             None if self.open.len() == 1 => self.open.keys().next().cloned().unwrap_or_default(),
             None => String::new(),
+        }
+    }
+
+    /// The lane that an error is on which names none. Where it may be about any of several requests
+    /// it is nobody's: what one of them holds is not given back for what became of another.
+    fn of_error(&self) -> Option<String> {
+        let mut waiting = self.open.iter().flat_map(|(lane, queue)| {
+            let places = queue.iter().enumerate();
+            places.filter(|(_, turn)| turn.response().is_none()).map(move |(at, _)| (lane, at))
+        });
+        match (self.open.len(), waiting.next(), waiting.next()) {
+            (0 | 1, ..) | (_, None, _) => Some(self.of(None)),
+            (_, Some((lane, 0)), None) => Some(lane.clone()),
+            _ => None,
         }
     }
 
