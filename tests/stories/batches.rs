@@ -316,6 +316,23 @@ async fn results_that_are_not_all_there_settle_nothing() {
 }
 
 #[tokio::test]
+async fn results_are_asked_for_whole_whatever_part_the_client_wants() {
+    let world = World::with(BUDGET).await;
+    let client = world.client();
+    let file = upload(&client, &two()).await;
+    let batch = made(&client, &file).await;
+    let part = client.clone().header("range", "bytes=5-").header("if-range", "\"tag\"");
+    let answer = results(&part, &batch).await;
+    assert_eq!((answer.status.as_u16(), answer.text().lines().count()), (200, 2));
+    assert!(answer.text().contains("ada@example.org"), "{}", answer.text());
+    let asked = world.provider.received().pop().unwrap();
+    assert!(asked.path.ends_with("/content"), "{asked:?}");
+    assert!(!asked.headers.contains_key("range") && !asked.headers.contains_key("if-range"));
+    let totals = world.totals().await;
+    assert_eq!((totals.posted.0, totals.pending.0), (world.provider.bill().total_nano_usd, 0));
+}
+
+#[tokio::test]
 async fn results_that_the_client_leaves_settle_nothing() {
     let world = World::with(BUDGET).await;
     let client = world.client();

@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::server::Via;
 use crate::sessions::SessionName;
 use crate::stops::Leave;
+use crate::stream::results::Source;
 use crate::upstream::{
     GOOGLE_KEY, Upstream, is_presigned, is_signed, strip_credentials, strip_hop_headers,
     take_query_key,
@@ -137,9 +138,15 @@ fn read(
             path: address.path.chars().take(80).collect(),
         });
     }
-    if matches!(ticket.follow, Follow::Content { .. }) {
+    if let Follow::Content { source, .. } = &ticket.follow {
         // Lines can only be read where they are not compressed.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // Nor where they are a part, which may begin within one; what it says is not all that they
+        // cost.
+        if *source != Source::Other {
+            headers.remove(header::RANGE);
+            headers.remove(header::IF_RANGE);
+        }
     }
     let mut query = head.uri.query().map(str::to_owned);
     if upstream.config.dialect == Dialect::Gemini {
