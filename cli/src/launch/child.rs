@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -25,6 +26,9 @@ pub struct Running(oneshot::Receiver<io::Result<ExitStatus>>);
 
 /// What may be passed on.
 const SIGNALS: [i32; 6] = [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2];
+
+/// How long a whole group of processes takes at most to be stopped or woken.
+const SETTLE: Duration = Duration::from_millis(20);
 
 /// The exit codes of a shell where a command cannot be started.
 pub const NOT_FOUND: u8 = 127;
@@ -97,7 +101,7 @@ fn wait(child: Pid) -> io::Result<ExitStatus> {
     loop {
         match waitpid(Some(child), WaitOptions::UNTRACED) {
             Ok(Some((_, status))) if status.stopped() => {
-                if is_stopped(child) {
+                if stays_stopped(child) {
                     // Without job control this does nothing, which is right.
                     let _ = kill_process(getpid(), Signal::TSTP);
                 }
@@ -109,7 +113,22 @@ fn wait(child: Pid) -> io::Result<ExitStatus> {
     }
 }
 
-/// Whether it is stopped still: the terminal stops and wakes both of us, in any order.
+/// Whether it is stopped and stays so. The terminal stops and wakes both of us, one after the other:
+/// when we are woken first, the child looks stopped for a moment, and nobody else would wake us again.
+fn stays_stopped(child: Pid) -> bool {
+    loop {
+        let looked = Instant::now();
+        if !is_stopped(child) {
+            return false;
+        }
+        thread::sleep(SETTLE);
+        if looked.elapsed() < SETTLE * 5 {
+            return is_stopped(child);
+        }
+        // We were stopped ourselves in between.
+    }
+}
+
 fn is_stopped(child: Pid) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero())) else {
         return true;
