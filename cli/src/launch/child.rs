@@ -115,6 +115,7 @@ fn wait(child: Pid) -> io::Result<ExitStatus> {
 
 /// Whether it is stopped and stays so. The terminal stops and wakes both of us, one after the other:
 /// when we are woken first, the child looks stopped for a moment, and nobody else would wake us again.
+#[expect(clippy::disallowed_methods, reason = "on a thread of its own that has nothing else to do")]
 fn stays_stopped(child: Pid) -> bool {
     loop {
         let looked = Instant::now();
