@@ -40,7 +40,7 @@ use crate::body::Body;
 use crate::dialect::{Operation, Socket};
 use crate::live::Live;
 use crate::rescue::Caller;
-use crate::server::Stopping;
+use crate::server::{Stopping, Via};
 use crate::shared::Shared;
 use crate::stream::Metered;
 use crate::upstream::{Health, strip_hop_headers};
@@ -57,7 +57,14 @@ pub(super) async fn open(
     let stopping = head.extensions.remove::<Stopping>();
     let handshake = Handshake::read(&head);
     handshake::take_key(&mut head.headers);
+    // Codex speaks WebSocket to the provider's own name first, and repeats there what is refused; sent
+    // back with a 426 it goes on over HTTP at once (measured: docs/clients.md).
+    let sent_back =
+        caller.stops_on_400_only && matches!(head.extensions.get(), Some(Via::Intercepted(_)));
     let identified = identify::identify(live, ticket, head, &mut caller.dialect)?;
+    if sent_back {
+        return Err(identified.ticket.halt(Stopped::WebSocket));
+    }
     let leave = identified.leave.clone();
     let opening = Opening { handshake, client, stopping, caller: *caller };
     let rest = Box::pin(opening.connect(shared, live, identified));
