@@ -14,11 +14,13 @@
 //! | [`breaker`] | may a call go to this upstream now?                                 |
 //! | [`connect`] | where may agents connect through the proxy?                         |
 //! | [`config`]  | what did the operator write in `iron.toml`?                         |
+//! | [`control`] | what do panel and proxy say to each other?                          |
 
 pub mod breaker;
 pub mod budget;
 pub mod config;
 pub mod connect;
+pub mod control;
 pub mod json;
 pub mod outline;
 pub mod price;

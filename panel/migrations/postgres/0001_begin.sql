@@ -1,0 +1,357 @@
+-- Times are Unix milliseconds, money is nano-USD, truth is 0 or 1. Ids are made by the panel:
+-- a kind, `_`, and a version 7 UUID, so that their order is the order in which things were made.
+
+CREATE TABLE setting (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+-- How far each part is that proxies hold a copy of, and the last event.
+CREATE TABLE mark (
+    part   TEXT PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+INSERT INTO mark (part, number) VALUES
+    ('policy', 0), ('budgets', 1), ('keys', 1), ('secrets', 1), ('revocations', 1), ('stops', 1),
+    ('event', 0), ('audit', 0);
+
+-- People.
+CREATE TABLE person (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    password   TEXT,
+    role       TEXT NOT NULL,
+    disabled   BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE TABLE session (
+    hash       BYTEA PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    person     TEXT NOT NULL REFERENCES person (id),
+    -- `browser` (cookie and CSRF token) or `machine` (bearer).
+    kind       TEXT NOT NULL,
+    csrf       BYTEA,
+    label      TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at    BIGINT NOT NULL
+);
+CREATE INDEX session_of_person ON session (person);
+-- A login that waits in a terminal until somebody who is signed in approves it.
+CREATE TABLE device_login (
+    hash       BYTEA PRIMARY KEY,
+    code       TEXT NOT NULL UNIQUE,
+    label      TEXT NOT NULL,
+    person     TEXT REFERENCES person (id),
+    state      TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+-- Failed logins, by name and by address.
+CREATE TABLE failed_login (
+    who      TEXT PRIMARY KEY,
+    failures BIGINT NOT NULL,
+    until    BIGINT NOT NULL,
+    at       BIGINT NOT NULL
+);
+
+-- What they work on.
+CREATE TABLE project (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    title      TEXT NOT NULL DEFAULT '',
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE TABLE member (
+    project TEXT NOT NULL REFERENCES project (id),
+    person  TEXT NOT NULL REFERENCES person (id),
+    PRIMARY KEY (project, person)
+);
+CREATE TABLE agent (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    project    TEXT NOT NULL REFERENCES project (id),
+    stopped_at BIGINT,
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE INDEX agent_of_project ON agent (project);
+CREATE TABLE token (
+    -- The `jti`.
+    id         TEXT PRIMARY KEY,
+    agent      TEXT NOT NULL REFERENCES agent (id),
+    hash       BYTEA NOT NULL,
+    last4      TEXT NOT NULL,
+    label      TEXT NOT NULL DEFAULT '',
+    -- JSON lists of patterns; empty lists allow everything.
+    models     TEXT NOT NULL,
+    upstreams  TEXT NOT NULL,
+    issued_by  TEXT NOT NULL,
+    issued_at  BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    cut_streams BIGINT NOT NULL DEFAULT 0,
+    -- The token that took its place.
+    rotated_to TEXT
+);
+CREATE INDEX token_of_agent ON token (agent);
+CREATE INDEX token_revoked ON token (revoked_at) WHERE revoked_at IS NOT NULL;
+
+-- Keys. What is wrapped is sealed with the master key; the row's id and version are bound to it.
+CREATE TABLE signing_key (
+    id         TEXT PRIMARY KEY,
+    public     BYTEA NOT NULL,
+    wrapped    BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    retires_at BIGINT
+);
+CREATE TABLE secret (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    upstream   TEXT NOT NULL,
+    last4      TEXT NOT NULL,
+    number     BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    rotated_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE TABLE secret_version (
+    secret     TEXT NOT NULL REFERENCES secret (id),
+    number     BIGINT NOT NULL,
+    -- Which master key wraps the data key.
+    master     TEXT NOT NULL,
+    wrapped    BYTEA NOT NULL,
+    sealed     BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (secret, number)
+);
+
+-- Money. `posted + leased <= limit_nano` in every account at every commit.
+CREATE TABLE budget (
+    id         TEXT PRIMARY KEY,
+    scope      TEXT NOT NULL,
+    span       TEXT NOT NULL,
+    zone       TEXT NOT NULL,
+    limit_nano BIGINT NOT NULL,
+    clamp      BIGINT NOT NULL DEFAULT 0,
+    removed_at BIGINT,
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE UNIQUE INDEX budget_by_scope ON budget (scope, span) WHERE removed_at IS NULL;
+CREATE TABLE account (
+    id         TEXT PRIMARY KEY,
+    budget     TEXT NOT NULL REFERENCES budget (id),
+    -- The scope with its real name: `agent:a`, also for a budget of `agent:*`.
+    account    TEXT NOT NULL,
+    start      BIGINT NOT NULL,
+    limit_nano BIGINT NOT NULL,
+    posted     BIGINT NOT NULL DEFAULT 0,
+    leased     BIGINT NOT NULL DEFAULT 0,
+    overrun    BIGINT NOT NULL DEFAULT 0,
+    -- Remainders that an operator took back: by so much the published bound grows.
+    reclaimed  BIGINT NOT NULL DEFAULT 0,
+    alerted    BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (budget, account, start)
+);
+CREATE TABLE lease (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL REFERENCES account (id),
+    proxy      TEXT NOT NULL,
+    epoch      BIGINT NOT NULL,
+    -- All that was granted, was spent and was given back. What is outstanding is
+    -- granted - spent - returned where that is more than nothing.
+    granted    BIGINT NOT NULL,
+    spent      BIGINT NOT NULL DEFAULT 0,
+    returned   BIGINT NOT NULL DEFAULT 0,
+    pending    BIGINT NOT NULL DEFAULT 0,
+    overrun    BIGINT NOT NULL DEFAULT 0,
+    sequence   BIGINT NOT NULL DEFAULT 0,
+    -- `open`, `closed` or `reclaimed`.
+    state      TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (account, proxy, epoch)
+);
+CREATE INDEX lease_of_proxy ON lease (proxy, state);
+-- Answers to requests for leases, so that one that comes twice grants once.
+CREATE TABLE lease_request (
+    proxy   TEXT NOT NULL,
+    request TEXT NOT NULL,
+    answer  TEXT NOT NULL,
+    at      BIGINT NOT NULL,
+    PRIMARY KEY (proxy, request)
+);
+CREATE INDEX lease_request_by_age ON lease_request (at);
+CREATE TABLE budget_request (
+    id         TEXT PRIMARY KEY,
+    budget     TEXT NOT NULL REFERENCES budget (id),
+    amount     BIGINT NOT NULL,
+    why        TEXT NOT NULL,
+    asked_by   TEXT NOT NULL,
+    -- `open`, `approved`, `denied` or `withdrawn`.
+    state      TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    decided_by TEXT,
+    decided_at BIGINT,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE INDEX budget_request_by_state ON budget_request (state, id);
+CREATE TABLE webhook (
+    id         TEXT PRIMARY KEY,
+    url        TEXT NOT NULL,
+    -- A JSON list of kinds of events; an empty list is all.
+    events     TEXT NOT NULL,
+    wrapped    BYTEA NOT NULL,
+    disabled   BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL DEFAULT 1
+);
+CREATE TABLE delivery (
+    id       TEXT PRIMARY KEY,
+    webhook  TEXT NOT NULL REFERENCES webhook (id),
+    event    TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    next_at  BIGINT,
+    done_at  BIGINT,
+    status   BIGINT
+);
+CREATE INDEX delivery_due ON delivery (next_at) WHERE next_at IS NOT NULL;
+
+-- Policies: every version is kept; the one in force is the setting `policy`.
+CREATE TABLE policy (
+    number     BIGINT PRIMARY KEY,
+    toml       TEXT NOT NULL,
+    note       TEXT NOT NULL,
+    author     TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Proxies.
+CREATE TABLE proxy (
+    name       TEXT PRIMARY KEY,
+    hash       BYTEA NOT NULL,
+    last4      TEXT NOT NULL,
+    version    TEXT NOT NULL DEFAULT '',
+    listens    TEXT,
+    marks      TEXT NOT NULL DEFAULT '{}',
+    seen_at    BIGINT,
+    removed_at BIGINT,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE breaker (
+    proxy    TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    lane     TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (proxy, upstream, lane)
+);
+
+-- What happened. A call's id holds its time: id >> 20 is Unix milliseconds.
+CREATE TABLE call (
+    proxy         TEXT NOT NULL,
+    id            BIGINT NOT NULL,
+    agent         TEXT,
+    project       TEXT,
+    token         TEXT,
+    run           TEXT,
+    model         TEXT NOT NULL,
+    upstream      TEXT,
+    dialect       TEXT,
+    endpoint      TEXT NOT NULL,
+    stream        BIGINT NOT NULL,
+    status        BIGINT NOT NULL,
+    outcome       TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    reserved      BIGINT NOT NULL,
+    posted        BIGINT NOT NULL,
+    estimated     BIGINT NOT NULL,
+    input_tokens  BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    -- Microseconds to the first byte of the answer.
+    first_byte    BIGINT NOT NULL,
+    findings      BIGINT NOT NULL,
+    -- JSON: usage, cost, findings, timeline, attempt, first_attempt.
+    detail        TEXT NOT NULL,
+    PRIMARY KEY (id, proxy)
+) PARTITION BY RANGE (id);
+-- Holds what no partition is there for yet; partitions of a week each are made ahead of time.
+CREATE TABLE call_rest PARTITION OF call DEFAULT;
+CREATE INDEX call_of_agent ON call (agent, id);
+CREATE INDEX call_of_run ON call (run, id) WHERE run IS NOT NULL;
+CREATE TABLE extra (
+    proxy  TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    at     BIGINT NOT NULL,
+    call   BIGINT,
+    posted BIGINT,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (proxy, id)
+);
+-- Sums per minute, hour and day. `grain` is their length in seconds.
+CREATE TABLE rollup (
+    grain         BIGINT NOT NULL,
+    start         BIGINT NOT NULL,
+    agent         TEXT NOT NULL,
+    project       TEXT NOT NULL,
+    model         TEXT NOT NULL,
+    upstream      TEXT NOT NULL,
+    outcome       TEXT NOT NULL,
+    reason        TEXT NOT NULL,
+    calls         BIGINT NOT NULL,
+    posted        BIGINT NOT NULL,
+    estimated     BIGINT NOT NULL,
+    unpriced      BIGINT NOT NULL,
+    input_tokens  BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    -- JSON list: calls by time to first byte, in buckets that double from 1 ms.
+    first_byte    TEXT NOT NULL,
+    PRIMARY KEY (grain, start, agent, project, model, upstream, outcome, reason)
+);
+CREATE TABLE finding (
+    grain    BIGINT NOT NULL,
+    start    BIGINT NOT NULL,
+    agent    TEXT NOT NULL,
+    project  TEXT NOT NULL,
+    upstream TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    found    BIGINT NOT NULL,
+    calls    BIGINT NOT NULL,
+    PRIMARY KEY (grain, start, agent, project, upstream, kind)
+);
+
+-- Who did what: a chain of HMACs.
+CREATE TABLE audit (
+    sequence BIGINT PRIMARY KEY,
+    at       BIGINT NOT NULL,
+    actor    TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    target   TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    mac      BYTEA NOT NULL
+);
+-- What live views are told, for those that come back.
+CREATE TABLE event (
+    sequence BIGINT PRIMARY KEY,
+    at       BIGINT NOT NULL,
+    kind     TEXT NOT NULL,
+    body     TEXT NOT NULL
+);
+CREATE INDEX event_by_age ON event (at);
+-- Answers to requests that carried an Idempotency-Key.
+CREATE TABLE idempotency (
+    principal TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    request   BYTEA NOT NULL,
+    status    BIGINT NOT NULL,
+    -- Sealed with the master key: an answer may hold a token that is shown once.
+    answer    BYTEA NOT NULL,
+    at        BIGINT NOT NULL,
+    PRIMARY KEY (principal, key)
+);
+CREATE INDEX idempotency_by_age ON idempotency (at);

@@ -1,0 +1,37 @@
+//! The API as its callers see it.
+
+use std::collections::BTreeSet;
+
+use super::access::TABLE;
+use crate::testing::worlds;
+
+#[test]
+fn every_route_is_in_the_table_and_nothing_else_is() {
+    let document = serde_json::to_value(super::document()).unwrap();
+    let mut documented = BTreeSet::from([("GET".to_owned(), "/api/v1/openapi.json".to_owned())]);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|key| key.len() < 8) {
+            documented.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    let listed: BTreeSet<_> =
+        TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(documented, listed);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_is_not_there_gets_a_problem_document() {
+    for world in worlds().await {
+        let answer = world.get("/api/v1/nothing").await;
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(answer.json["code"], "not_found");
+        assert!(answer.json["request_id"].as_str().unwrap().starts_with("req_"));
+        assert_eq!(world.get("/api/v1/health").await.json["status"], "ok");
+        let answer = world.with_bearer("iron_user_none").get("/api/v1/health").await;
+        assert_eq!(
+            (answer.status, answer.json["code"].as_str().unwrap()),
+            (401, "unauthenticated")
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The control panel: who may spend, with which keys, and what was spent.
+//!
+//! | module    | holds                                                                       |
+//! |-----------|-----------------------------------------------------------------------------|
+//! | [`store`] | the database: one set of queries on SQLite and on PostgreSQL                |
+//! | [`api`]   | the REST API under `/api/v1`, who may ask what, problem documents, OpenAPI  |
+//! | [`audit`] | who did what, in a chain                                                    |
+//! | [`keys`]  | what everything secret hangs on                                             |
+//! | [`panel`] | what every request shares                                                   |
+//!
+//! It knows nothing of the proxy's crate: both speak [`iron_policy::control`], and the `iron` binary
+//! puts them together.
+
+pub mod api;
+pub mod audit;
+pub mod clock;
+pub mod keys;
+pub mod panel;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use panel::Panel;
