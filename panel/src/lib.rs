@@ -5,6 +5,7 @@
 //! | [`store`] | the database: one set of queries on SQLite and on PostgreSQL                |
 //! | [`api`]   | the REST API under `/api/v1`, who may ask what, problem documents, OpenAPI  |
 //! | [`audit`] | who did what, in a chain                                                    |
+//! | [`events`] | what live views are told                                                     |
 //! | [`keys`]  | what everything secret hangs on                                             |
 //! | [`panel`] | what every request shares                                                   |
 //!
@@ -14,6 +15,7 @@
 pub mod api;
 pub mod audit;
 pub mod clock;
+pub mod events;
 pub mod keys;
 pub mod panel;
 pub mod store;

@@ -13,6 +13,7 @@ pub type LeaseId = String;
 
 /// What a proxy wants to be able to spend, for one call or ahead of need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Asks {
     /// Names this request: the same one asked again is answered as before.
     pub request: String,
@@ -22,6 +23,7 @@ pub struct Asks {
 
 /// One budget in one window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ask {
     /// The budget's id.
     pub budget: String,
@@ -41,6 +43,7 @@ pub struct Ask {
 
 /// The panel's answer to [`Asks`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Grants {
     /// What is granted; empty where anything was refused.
     pub grants: Vec<Grant>,
@@ -51,6 +54,7 @@ pub struct Grants {
 
 /// A lease as it stands after a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Grant {
     /// The lease.
     pub lease: LeaseId,
@@ -72,6 +76,7 @@ pub struct Grant {
 
 /// Why a budget grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Refused {
     /// The budget's id.
     pub budget: String,
@@ -89,6 +94,7 @@ pub struct Refused {
 
 /// What was spent with leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Reports {
     /// One for each lease of which there is news.
     pub reports: Vec<Report>,
@@ -96,6 +102,7 @@ pub struct Reports {
 
 /// One lease, from its beginning until now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Report {
     /// The lease.
     pub lease: LeaseId,
@@ -117,6 +124,7 @@ pub struct Report {
 
 /// The panel's answer to [`Reports`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Acknowledged {
     /// One for each report.
     pub kept: Vec<Kept>,
@@ -124,6 +132,7 @@ pub struct Acknowledged {
 
 /// A lease as it stands after a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Kept {
     /// The lease.
     pub lease: LeaseId,
@@ -137,6 +146,7 @@ pub struct Kept {
 
 /// What a lease is at the panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It may be spent.

@@ -25,6 +25,7 @@ use crate::types::NanoUsd;
 
 /// What a proxy holds, and who it is: the panel answers with what is newer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Known {
     /// The proxy's version, for the operator's list.
     pub version: String,
@@ -43,6 +44,7 @@ pub struct Known {
 /// How far somebody is in each part of what a panel hands out. A part is newer where its number is
 /// another one: a panel that was restored from an old backup counts from there again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Marks {
     /// Policy.
     #[serde(default)]
@@ -66,6 +68,7 @@ pub struct Marks {
 
 /// What is newer than what the proxy holds; a part that is not is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Changes {
     /// Where the proxy is after it has taken this.
     pub marks: Marks,
@@ -95,6 +98,7 @@ pub struct Changes {
 
 /// A version of the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PolicyText {
     /// Its version.
     pub version: i64,
@@ -104,6 +108,7 @@ pub struct PolicyText {
 
 /// A budget that is spent by leases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LeasedBudget {
     /// Its id.
     pub id: String,
@@ -122,6 +127,7 @@ pub struct LeasedBudget {
 
 /// A provider key that only one proxy can read.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SealedSecret {
     /// Its id.
     pub id: String,
@@ -158,6 +164,7 @@ impl std::fmt::Debug for SealedSecret {
 
 /// A token that is not valid any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Revocation {
     /// The token's `jti`.
     pub token: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Records, in the order of the proxy's own journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Batch {
     /// Calls that ended.
     #[serde(default)]
@@ -20,6 +21,7 @@ pub struct Batch {
 
 /// What the panel did with a [`Batch`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Taken {
     /// Records that were new.
     pub new: u64,
@@ -29,6 +31,7 @@ pub struct Taken {
 
 /// A call that ended. Known by its proxy and its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CallRecord {
     /// [`crate::types::CallId`] as a number: its order is the order of calls, and its time is in it.
     pub id: i64,
@@ -96,6 +99,7 @@ pub struct CallRecord {
 
 /// How often a kind was found in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FindingCount {
     /// The kind.
     pub kind: String,
@@ -105,6 +109,7 @@ pub struct FindingCount {
 
 /// A breaker as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BreakerRecord {
     /// The upstream.
     pub upstream: String,
@@ -118,6 +123,7 @@ pub struct BreakerRecord {
 
 /// A correction or an incident, known by its proxy and its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExtraRecord {
     /// Names it at its proxy: a second one with the same id changes nothing.
     pub id: String,
