@@ -86,10 +86,27 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let detail = "the panel's database cannot be used now, and nothing was changed: try again, \
-                      and look at the panel's log under this request's id";
-        let problem =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).after(1);
+        let unavailable = |code, detail: &str| {
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.to_owned())
+        };
+        let problem = match &error {
+            StoreError::WrongMasterKey(_) => unavailable(
+                "wrong_master_key",
+                "the panel was not given the master key of its database, and reads nothing secret: \
+                 start it with the right one",
+            ),
+            StoreError::Damaged(_) => unavailable(
+                "damaged_row",
+                "what the panel's database holds of this was damaged or changed, and is not used: \
+                 the panel's log names the row under this request's id",
+            ),
+            _ => unavailable(
+                "store_unavailable",
+                "the panel's database cannot be used now, and nothing was changed: try again, and \
+                 look at the panel's log under this request's id",
+            )
+            .after(1),
+        };
         tracing::error!(request_id = problem.request_id, %error, "a request could not be served");
         problem
     }

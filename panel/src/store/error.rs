@@ -22,9 +22,15 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// What is stored cannot be read: it was changed by somebody else, or the wrong key is used.
-    #[error("what is stored of {0} cannot be read")]
+    /// What is stored cannot be read: it was changed by somebody else.
+    #[error("what is stored of {0} cannot be read: it was damaged, or changed by somebody else")]
     Damaged(String),
+    /// What is stored hangs on another master key than the one in use.
+    #[error("this is not the master key of this database: what is stored hangs on the key {0}")]
+    WrongMasterKey(String),
+    /// The system has no randomness to make keys of.
+    #[error("the system gives no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
 }
 
 impl StoreError {
