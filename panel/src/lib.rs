@@ -5,9 +5,10 @@
 //! | [`store`] | the database: one set of queries on SQLite and on PostgreSQL                |
 //! | [`api`]   | the REST API under `/api/v1`, who may ask what, problem documents, OpenAPI  |
 //! | [`audit`] | who did what, in a chain                                                    |
-//! | [`events`] | what live views are told                                                     |
 //! | [`keys`]  | what everything secret hangs on                                             |
+//! | [`events`] | what live views are told, and who is woken when something changes          |
 //! | [`panel`] | what every request shares                                                   |
+//! | [`tasks`] | what a panel does besides answering                                         |
 //!
 //! It knows nothing of the proxy's crate: both speak [`iron_policy::control`], and the `iron` binary
 //! puts them together.
@@ -19,6 +20,7 @@ pub mod events;
 pub mod keys;
 pub mod panel;
 pub mod store;
+pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::clock::Clock;
+use crate::events::{Hub, Wake};
 use crate::keys::Master;
 use crate::store::Store;
 
@@ -21,15 +20,17 @@ pub struct Shared {
     pub clock: Clock,
     /// The key that everything secret in the database hangs on.
     pub master: Master,
-    /// Wakes those who wait for a change in what proxies hold a copy of.
-    pub changed: Notify,
+    /// Wakes those who wait for events, or for a change in what proxies hold a copy of.
+    pub wake: Wake,
+    /// What live views get events from.
+    pub events: Hub,
 }
 
 impl Panel {
     /// A panel over this database, whose secrets hang on this key.
     pub fn new(store: Store, master: Master) -> Self {
-        let (clock, changed) = (Clock::default(), Notify::new());
-        Self(Arc::new(Shared { store, clock, master, changed }))
+        let (clock, wake, events) = (Clock::default(), Wake::default(), Hub::default());
+        Self(Arc::new(Shared { store, clock, master, wake, events }))
     }
 }
 

@@ -7,8 +7,10 @@
 pub mod access;
 pub mod authenticate;
 pub mod health;
+pub mod money;
 pub mod page;
 pub mod problem;
+pub mod time;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

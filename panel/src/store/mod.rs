@@ -107,14 +107,34 @@ pub fn id(kind: &str) -> String {
     format!("{kind}_{}", Uuid::now_v7().simple())
 }
 
+/// What PostgreSQL tells every replica on: which part changed, and nothing else.
+pub const CHANNEL: &str = "iron";
+
+/// Tells every replica, once the transaction is committed, to look at this part. On SQLite there is
+/// none but this process: see `panel.wake`.
+pub async fn tell(connection: &mut AnyConnection, part: &str) -> Result<(), StoreError> {
+    if connection.backend_name() == "PostgreSQL" {
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(part.to_owned())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Says that a part changed of which proxies hold copies, within the change's own transaction.
-/// Returns its new number.
+/// Returns its new number. Every replica is told with the commit; this process by
+/// `panel.wake.notify(part)` after it.
 pub async fn raise(connection: &mut AnyConnection, part: &str) -> Result<i64, StoreError> {
     let row: AnyRow =
         sqlx::query("UPDATE mark SET number = number + 1 WHERE part = $1 RETURNING number")
             .bind(part.to_owned())
-            .fetch_one(connection)
+            .fetch_one(&mut *connection)
             .await?;
+    if part != "audit" {
+        tell(connection, part).await?;
+    }
     Ok(row.try_get(0)?)
 }
 

@@ -1,0 +1,36 @@
+//! What a panel does besides answering: one list, started once, ended with its guard.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::events;
+use crate::panel::Panel;
+
+/// How often what is kept for a while only is looked through.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// What runs beside a panel; it ends when this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it ends what it runs"]
+pub struct Tasks {
+    _running: JoinSet<()>,
+}
+
+/// Starts everything that a panel does besides answering.
+pub fn start(panel: &Panel) -> Tasks {
+    let mut running = JoinSet::new();
+    running.spawn(events::run(panel.clone()));
+    running.spawn(sweep(panel.clone()));
+    Tasks { _running: running }
+}
+
+/// Removes what is kept for a while only.
+async fn sweep(panel: Panel) {
+    loop {
+        if let Err(error) = events::keep(&panel).await {
+            tracing::warn!(%error, "old events could not be removed; trying again");
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
