@@ -12,5 +12,6 @@ pub mod launch;
 pub mod local_http;
 pub mod output;
 pub mod reload;
+pub mod remote;
 pub mod secret;
 pub mod simulator;
