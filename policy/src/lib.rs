@@ -15,6 +15,7 @@
 //! | [`connect`] | where may agents connect through the proxy?                         |
 //! | [`config`]  | what did the operator write in `iron.toml`?                         |
 //! | [`control`] | what do panel and proxy say to each other?                          |
+//! | [`token`]   | whose call is this, and what may it ask for?                        |
 
 pub mod breaker;
 pub mod budget;
@@ -27,4 +28,5 @@ pub mod price;
 pub mod redact;
 pub mod retry;
 pub mod runaway;
+pub mod token;
 pub mod types;

@@ -8,6 +8,7 @@ pub mod authority;
 pub mod body;
 pub mod connect;
 pub mod control;
+pub mod control_plane;
 pub mod dialect;
 pub mod limits;
 pub mod live;

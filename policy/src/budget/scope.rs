@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Subject;
 use crate::types::Name;
@@ -122,8 +122,8 @@ impl fmt::Display for Which {
 }
 
 /// A pattern over model names: `*` stands for any characters, everything else for itself.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(from = "String", into = "String")]
 pub struct Glob(String);
 
 impl Glob {
@@ -156,6 +156,12 @@ impl Glob {
 impl From<String> for Glob {
     fn from(pattern: String) -> Self {
         Self(pattern)
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.0
     }
 }
 
