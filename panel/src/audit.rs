@@ -4,10 +4,13 @@
 //! derived from the master key: who can write the database can neither change nor drop an entry
 //! without its being seen. A change whose entry cannot be written does not happen.
 
+use std::sync::{Mutex, PoisonError};
+
 use hmac::Mac;
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
+use crate::api::access::Principal;
 use crate::keys::hmac;
 use crate::panel::Panel;
 use crate::store::{StoreError, raise};
@@ -23,6 +26,78 @@ pub struct Entry<'a> {
     pub target: &'a str,
     /// How: names and numbers, never a secret.
     pub detail: Value,
+}
+
+/// Writes down what this principal did, within the transaction of what it tells of. A change whose
+/// entry cannot be written does not happen: let `?` end the transaction.
+pub async fn record(
+    panel: &Panel,
+    connection: &mut AnyConnection,
+    principal: &Principal,
+    action: &'static str,
+    target: &str,
+    detail: Value,
+) -> Result<(), StoreError> {
+    let actor = principal.actor();
+    write(panel, connection, Entry { actor: &actor, action, target, detail }).await?;
+    Ok(())
+}
+
+/// Writes down that somebody was refused. So many a minute at most, so that a flood of refusals does
+/// not fill the disk: the next entry says how many were left out. The refusal stands, written down or
+/// not.
+pub async fn refusal(
+    panel: &Panel,
+    actor: &str,
+    action: &'static str,
+    target: &str,
+    mut detail: Value,
+) {
+    let Some(left_out) = panel.refusals.admit(panel.clock.now_ms()) else { return };
+    if left_out > 0 {
+        detail["left_out_before"] = left_out.into();
+    }
+    let written = async {
+        let mut tx = panel.store.begin().await?;
+        write(panel, &mut tx, Entry { actor, action, target, detail }).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = written.await {
+        tracing::error!(%error, action, target, "a refusal was not written to the audit log");
+    }
+}
+
+/// Counts refusals that are written down.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<Minute>);
+
+#[derive(Debug, Default)]
+struct Minute {
+    /// Which one, since 1970.
+    number: i64,
+    written: u32,
+    left_out: u64,
+}
+
+impl Refusals {
+    /// Entries about refusals in a minute at most, by one panel: 10 MB a day.
+    const MOST: u32 = 20;
+
+    /// Whether one more is written down, and how many before it were not.
+    fn admit(&self, now_ms: i64) -> Option<u64> {
+        let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if minute.number != now_ms / 60_000 {
+            minute.number = now_ms / 60_000;
+            minute.written = 0;
+        }
+        if minute.written >= Self::MOST {
+            minute.left_out += 1;
+            return None;
+        }
+        minute.written += 1;
+        Some(std::mem::take(&mut minute.left_out))
+    }
 }
 
 /// Writes an entry behind the last one, within the transaction of what it tells of.

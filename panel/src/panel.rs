@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::audit::Refusals;
 use crate::clock::Clock;
 use crate::events::{Hub, Wake};
 use crate::keys::Master;
@@ -24,13 +25,21 @@ pub struct Shared {
     pub wake: Wake,
     /// What live views get events from.
     pub events: Hub,
+    /// How many refusals are written down.
+    pub refusals: Refusals,
 }
 
 impl Panel {
     /// A panel over this database, whose secrets hang on this key.
     pub fn new(store: Store, master: Master) -> Self {
-        let (clock, wake, events) = (Clock::default(), Wake::default(), Hub::default());
-        Self(Arc::new(Shared { store, clock, master, wake, events }))
+        Self(Arc::new(Shared {
+            store,
+            clock: Clock::default(),
+            master,
+            wake: Wake::default(),
+            events: Hub::default(),
+            refusals: Refusals::default(),
+        }))
     }
 }
 

@@ -1,8 +1,12 @@
 //! Who may ask what: one table that the router obeys and a test walks.
 //!
-//! A route that is not in [`TABLE`] does not exist for anybody. What a role may see or change of a
-//! resource that belongs to a project is decided by the handler, with [`Principal::sees_all`] and the
-//! projects that the principal is a member of.
+//! Each resource lists its doors beside its handlers; [`table`] is all of them. A route that is not in
+//! it does not exist for anybody. What a role may see or change of a resource that belongs to a
+//! project is decided by the handler, with [`Principal::sees`] and [`Principal::sees_all`]; whether a
+//! resource does belong to one is in its door, so that the test asks as a stranger, too.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -12,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::authenticate;
 use super::problem::Problem;
+use crate::audit;
 use crate::panel::Panel;
 
 /// What a person may do. Each role may do what those below it may.
@@ -115,12 +120,73 @@ pub enum May {
     AgentOr(Role),
 }
 
-/// One route: method, path as the router has it, who may.
-pub type Door = (&'static str, &'static str, May);
+/// Whose the things behind a route are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The panel's: the role alone decides.
+    Panel,
+    /// A project's: whoever is not a member of it, nor an admin, is told that there is no such thing.
+    Project,
+    /// The caller's own: nobody else's can be reached.
+    Caller,
+}
+
+/// One route, and who may use it.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// The method.
+    pub method: &'static str,
+    /// The path as the router has it.
+    pub path: &'static str,
+    /// Who may.
+    pub may: May,
+    /// Whose it is.
+    pub whose: Whose,
+    /// Whether `If-Match` must be sent.
+    pub versioned: bool,
+}
+
+/// A route that these may use.
+pub const fn door(method: &'static str, path: &'static str, may: May) -> Door {
+    Door { method, path, may, whose: Whose::Panel, versioned: false }
+}
+
+impl Door {
+    /// What is behind it belongs to a project.
+    #[must_use]
+    pub const fn in_project(self) -> Self {
+        Self { whose: Whose::Project, ..self }
+    }
+
+    /// What is behind it is the caller's own.
+    #[must_use]
+    pub const fn own(self) -> Self {
+        Self { whose: Whose::Caller, ..self }
+    }
+
+    /// A change of something with a version: `If-Match` is required.
+    #[must_use]
+    pub const fn versioned(self) -> Self {
+        Self { versioned: true, ..self }
+    }
+
+    /// Whether an `Idempotency-Key` means something here.
+    pub(super) fn takes_key(&self) -> bool {
+        self.method == "POST" && matches!(self.may, May::Person(_) | May::AgentOr(_))
+    }
+}
 
 /// Every route there is.
-pub const TABLE: &[Door] =
-    &[("GET", "/api/v1/health", May::Anyone), ("GET", "/api/v1/openapi.json", May::Anyone)];
+pub fn table() -> impl Iterator<Item = &'static Door> {
+    super::RESOURCES.iter().flat_map(|resource| resource.doors)
+}
+
+/// The door of this route.
+pub fn door_of(method: &str, path: &str) -> Option<&'static Door> {
+    static DOORS: LazyLock<HashMap<(&str, &str), &Door>> =
+        LazyLock::new(|| table().map(|door| ((door.method, door.path), door)).collect());
+    DOORS.get(&(method, path)).copied()
+}
 
 /// Lets nobody pass whom the table does not name for the route.
 pub async fn guard(State(panel): State<Panel>, mut request: Request, next: Next) -> Response {
@@ -131,25 +197,44 @@ pub async fn guard(State(panel): State<Panel>, mut request: Request, next: Next)
 }
 
 async fn admit(panel: &Panel, request: &mut Request) -> Result<(), Problem> {
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = request.extensions().get::<MatchedPath>().cloned();
     let method =
         if request.method() == http::Method::HEAD { "GET" } else { request.method().as_str() };
-    let door = path
-        .as_deref()
-        .and_then(|path| TABLE.iter().find(|(own, at, _)| *own == method && *at == path));
-    let Some((_, _, may)) = door else {
-        return Err(Problem::not_found("there is nothing at this address"));
+    let door = path.as_ref().and_then(|path| door_of(method, path.as_str()));
+    let Some(door) = door else {
+        return Err(Problem::not_found(
+            "there is nothing at this address: see /api/v1/openapi.json",
+        ));
     };
-    let principal = authenticate::principal(panel, request.headers()).await?;
-    let allowed = match (may, &principal) {
+    let principal = match authenticate::principal(panel, request.headers()).await {
+        Ok(principal) => principal,
+        Err(problem) => {
+            refused(panel, &Principal::Anyone, door, &problem).await;
+            return Err(problem);
+        }
+    };
+    if let Err(problem) = may_pass(door, &principal) {
+        refused(panel, &principal, door, &problem).await;
+        return Err(problem);
+    }
+    if door.versioned && !request.headers().contains_key(http::header::IF_MATCH) {
+        return Err(Problem::precondition_required());
+    }
+    request.extensions_mut().insert(principal);
+    Ok(())
+}
+
+fn may_pass(door: &Door, principal: &Principal) -> Result<(), Problem> {
+    let allowed = match (door.may, principal) {
         (May::Anyone, _)
         | (May::Proxy, Principal::Proxy { .. })
         | (May::AgentOr(_), Principal::Agent { .. }) => true,
-        (May::Person(least) | May::AgentOr(least), Principal::Person { role, .. }) => role >= least,
+        (May::Person(least) | May::AgentOr(least), Principal::Person { role, .. }) => {
+            *role >= least
+        }
         _ => false,
     };
     if allowed {
-        request.extensions_mut().insert(principal);
         return Ok(());
     }
     Err(match principal {
@@ -164,4 +249,10 @@ async fn admit(panel: &Panel, request: &mut Request) -> Result<(), Problem> {
             Problem::forbidden("this credential is not for this address: see /api/v1/openapi.json")
         }
     })
+}
+
+async fn refused(panel: &Panel, principal: &Principal, door: &Door, problem: &Problem) {
+    let target = format!("{} {}", door.method, door.path);
+    let detail = serde_json::json!({"status": problem.status, "code": problem.code});
+    audit::refusal(panel, &principal.actor(), "access.refused", &target, detail).await;
 }

@@ -1,12 +1,23 @@
 //! `/api/v1/health`: whether the panel and its database answer.
 
-use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::access::{Door, May, door};
+use super::extract::Json;
 use super::problem::Problem;
 use crate::panel::Panel;
+
+/// Who may ask.
+pub const DOORS: &[Door] = &[door("GET", "/api/v1/health", May::Anyone)];
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Panel> {
+    OpenApiRouter::new().routes(routes!(health))
+}
 
 /// How the panel is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,7 +31,7 @@ pub struct Health {
 /// Whether the panel can be used. For load balancers: nobody has to sign in.
 #[utoipa::path(
     get, path = "/api/v1/health", tag = "health", security(()),
-    responses((status = 200, body = Health), (status = 503, body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, body = Health))
 )]
 pub async fn health(State(panel): State<Panel>) -> Result<Json<Health>, Problem> {
     panel.store.ping().await?;

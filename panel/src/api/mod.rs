@@ -1,68 +1,106 @@
 //! The REST API under `/api/v1`.
 //!
-//! A request's way: request id, size and time limits, [`access`] (who is it, may it be here),
-//! then the handler of the resource. Refusals are [`problem`] documents. The OpenAPI document is made
-//! of the handlers' own annotations.
+//! A request's way: [`request`] (its id), size limit, [`access`] (who is it, may it be here),
+//! [`idempotency`] (was it done already), then the handler of the resource, which takes it apart with
+//! [`extract`]. Refusals are [`problem`] documents. The OpenAPI document is made of the handlers' own
+//! annotations; what holds for all of them is added by [`describe`].
 
 pub mod access;
 pub mod authenticate;
+pub mod describe;
+pub mod extract;
 pub mod health;
+pub mod idempotency;
 pub mod money;
 pub mod page;
 pub mod problem;
+pub mod request;
 pub mod time;
+pub mod wire;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::panel::Panel;
+use access::{Door, May, door};
 use problem::Problem;
 
 /// The largest body that is read, in bytes: a batch of records from a proxy.
 const LARGEST_BODY: usize = 8 << 20;
 
+/// A part of the API: its doors, and the routes behind them.
+pub(crate) struct Resource {
+    /// Who may use which route.
+    doors: &'static [Door],
+    /// The handlers, with their documentation.
+    routes: fn() -> OpenApiRouter<Panel>,
+}
+
+/// All of the API: a line for each resource.
+pub(crate) const RESOURCES: &[Resource] = &[
+    Resource { doors: DOCUMENT, routes: OpenApiRouter::new },
+    Resource { doors: health::DOORS, routes: health::routes },
+];
+
+/// Who may read the OpenAPI document.
+const DOCUMENT: &[Door] = &[door("GET", "/api/v1/openapi.json", May::Anyone)];
+
 /// What the document says of itself.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Iron Cage control panel",
-    description = "Tokens, keys, budgets and spend of AI agents. Times are RFC 3339 UTC; money is \
-                   nano-USD. Errors are RFC 9457 problem documents with a stable `code`.",
-    license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-))]
+#[openapi(
+    info(
+        title = "Iron Cage control panel",
+        description = "Tokens, keys, budgets and spend of AI agents. Times are RFC 3339 UTC; money is \
+                       nano-USD. Errors are RFC 9457 problem documents with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem))
+)]
 struct About;
 
 /// All resources, with their documentation.
 fn resources() -> OpenApiRouter<Panel> {
-    OpenApiRouter::with_openapi(About::openapi()).routes(routes!(health::health))
+    RESOURCES.iter().fold(OpenApiRouter::with_openapi(About::openapi()), |all, resource| {
+        all.merge((resource.routes)())
+    })
 }
 
 /// The OpenAPI document.
-pub fn document() -> Document {
-    resources().split_for_parts().1
+pub fn document() -> Value {
+    described(&resources().split_for_parts().1)
+}
+
+fn described(document: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    describe::complete(&mut document);
+    document
 }
 
 /// Everything that the panel's port answers.
 pub fn router(panel: &Panel) -> Router {
     let (resources, document) = resources().split_for_parts();
-    let document = document.to_json().unwrap_or_default();
+    let document = described(&document).to_string();
     let openapi = get(move || {
         let document = document.clone();
         async move { ([(http::header::CONTENT_TYPE, "application/json")], document) }
     });
+    let nothing =
+        async || Problem::not_found("there is nothing at this address: see /api/v1/openapi.json");
     resources
         .route("/api/v1/openapi.json", openapi)
-        .fallback(async || Problem::not_found("there is nothing at this address"))
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .route_layer(from_fn_with_state(panel.clone(), idempotency::once))
         .route_layer(from_fn_with_state(panel.clone(), access::guard))
-        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .fallback(nothing)
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(|_| problem::panicked()))
+        .layer(from_fn(request::around))
         .with_state(panel.clone())
 }
 

@@ -41,7 +41,7 @@ impl Problem {
             status: status.as_u16(),
             code,
             detail: detail.into(),
-            request_id: crate::store::id("req"),
+            request_id: super::request::id(),
             retry_after: None,
         }
     }
@@ -70,6 +70,18 @@ impl Problem {
     pub fn method_not_allowed() -> Self {
         let detail = "this address does not take this method: see /api/v1/openapi.json";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    /// The body is larger than any that is read.
+    pub fn too_large() -> Self {
+        let detail = "the body is too large: send less at once";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// The change does not say which version it is meant for.
+    pub fn precondition_required() -> Self {
+        let detail = "say which version is meant: send the thing's ETag in `If-Match`";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", detail)
     }
 
     /// It is there already, or not in the state for this.
