@@ -19,6 +19,7 @@ pub mod clock;
 pub mod events;
 pub mod keys;
 pub mod panel;
+pub mod server;
 pub mod store;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use iron_policy::config;
+
 use crate::audit::Refusals;
 use crate::clock::Clock;
 use crate::events::{Hub, Wake};
@@ -17,6 +19,8 @@ pub struct Panel(Arc<Shared>);
 pub struct Shared {
     /// The database.
     pub store: Store,
+    /// What the operator configured.
+    pub settings: config::Panel,
     /// The clock.
     pub clock: Clock,
     /// The key that everything secret in the database hangs on.
@@ -30,10 +34,16 @@ pub struct Shared {
 }
 
 impl Panel {
-    /// A panel over this database, whose secrets hang on this key.
+    /// A panel over this database, whose secrets hang on this key, with the usual settings.
     pub fn new(store: Store, master: Master) -> Self {
+        Self::configured(store, master, config::Panel::default())
+    }
+
+    /// The same with these settings.
+    pub fn configured(store: Store, master: Master, settings: config::Panel) -> Self {
         Self(Arc::new(Shared {
             store,
+            settings,
             clock: Clock::default(),
             master,
             wake: Wake::default(),

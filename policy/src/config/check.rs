@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::raw::{self, File};
 use super::{
     Agent, Batches, ConfigError, Policy, Proxy, Reserve, Route, Upstream, WebSockets, connect,
-    fallback, redact,
+    fallback, panel, redact,
 };
 use crate::breaker;
 use crate::connect::host_name;
@@ -49,7 +49,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
         connect: connect::check(file.connect, &upstreams, &secrets, text)?,
         secrets,
         proxy: proxy(&file.proxy)?,
-        panel_listen: file.panel.listen,
+        panel: panel::check(file.panel)?,
         retry: retry(file.retry)?,
         fallbacks: fallback::check(file.fallback, &upstreams, text)?,
         upstreams,

@@ -7,6 +7,7 @@
 mod check;
 mod connect;
 mod fallback;
+pub mod panel;
 mod raw;
 mod redact;
 mod suggest;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 pub use connect::{Connect, OpaqueBodies, Place, Scope, Secret};
+pub use panel::{Panel, PanelTls};
 pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact, SecretSource};
 pub(crate) use text::{amount, duration};
 
@@ -35,8 +37,8 @@ use crate::types::{Dialect, Name, Platform};
 pub struct Policy {
     /// Where agents connect, and how calls are handled.
     pub proxy: Proxy,
-    /// Where the control panel listens.
-    pub panel_listen: SocketAddr,
+    /// The control panel.
+    pub panel: Panel,
     /// The upstreams, in the order of the file. At least one.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Models that go to another upstream than their path says.

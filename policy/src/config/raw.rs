@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::text::duration;
-use super::{ConfigError, Durability, Limits, OnAbort, WebSockets, connect, redact, suggest};
+use super::{
+    ConfigError, Durability, Limits, OnAbort, WebSockets, connect, panel, redact, suggest,
+};
 use crate::breaker;
 use crate::budget::{Budget, Glob};
 use crate::price::PriceOverride;
@@ -20,7 +22,7 @@ use crate::types::{Dialect, Name, Platform};
 pub(super) struct File {
     pub(super) time_zone: Option<String>,
     pub(super) proxy: Proxy,
-    pub(super) panel: Panel,
+    pub(super) panel: panel::Raw,
     pub(super) upstream: Vec<Upstream>,
     pub(super) route: Vec<Route>,
     pub(super) retry: Retry,
@@ -73,18 +75,6 @@ impl Default for Proxy {
             budget_status: 402,
             on_abort: OnAbort::default(),
         }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Panel {
-    pub(super) listen: SocketAddr,
-}
-
-impl Default for Panel {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
     }
 }
 
