@@ -1,3 +1,4 @@
-//! A control panel on another machine, or in another process: how it is asked.
+//! A control panel, asked: over HTTPS, or in this process.
 
 pub mod https;
+pub mod link;
