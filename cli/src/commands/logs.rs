@@ -78,6 +78,8 @@ fn line(call: &CallRow, output: Output, zone: &TimeZone) -> String {
     };
     let findings =
         [listed(&call.findings, ""), listed(&call.answer_findings, " in the answer")].concat();
+    let with = call.token.iter().map(|token| format!("with {token}"));
+    let findings: Vec<_> = findings.into_iter().chain(with).collect();
     let outcome = if call.outcome == "refused" || call.outcome == "failed" {
         format!("{}: {}", call.outcome, call.reason)
     } else {
@@ -105,6 +107,7 @@ fn object(call: &CallRow) -> serde_json::Value {
         "time": Timestamp::from_millisecond(call.id.unix_ms()).map(|at| at.to_string()).ok(),
         "agent": call.agent,
         "project": call.project,
+        "token": call.token,
         "run": call.run,
         "depth": call.depth,
         "model": call.model,

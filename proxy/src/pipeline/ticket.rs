@@ -136,6 +136,7 @@ impl Ticket {
             record: CallRecord {
                 agent: record.agent.clone(),
                 project: record.project.clone(),
+                token: record.token.clone(),
                 run: record.run.clone(),
                 depth: record.depth,
                 upstream: record.upstream.clone(),

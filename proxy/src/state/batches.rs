@@ -123,7 +123,8 @@ impl Batches {
         }
         let mut statement = connection.prepare(
             "SELECT b.upstream, b.batch, b.at, b.of, b.output, b.completed, b.requests,
-               r.id, r.agent, r.project, r.model, r.dialect, r.endpoint, r.amount, r.run, r.depth
+               r.id, r.agent, r.project, r.model, r.dialect, r.endpoint, r.amount, r.run, r.depth,
+               r.token
              FROM batch b JOIN reservation r ON r.id = b.call WHERE b.ended = 0 ORDER BY b.call",
         )?;
         for part in statement.query_map([], open)? {
@@ -278,6 +279,7 @@ fn open(row: &Row<'_>) -> rusqlite::Result<Option<OpenBatch>> {
         reserved: NanoUsd(row.get(13)?),
         run: name(14)?,
         depth: row.get(15)?,
+        token: name(16)?,
         ..CallRecord::new(CallId(row.get(7)?))
     };
     Ok(Some(OpenBatch {

@@ -196,9 +196,9 @@ fn recover(connection: &mut Connection) -> rusqlite::Result<Recovery> {
             "INSERT OR IGNORE INTO call
              (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
               reason, reserved, posted, estimated, accounts, run, depth, attempt,
-              first_attempt)
+              first_attempt, token)
              SELECT id, agent, project, model, upstream, dialect, endpoint, stream, 0, ?1, ?2,
-              amount, amount, 1, accounts, run, depth, attempt, first_attempt
+              amount, amount, 1, accounts, run, depth, attempt, first_attempt, token
              FROM reservation WHERE id NOT IN {WAITING}"
         ),
         params![Outcome::Recovered.name(), reason],

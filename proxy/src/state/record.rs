@@ -14,6 +14,8 @@ pub struct CallRecord {
     pub agent: Option<Name>,
     /// For which project.
     pub project: Option<Name>,
+    /// With which token: its id, never itself.
+    pub token: Option<Name>,
     /// In which run.
     pub run: Option<Name>,
     /// How many agents stand above the caller, where it was said.
@@ -63,6 +65,7 @@ impl CallRecord {
             id,
             agent: None,
             project: None,
+            token: None,
             run: None,
             depth: None,
             model: String::new(),

@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -36,7 +36,8 @@ CREATE TABLE reservation (
     run      TEXT,
     depth    INTEGER,
     attempt  INTEGER NOT NULL DEFAULT 1,
-    first_attempt INTEGER
+    first_attempt INTEGER,
+    token    TEXT
 ) STRICT;
 CREATE TABLE call (
     id            INTEGER PRIMARY KEY,
@@ -63,7 +64,8 @@ CREATE TABLE call (
     run           TEXT,
     depth         INTEGER,
     attempt       INTEGER NOT NULL DEFAULT 1,
-    first_attempt INTEGER
+    first_attempt INTEGER,
+    token         TEXT
 ) STRICT;
 CREATE INDEX call_of_run ON call (run) WHERE run IS NOT NULL;
 -- Runs that were announced: whose calls belong together, and what they may spend.
@@ -121,6 +123,10 @@ ALTER TABLE reservation ADD COLUMN first_attempt INTEGER;
 ALTER TABLE call ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE call ADD COLUMN first_attempt INTEGER;
 CREATE TABLE stopped (agent TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+",
+    "
+ALTER TABLE reservation ADD COLUMN token TEXT;
+ALTER TABLE call ADD COLUMN token TEXT;
 ",
 ];
 

@@ -85,6 +85,8 @@ pub struct CallRow {
     pub agent: String,
     /// For which project.
     pub project: Option<String>,
+    /// With which token: its id.
+    pub token: Option<String>,
     /// In which run.
     pub run: Option<String>,
     /// How many agents stood above the caller, where it was said.
@@ -313,7 +315,7 @@ impl Store {
             "SELECT c.id, c.agent, c.project, c.model, c.upstream, c.endpoint, c.stream, c.status,
                c.outcome, c.reason, c.reserved, COALESCE(x.posted, c.posted),
                c.estimated AND x.call IS NULL, c.usage, c.cost, c.findings, c.timeline,
-               c.run, c.depth, c.attempt, c.first_attempt
+               c.run, c.depth, c.attempt, c.first_attempt, c.token
              FROM {CALLS} WHERE {clause} AND {bound} ?{first}
              ORDER BY c.id {order} LIMIT ?{second}"
         ))?;
@@ -493,6 +495,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         depth: row.get(18)?,
         attempt: row.get(19)?,
         first_attempt: row.get::<_, Option<i64>>(20)?.map(CallId),
+        token: row.get(21)?,
     })
 }
 

@@ -125,7 +125,9 @@ async fn a_file_from_before_batches_is_brought_along() {
         "DROP TABLE batch; DROP TABLE batch_file; DROP TABLE stopped;
          ALTER TABLE call DROP COLUMN attempt; ALTER TABLE call DROP COLUMN first_attempt;
          ALTER TABLE reservation DROP COLUMN attempt;
-         ALTER TABLE reservation DROP COLUMN first_attempt; PRAGMA user_version = 2",
+         ALTER TABLE reservation DROP COLUMN first_attempt;
+         ALTER TABLE call DROP COLUMN token; ALTER TABLE reservation DROP COLUMN token;
+         PRAGMA user_version = 2",
     );
     assert!(Store::open(&path).unwrap().batches().unwrap().is_empty());
     let (ledger, recovery) = open(&path);

@@ -148,7 +148,12 @@ async fn a_file_of_version_1_takes_a_stop_and_a_later_attempt() {
     assert!(!Store::stop(&path, &whom, 6).unwrap(), "it was stopped before");
     assert!(Store::stop(&path, &Whom::All, 7).unwrap());
     let (ledger, _) = open(&path);
-    let retried = CallRecord { attempt: 2, first_attempt: Some(CallId(2)), ..record(3) };
+    let retried = CallRecord {
+        attempt: 2,
+        first_attempt: Some(CallId(2)),
+        token: Some("tok_1".parse().unwrap()),
+        ..record(3)
+    };
     ledger.record(retried);
     ledger.close().await;
     let store = Store::open(&path).unwrap();
@@ -156,5 +161,7 @@ async fn a_file_of_version_1_takes_a_stop_and_a_later_attempt() {
     let calls = store.calls(None, 10).unwrap();
     let attempts: Vec<_> = calls.iter().map(|call| (call.attempt, call.first_attempt)).collect();
     assert_eq!(attempts, [(1, None), (1, None), (2, Some(CallId(2)))]);
+    let tokens: Vec<_> = calls.iter().map(|call| call.token.as_deref()).collect();
+    assert_eq!(tokens, [None, None, Some("tok_1")]);
     assert!(Store::lift(&path, &whom).unwrap() && !Store::lift(&path, &whom).unwrap());
 }

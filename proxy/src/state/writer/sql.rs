@@ -47,8 +47,8 @@ pub(super) fn reserve(
         .prepare_cached(
             "INSERT OR IGNORE INTO reservation
              (id, amount, accounts, agent, project, model, upstream, dialect, endpoint, stream,
-              run, depth, attempt, first_attempt)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+              run, depth, attempt, first_attempt, token)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15
              WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = ?1)",
         )?
         .execute(params![
@@ -66,6 +66,7 @@ pub(super) fn reserve(
             record.depth,
             record.attempt,
             record.first_attempt.map(|id| id.0),
+            record.token.as_ref().map(Name::as_str),
         ])?;
     if kept == 0 {
         // Its end could not be told from the end of the first one.
@@ -210,9 +211,9 @@ fn insert(
              (id, agent, project, model, upstream, dialect, endpoint, stream, status, outcome,
               reason, reserved, posted, estimated, accounts, input_tokens, output_tokens, usage,
               cost, findings, timeline, run, depth, attempt,
-              first_attempt)
+              first_attempt, token)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-              ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+              ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
         )?
         .execute(params![
             record.id.0,
@@ -240,6 +241,7 @@ fn insert(
             record.depth,
             record.attempt,
             record.first_attempt.map(|id| id.0),
+            record.token.as_ref().map(Name::as_str),
         ])?;
     Ok(())
 }
