@@ -4,6 +4,9 @@
 //! |-----------|-----------------------------------------------------------------------------|
 //! | [`store`] | the database: one set of queries on SQLite and on PostgreSQL                |
 //! | [`api`]   | the REST API under `/api/v1`, who may ask what, problem documents, OpenAPI  |
+//! | [`budgets`] | who may spend how much in which time                                       |
+//! | [`leases`] | the slices of budgets that proxies hold                                     |
+//! | [`alerts`] | what of the money somebody should hear of                                   |
 //! | [`audit`] | who did what, in a chain                                                    |
 //! | [`keys`]  | what everything secret hangs on                                             |
 //! | [`events`] | what live views are told, and who is woken when something changes          |
@@ -13,11 +16,14 @@
 //! It knows nothing of the proxy's crate: both speak [`iron_policy::control`], and the `iron` binary
 //! puts them together.
 
+pub mod alerts;
 pub mod api;
 pub mod audit;
+pub mod budgets;
 pub mod clock;
 pub mod events;
 pub mod keys;
+pub mod leases;
 pub mod panel;
 pub mod server;
 pub mod store;

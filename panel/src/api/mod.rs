@@ -11,6 +11,7 @@ pub mod describe;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
+pub mod leases;
 pub mod money;
 pub mod page;
 pub mod problem;
@@ -46,6 +47,7 @@ pub(crate) struct Resource {
 pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: DOCUMENT, routes: OpenApiRouter::new },
     Resource { doors: health::DOORS, routes: health::routes },
+    Resource { doors: leases::DOORS, routes: leases::routes },
 ];
 
 /// Who may read the OpenAPI document.

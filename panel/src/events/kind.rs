@@ -19,6 +19,8 @@ pub enum Kind {
     Breaker(BreakerChanged),
     /// So much of a budget is used.
     BudgetAlert(BudgetAlert),
+    /// Calls cost more than was held for them.
+    BudgetOverrun(BudgetOverrun),
     /// A proxy is there (again).
     ProxyUp(ProxySeen),
     /// A proxy was not heard of for longer than it may be silent.
@@ -137,6 +139,25 @@ pub struct BudgetAlert {
     pub limit: Money,
 }
 
+/// Calls cost more than was held for them: the one way past a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetOverrun {
+    /// The budget's id.
+    pub budget: String,
+    /// The account: the scope with its real name.
+    pub account: String,
+    /// The project it belongs to; none where only admins are to be told.
+    pub project: Option<String>,
+    /// When the window began, RFC 3339.
+    pub start: String,
+    /// By how much more than was known before.
+    pub by: Money,
+    /// What was spent.
+    pub spent: Money,
+    /// The limit.
+    pub limit: Money,
+}
+
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProxySeen {
@@ -189,6 +210,7 @@ impl Kind {
             Self::Finding(_) => "finding",
             Self::Breaker(_) => "breaker",
             Self::BudgetAlert(_) => "budget_alert",
+            Self::BudgetOverrun(_) => "budget_overrun",
             Self::ProxyUp(_) => "proxy_up",
             Self::ProxyDown(_) => "proxy_down",
             Self::Lease(_) => "lease",
@@ -208,6 +230,7 @@ impl Kind {
             Self::Call(CallEnded { project, .. })
             | Self::Finding(Found { project, .. })
             | Self::BudgetAlert(BudgetAlert { project, .. })
+            | Self::BudgetOverrun(BudgetOverrun { project, .. })
             | Self::Lease(LeaseChanged { project, .. }) => own(project),
             Self::Spend(spend) => {
                 let moves: Vec<_> =

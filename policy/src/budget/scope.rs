@@ -57,6 +57,23 @@ impl Scope {
             Self::Model(glob) => glob.matches(call.model).then(|| self.to_string()),
         }
     }
+
+    /// Whether [`Scope::account`] can ever be this: `agent:a` for `agent:a` and for `agent:*`.
+    pub fn opens(&self, account: &str) -> bool {
+        let one = |which: &Which, other: &Which| match other {
+            Which::Each => false,
+            Which::One(name) => which.covers(name.as_str()),
+        };
+        match (self, account.parse()) {
+            (Self::Organisation, Ok(Self::Organisation)) => true,
+            (Self::Project(which), Ok(Self::Project(other)))
+            | (Self::Agent(which), Ok(Self::Agent(other)))
+            | (Self::Token(which), Ok(Self::Token(other)))
+            | (Self::Run(which), Ok(Self::Run(other))) => one(which, &other),
+            (Self::Model(glob), Ok(Self::Model(other))) => *glob == other,
+            _ => false,
+        }
+    }
 }
 
 impl Which {
@@ -200,6 +217,20 @@ mod tests {
             ["organisation", "agent:a", "agent:*", "project:x.y", "token:t", "run:*", "model:gpt-*"]
         {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+        }
+        for (scope, account, opens) in [
+            ("organisation", "organisation", true),
+            ("agent:*", "agent:a", true),
+            ("agent:a", "agent:a", true),
+            ("agent:a", "agent:b", false),
+            ("agent:*", "agent:*", false),
+            ("agent:*", "project:a", false),
+            ("model:gpt-*", "model:gpt-*", true),
+            ("model:gpt-*", "model:gpt-5", false),
+            ("run:*", "run:r", true),
+            ("token:*", "", false),
+        ] {
+            assert_eq!(scope.parse::<Scope>().unwrap().opens(account), opens, "{scope} {account}");
         }
         for text in ["", "organization", "agent:", "agent:a b", "model:", "team:x", "agent"] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
