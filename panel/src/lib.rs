@@ -10,6 +10,8 @@
 //! | [`audit`] | who did what, in a chain                                                    |
 //! | [`keys`]  | what everything secret hangs on                                             |
 //! | [`events`] | what live views are told, and who is woken when something changes          |
+//! | [`tokens`] | agents' tokens                                                             |
+//! | [`proxies`] | proxies, and what they are told                                           |
 //! | [`panel`] | what every request shares                                                   |
 //! | [`tasks`] | what a panel does besides answering                                         |
 //!
@@ -25,10 +27,12 @@ pub mod events;
 pub mod keys;
 pub mod leases;
 pub mod panel;
+pub mod proxies;
 pub mod server;
 pub mod store;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tokens;
 
 pub use panel::Panel;

@@ -178,6 +178,12 @@ impl World {
         world
     }
 
+    /// The value of a header that it is asked with.
+    pub fn sent(&self, name: &str) -> String {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    }
+
     /// Asks for something.
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, None).await

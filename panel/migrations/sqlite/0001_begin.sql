@@ -81,6 +81,8 @@ CREATE TABLE token (
     -- The `jti`.
     id         TEXT PRIMARY KEY,
     agent      TEXT NOT NULL REFERENCES agent (id),
+    -- The signing key, which is published for as long as the token may be used.
+    key        TEXT NOT NULL DEFAULT '',
     hash       BLOB NOT NULL,
     last4      TEXT NOT NULL,
     label      TEXT NOT NULL DEFAULT '',
@@ -92,11 +94,14 @@ CREATE TABLE token (
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT,
     cut_streams BIGINT NOT NULL DEFAULT 0,
-    -- The token that took its place.
-    rotated_to TEXT
+    -- The token that took its place, and when this one is revoked for it.
+    rotated_to TEXT,
+    retires_at BIGINT
 );
 CREATE INDEX token_of_agent ON token (agent);
 CREATE INDEX token_revoked ON token (revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE INDEX token_retires ON token (retires_at) WHERE retires_at IS NOT NULL AND revoked_at IS NULL;
+CREATE INDEX token_of_key ON token (key, expires_at);
 
 -- Keys. What is wrapped is sealed with the master key; the row's id and version are bound to it.
 CREATE TABLE signing_key (
@@ -104,12 +109,13 @@ CREATE TABLE signing_key (
     public     BLOB NOT NULL,
     wrapped    BLOB NOT NULL,
     created_at BIGINT NOT NULL,
-    retires_at BIGINT
+    -- When it stopped signing. It is published until the last of its tokens has expired.
+    retired_at BIGINT
 );
 CREATE TABLE secret (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
-    upstream   TEXT NOT NULL,
+    upstream   TEXT NOT NULL UNIQUE,
     last4      TEXT NOT NULL,
     number     BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
@@ -237,6 +243,8 @@ CREATE TABLE proxy (
     last4      TEXT NOT NULL,
     version    TEXT NOT NULL DEFAULT '',
     listens    TEXT,
+    -- A JSON list of the upstreams whose keys it gets; an empty list is all.
+    upstreams  TEXT NOT NULL DEFAULT '[]',
     marks      TEXT NOT NULL DEFAULT '{}',
     seen_at    BIGINT,
     removed_at BIGINT,

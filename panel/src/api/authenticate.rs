@@ -13,6 +13,9 @@ pub const PROXY: &str = "iron_proxy_";
 /// What the token of a person's terminal begins with.
 pub const PERSON: &str = "iron_user_";
 
+/// What an agent's token begins with: the other two do as well, and are told apart first.
+const AGENT: &str = iron_policy::token::PREFIX;
+
 /// What is kept of a credential: it has 256 random bits, so one round of a fast hash is enough.
 pub fn hash(credential: &str) -> Vec<u8> {
     Sha256::digest(credential.as_bytes()).to_vec()
@@ -27,6 +30,7 @@ pub async fn principal(panel: &Panel, headers: &HeaderMap) -> Result<Principal, 
     let found = match credential.map(str::trim) {
         Some(token) if token.starts_with(PERSON) => person(panel, token).await?,
         Some(token) if token.starts_with(PROXY) => proxy(panel, token).await?,
+        Some(token) if token.starts_with(AGENT) => crate::tokens::holder(panel, token).await?,
         _ => None,
     };
     found.ok_or_else(|| {

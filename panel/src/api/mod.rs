@@ -11,12 +11,15 @@ pub mod describe;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
+pub mod keys;
 pub mod leases;
 pub mod money;
 pub mod page;
 pub mod problem;
+pub mod proxies;
 pub mod request;
 pub mod time;
+pub mod tokens;
 pub mod wire;
 
 use axum::Router;
@@ -48,6 +51,9 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: DOCUMENT, routes: OpenApiRouter::new },
     Resource { doors: health::DOORS, routes: health::routes },
     Resource { doors: leases::DOORS, routes: leases::routes },
+    Resource { doors: keys::DOORS, routes: keys::routes },
+    Resource { doors: proxies::DOORS, routes: proxies::routes },
+    Resource { doors: tokens::DOORS, routes: tokens::routes },
 ];
 
 /// Who may read the OpenAPI document.

@@ -33,6 +33,12 @@ impl Wake {
         who.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Whether anybody waits for a part: for tests.
+    #[cfg(test)]
+    pub(crate) fn somebody_waits(&self) -> bool {
+        self.parts.receiver_count() > 0
+    }
+
     /// Wakes everybody in this process.
     pub fn notify_all(&self) {
         self.notify(EVENT);

@@ -15,12 +15,11 @@ use crate::store::{Store, StoreError};
 /// Where the root stands.
 pub(super) const ROOT: Place<'static> = Place { kind: "setting", row: "root", version: 0 };
 
-/// Where envelopes stand besides: table, what names a row, column.
-pub(super) const ENVELOPES: [(&str, &str, &str); 4] = [
-    ("signing_key", "id", "wrapped"),
-    ("secret_version", "secret || '/' || CAST(number AS TEXT)", "wrapped"),
-    ("webhook", "id", "wrapped"),
-    ("idempotency", "principal || '/' || key", "answer"),
+/// Where envelopes stand besides, in a column `wrapped`: table, and what names a row.
+pub(super) const ENVELOPES: [(&str, &str); 3] = [
+    ("signing_key", "id"),
+    ("secret_version", "secret || '/' || CAST(number AS TEXT)"),
+    ("webhook", "id"),
 ];
 
 /// The master key over this database's root. The first one that comes makes the root; a key that is
@@ -38,9 +37,9 @@ pub async fn unlock(store: &Store, master: Master) -> Result<Master, StoreError>
     let damaged = || StoreError::Damaged(ROOT.to_string());
     let root = master.open(ROOT, &BASE64.decode(text).map_err(|_| damaged())?)?;
     let root: [u8; 32] = root.as_slice().try_into().map_err(|_| damaged())?;
-    for (table, _, column) in ENVELOPES {
+    for (table, _) in ENVELOPES {
         // The names of master keys that wrap anything: a handful.
-        let query = format!("SELECT DISTINCT substr({column}, 2, 8) FROM {table} LIMIT 1000");
+        let query = format!("SELECT DISTINCT substr(wrapped, 2, 8) FROM {table} LIMIT 1000");
         for row in sqlx::query(AssertSqlSafe(query)).fetch_all(store.pool()).await? {
             let id: Vec<u8> = row.try_get(0)?;
             if !master.holds(&id) {
