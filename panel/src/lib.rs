@@ -13,6 +13,7 @@
 //! | [`tokens`] | agents' tokens                                                             |
 //! | [`proxies`] | proxies, and what they are told                                           |
 //! | [`panel`] | what every request shares                                                   |
+//! | [`telemetry`] | what happened: calls, sums over them, and questions about both           |
 //! | [`tasks`] | what a panel does besides answering                                         |
 //!
 //! It knows nothing of the proxy's crate: both speak [`iron_policy::control`], and the `iron` binary
@@ -31,6 +32,7 @@ pub mod proxies;
 pub mod server;
 pub mod store;
 pub mod tasks;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::events::{Hub, Wake};
 use crate::keys::Master;
 use crate::store::Store;
+use crate::telemetry::Telemetry;
 
 /// A panel. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Shared {
     pub wake: Wake,
     /// What live views get events from.
     pub events: Hub,
+    /// What is kept in memory of what proxies tell.
+    pub telemetry: Telemetry,
     /// How many refusals are written down.
     pub refusals: Refusals,
 }
@@ -48,6 +51,7 @@ impl Panel {
             master,
             wake: Wake::default(),
             events: Hub::default(),
+            telemetry: Telemetry::default(),
             refusals: Refusals::default(),
         }))
     }

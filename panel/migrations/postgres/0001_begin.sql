@@ -301,7 +301,16 @@ CREATE TABLE extra (
     detail TEXT NOT NULL,
     PRIMARY KEY (proxy, id)
 );
--- Sums per minute, hour and day. `grain` is their length in seconds.
+CREATE INDEX extra_of_call ON extra (call, proxy) WHERE call IS NOT NULL;
+-- Calls that were counted and are kept elsewhere: in pilot mode, in the proxy's own file.
+CREATE TABLE counted (
+    id    BIGINT NOT NULL,
+    proxy TEXT NOT NULL,
+    PRIMARY KEY (id, proxy)
+);
+-- Sums per minute, hour and day. `grain` is their length in seconds. Hours and days begin where the
+-- reporting time zone's do (setting `reporting_zone`). `fb00` to `fb23` count calls by the time to
+-- the first byte of their answer (`telemetry::sums::BOUNDS`).
 CREATE TABLE rollup (
     grain         BIGINT NOT NULL,
     start         BIGINT NOT NULL,
@@ -312,14 +321,44 @@ CREATE TABLE rollup (
     outcome       TEXT NOT NULL,
     reason        TEXT NOT NULL,
     calls         BIGINT NOT NULL,
+    refused       BIGINT NOT NULL,
+    errors        BIGINT NOT NULL,
     posted        BIGINT NOT NULL,
+    -- Of `posted`, what is an estimate; and calls that used something whose price nobody knows.
     estimated     BIGINT NOT NULL,
     unpriced      BIGINT NOT NULL,
     input_tokens  BIGINT NOT NULL,
     output_tokens BIGINT NOT NULL,
-    -- JSON list: calls by time to first byte, in buckets that double from 1 ms.
-    first_byte    TEXT NOT NULL,
+    found         BIGINT NOT NULL,
+    fb00 BIGINT NOT NULL, fb01 BIGINT NOT NULL, fb02 BIGINT NOT NULL, fb03 BIGINT NOT NULL, fb04 BIGINT NOT NULL, fb05 BIGINT NOT NULL,
+    fb06 BIGINT NOT NULL, fb07 BIGINT NOT NULL, fb08 BIGINT NOT NULL, fb09 BIGINT NOT NULL, fb10 BIGINT NOT NULL, fb11 BIGINT NOT NULL,
+    fb12 BIGINT NOT NULL, fb13 BIGINT NOT NULL, fb14 BIGINT NOT NULL, fb15 BIGINT NOT NULL, fb16 BIGINT NOT NULL, fb17 BIGINT NOT NULL,
+    fb18 BIGINT NOT NULL, fb19 BIGINT NOT NULL, fb20 BIGINT NOT NULL, fb21 BIGINT NOT NULL, fb22 BIGINT NOT NULL, fb23 BIGINT NOT NULL,
     PRIMARY KEY (grain, start, agent, project, model, upstream, outcome, reason)
+);
+-- The same by one thing at a time, so that a year is few rows: `dim` is `all`, `agent`, `model`,
+-- `upstream`, `outcome`, `reason` or `kind` (of findings), `name` one of it.
+CREATE TABLE tally (
+    grain         BIGINT NOT NULL,
+    dim           TEXT NOT NULL,
+    start         BIGINT NOT NULL,
+    project       TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    calls         BIGINT NOT NULL,
+    refused       BIGINT NOT NULL,
+    errors        BIGINT NOT NULL,
+    posted        BIGINT NOT NULL,
+    -- Of `posted`, what is an estimate; and calls that used something whose price nobody knows.
+    estimated     BIGINT NOT NULL,
+    unpriced      BIGINT NOT NULL,
+    input_tokens  BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    found         BIGINT NOT NULL,
+    fb00 BIGINT NOT NULL, fb01 BIGINT NOT NULL, fb02 BIGINT NOT NULL, fb03 BIGINT NOT NULL, fb04 BIGINT NOT NULL, fb05 BIGINT NOT NULL,
+    fb06 BIGINT NOT NULL, fb07 BIGINT NOT NULL, fb08 BIGINT NOT NULL, fb09 BIGINT NOT NULL, fb10 BIGINT NOT NULL, fb11 BIGINT NOT NULL,
+    fb12 BIGINT NOT NULL, fb13 BIGINT NOT NULL, fb14 BIGINT NOT NULL, fb15 BIGINT NOT NULL, fb16 BIGINT NOT NULL, fb17 BIGINT NOT NULL,
+    fb18 BIGINT NOT NULL, fb19 BIGINT NOT NULL, fb20 BIGINT NOT NULL, fb21 BIGINT NOT NULL, fb22 BIGINT NOT NULL, fb23 BIGINT NOT NULL,
+    PRIMARY KEY (grain, dim, start, project, name)
 );
 CREATE TABLE finding (
     grain    BIGINT NOT NULL,

@@ -11,6 +11,7 @@ pub mod describe;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
+pub mod ingest;
 pub mod keys;
 pub mod leases;
 pub mod money;
@@ -54,6 +55,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: keys::DOORS, routes: keys::routes },
     Resource { doors: proxies::DOORS, routes: proxies::routes },
     Resource { doors: tokens::DOORS, routes: tokens::routes },
+    Resource { doors: ingest::DOORS, routes: ingest::routes },
 ];
 
 /// Who may read the OpenAPI document.

@@ -22,6 +22,9 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// What this transaction was based on was changed by another one.
+    #[error("another change came first: try again")]
+    Overtaken,
     /// What is stored cannot be read: it was changed by somebody else.
     #[error("what is stored of {0} cannot be read: it was damaged, or changed by somebody else")]
     Damaged(String),
@@ -36,6 +39,9 @@ pub enum StoreError {
 impl StoreError {
     /// Whether another transaction was in the way: the same again may well work.
     pub fn may_be_tried_again(&self) -> bool {
+        if matches!(self, Self::Overtaken) {
+            return true;
+        }
         let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
         // PostgreSQL: serialization_failure, deadlock_detected, lock_not_available. SQLite: busy,
         // busy_snapshot, locked.

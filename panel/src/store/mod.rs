@@ -8,6 +8,7 @@
 //! be tried again because it read before it wrote. On PostgreSQL one that loses against another is
 //! tried again by [`Store::retry`].
 
+mod beside;
 mod error;
 mod open;
 
@@ -17,7 +18,10 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction};
 use uuid::Uuid;
 
+pub use beside::LOCAL;
 pub use error::StoreError;
+
+use beside::StateFile;
 
 /// A transaction.
 pub type Tx = Transaction<'static, Any>;
@@ -37,6 +41,7 @@ pub struct Store {
     pool: AnyPool,
     engine: Engine,
     url: String,
+    beside: bool,
 }
 
 /// How often a transaction is tried that lost against another one.
@@ -56,6 +61,11 @@ impl Store {
     /// Where it is. Holds a password: never for people's eyes.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether calls are read from a proxy's own file, and not kept here.
+    pub const fn is_beside(&self) -> bool {
+        self.beside
     }
 
     /// Begins a transaction; one that is dropped is rolled back.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::Migrator;
 
-use super::{Engine, Store, StoreError};
+use super::{Engine, StateFile, Store, StoreError};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -19,10 +19,20 @@ impl Store {
     /// Opens a database by its address, `sqlite:PATH` or `postgres://…`, and brings its tables up to
     /// date. Several panels may do so at once.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, None).await
+    }
+
+    /// The same on SQLite beside a proxy whose file this is: calls are read there, and not kept twice.
+    /// The file need not be there yet.
+    pub async fn open_beside(url: &str, state_file: &Path) -> Result<Self, StoreError> {
+        Self::open_with(url, Some(StateFile::at(state_file))).await
+    }
+
+    async fn open_with(url: &str, state: Option<StateFile>) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
         let store = if let Some(path) = url.strip_prefix("sqlite:") {
-            Self::sqlite(Path::new(path.trim_start_matches("//"))).await?
+            Self::sqlite(Path::new(path.trim_start_matches("//")), state).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::postgres(url).await?
         } else {
@@ -37,13 +47,22 @@ impl Store {
         Ok(store)
     }
 
-    async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+    /// A file that holds what somebody else put there.
+    #[cfg(test)]
+    pub(crate) async fn raw(path: &Path) -> Result<Self, StoreError> {
+        install_default_drivers();
+        Self::sqlite(path, None).await
+    }
+
+    async fn sqlite(path: &Path, state: Option<StateFile>) -> Result<Self, StoreError> {
         own_alone(path)?;
         let url = format!("sqlite:{}?mode=rwc", path.display());
+        let (beside, again) = (state.is_some(), state.clone());
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(ACQUIRE)
-            .after_connect(|connection, _| {
+            .after_connect(move |connection, _| {
+                let state = state.clone();
                 Box::pin(async move {
                     for pragma in [
                         "PRAGMA busy_timeout = 5000",
@@ -53,18 +72,31 @@ impl Store {
                     ] {
                         sqlx::query(pragma).execute(&mut *connection).await?;
                     }
-                    Ok(())
+                    match state {
+                        Some(state) => state.attach(connection).await,
+                        None => Ok(()),
+                    }
+                })
+            })
+            .before_acquire(move |connection, _| {
+                let state = again.clone();
+                Box::pin(async move {
+                    if let Some(state) = state {
+                        state.refresh(connection).await?;
+                    }
+                    Ok(true)
                 })
             })
             .connect(&url)
             .await?;
-        Ok(Self { pool, engine: Engine::Sqlite, url: format!("sqlite:{}", path.display()) })
+        let url = format!("sqlite:{}", path.display());
+        Ok(Self { pool, engine: Engine::Sqlite, url, beside })
     }
 
     async fn postgres(url: &str) -> Result<Self, StoreError> {
         let pool =
             AnyPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE).connect(url).await?;
-        Ok(Self { pool, engine: Engine::Postgres, url: url.to_owned() })
+        Ok(Self { pool, engine: Engine::Postgres, url: url.to_owned(), beside: false })
     }
 }
 
