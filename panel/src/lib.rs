@@ -7,6 +7,8 @@
 //! | [`budgets`] | who may spend how much in which time                                       |
 //! | [`leases`] | the slices of budgets that proxies hold                                     |
 //! | [`alerts`] | what of the money somebody should hear of                                   |
+//! | [`identity`] | people: passwords, sessions, the first admin                             |
+//! | [`reach`] | the names that it answers to, the pages that it listens to                  |
 //! | [`audit`] | who did what, in a chain                                                    |
 //! | [`keys`]  | what everything secret hangs on                                             |
 //! | [`events`] | what live views are told, and who is woken when something changes          |
@@ -25,10 +27,12 @@ pub mod audit;
 pub mod budgets;
 pub mod clock;
 pub mod events;
+pub mod identity;
 pub mod keys;
 pub mod leases;
 pub mod panel;
 pub mod proxies;
+pub mod reach;
 pub mod server;
 pub mod store;
 pub mod tasks;

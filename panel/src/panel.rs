@@ -7,6 +7,7 @@ use iron_policy::config;
 use crate::audit::Refusals;
 use crate::clock::Clock;
 use crate::events::{Hub, Wake};
+use crate::identity::password::Hashing;
 use crate::keys::Master;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -34,6 +35,10 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// How many refusals are written down.
     pub refusals: Refusals,
+    /// Makes and checks what is kept of passwords.
+    pub hashing: Hashing,
+    /// Whether one person uses it on their own machine.
+    is_pilot: bool,
 }
 
 impl Panel {
@@ -44,6 +49,21 @@ impl Panel {
 
     /// The same with these settings.
     pub fn configured(store: Store, master: Master, settings: config::Panel) -> Self {
+        Self::with(store, master, settings, false)
+    }
+
+    /// The panel of one person on their own machine: the first admin is signed in with one click.
+    pub fn pilot(store: Store, master: Master, settings: config::Panel) -> Self {
+        Self::with(store, master, settings, true)
+    }
+
+    /// Whether the page of the bootstrap token asks for no name and no password: in pilot mode, and
+    /// where only this machine reaches it.
+    pub fn signs_in_by_click(&self) -> bool {
+        self.is_pilot && self.settings.listen.is_none_or(|address| address.ip().is_loopback())
+    }
+
+    fn with(store: Store, master: Master, settings: config::Panel, is_pilot: bool) -> Self {
         Self(Arc::new(Shared {
             store,
             settings,
@@ -53,6 +73,8 @@ impl Panel {
             events: Hub::default(),
             telemetry: Telemetry::default(),
             refusals: Refusals::default(),
+            hashing: Hashing::default(),
+            is_pilot,
         }))
     }
 }

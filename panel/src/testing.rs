@@ -121,7 +121,11 @@ impl Answer {
 impl World {
     /// A panel over this store.
     pub fn over(store: Store) -> Self {
-        let panel = Panel::new(store, Master::new([7; 32]));
+        Self::of(Panel::new(store, Master::new([7; 32])))
+    }
+
+    /// This panel.
+    pub fn of(panel: Panel) -> Self {
         Self { router: router(&panel), panel, headers: HeaderMap::new() }
     }
 
@@ -196,7 +200,10 @@ impl World {
 
     /// Sends any request.
     pub async fn send(&self, method: &str, path: &str, body: Option<String>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let mut request = Request::builder().method(method).uri(path);
+        if !self.headers.contains_key("host") {
+            request = request.header("host", "localhost");
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

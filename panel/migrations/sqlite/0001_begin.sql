@@ -30,13 +30,18 @@ CREATE TABLE session (
     person     TEXT NOT NULL REFERENCES person (id),
     -- `browser` (cookie and CSRF token) or `machine` (bearer).
     kind       TEXT NOT NULL,
-    csrf       BLOB,
     label      TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     used_at    BIGINT NOT NULL
 );
 CREATE INDEX session_of_person ON session (person);
+-- Tokens by which somebody chooses a password, once.
+CREATE TABLE invitation (
+    hash       BLOB PRIMARY KEY,
+    person     TEXT NOT NULL UNIQUE REFERENCES person (id),
+    expires_at BIGINT NOT NULL
+);
 -- A login that waits in a terminal until somebody who is signed in approves it.
 CREATE TABLE device_login (
     hash       BLOB PRIMARY KEY,

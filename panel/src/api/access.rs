@@ -166,11 +166,13 @@ pub struct Door {
     pub whose: Whose,
     /// Whether `If-Match` must be sent.
     pub versioned: bool,
+    /// Whether a form is sent here, whose handler looks for the CSRF token in its fields.
+    pub form: bool,
 }
 
 /// A route that these may use.
 pub const fn door(method: &'static str, path: &'static str, may: May) -> Door {
-    Door { method, path, may, whose: Whose::Panel, versioned: false }
+    Door { method, path, may, whose: Whose::Panel, versioned: false, form: false }
 }
 
 impl Door {
@@ -190,6 +192,12 @@ impl Door {
     #[must_use]
     pub const fn versioned(self) -> Self {
         Self { versioned: true, ..self }
+    }
+
+    /// A form of a page without scripts is sent here: it cannot send headers.
+    #[must_use]
+    pub const fn form(self) -> Self {
+        Self { form: true, ..self }
     }
 
     /// Whether an `Idempotency-Key` means something here.
@@ -230,11 +238,11 @@ async fn admit(panel: &Panel, request: &mut Request) -> Result<(), Problem> {
     };
     let trusted = request.extensions().get::<Trusted>().cloned();
     let principal = match trusted {
-        Some(Trusted(principal)) => Ok(principal),
+        Some(Trusted(principal)) => Ok((principal, None)),
         None => authenticate::principal(panel, request.headers()).await,
     };
-    let principal = match principal {
-        Ok(principal) => principal,
+    let (principal, by_cookie) = match principal {
+        Ok(found) => found,
         Err(problem) => {
             refused(panel, &Principal::Anyone, door, &problem).await;
             return Err(problem);
@@ -247,8 +255,25 @@ async fn admit(panel: &Panel, request: &mut Request) -> Result<(), Problem> {
     if door.versioned && !request.headers().contains_key(http::header::IF_MATCH) {
         return Err(Problem::precondition_required());
     }
+    if let Some(by_cookie) = by_cookie {
+        if !request.method().is_safe() && !door.form && !sends_csrf(&by_cookie, request) {
+            let problem = Problem::new(
+                http::StatusCode::FORBIDDEN,
+                "csrf_token_wrong",
+                "changes by a browser need the header `x-csrf-token`: GET /api/v1/session says which",
+            );
+            refused(panel, &principal, door, &problem).await;
+            return Err(problem);
+        }
+        request.extensions_mut().insert(by_cookie);
+    }
     request.extensions_mut().insert(principal);
     Ok(())
+}
+
+fn sends_csrf(by_cookie: &authenticate::ByCookie, request: &Request) -> bool {
+    let sent = request.headers().get(authenticate::CSRF).and_then(|value| value.to_str().ok());
+    sent.is_some_and(|sent| by_cookie.fits(sent))
 }
 
 fn may_pass(door: &Door, principal: &Principal) -> Result<(), Problem> {

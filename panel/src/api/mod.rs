@@ -1,13 +1,15 @@
 //! The REST API under `/api/v1`.
 //!
-//! A request's way: [`request`] (its id), size limit, [`access`] (who is it, may it be here),
-//! [`idempotency`] (was it done already), then the handler of the resource, which takes it apart with
-//! [`extract`]. Refusals are [`problem`] documents. The OpenAPI document is made of the handlers' own
+//! A request's way: [`request`] (its id), [`browser`] (host, origin, headers), [`access`] (who is it,
+//! may it be here), [`idempotency`] (was it done already), then the handler of the resource, which
+//! takes it apart with [`extract`]. Refusals are [`problem`] documents. The OpenAPI document is made of the handlers' own
 //! annotations; what holds for all of them is added by [`describe`].
 
 pub mod access;
 pub mod authenticate;
+pub mod browser;
 pub mod describe;
+pub mod device;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
@@ -16,9 +18,11 @@ pub mod keys;
 pub mod leases;
 pub mod money;
 pub mod page;
+pub mod pages;
 pub mod problem;
 pub mod proxies;
 pub mod request;
+pub mod session;
 pub mod time;
 pub mod tokens;
 pub mod wire;
@@ -51,6 +55,9 @@ pub(crate) struct Resource {
 pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: DOCUMENT, routes: OpenApiRouter::new },
     Resource { doors: health::DOORS, routes: health::routes },
+    Resource { doors: pages::DOORS, routes: pages::routes },
+    Resource { doors: session::DOORS, routes: session::routes },
+    Resource { doors: device::DOORS, routes: device::routes },
     Resource { doors: leases::DOORS, routes: leases::routes },
     Resource { doors: keys::DOORS, routes: keys::routes },
     Resource { doors: proxies::DOORS, routes: proxies::routes },
@@ -110,6 +117,7 @@ pub fn router(panel: &Panel) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(|_| problem::panicked()))
+        .layer(from_fn_with_state(panel.clone(), browser::guard))
         .layer(from_fn(request::around))
         .with_state(panel.clone())
 }

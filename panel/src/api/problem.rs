@@ -98,6 +98,15 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_taken() {
+            let detail =
+                "something of this name is there already: choose another name, or look again";
+            return Self::conflict("already_there", detail);
+        }
+        if error.lacks_reference() {
+            let detail = "what this refers to is not there (any more): look again";
+            return Self::conflict("reference_missing", detail);
+        }
         let unavailable = |code, detail: &str| {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.to_owned())
         };

@@ -69,10 +69,10 @@ fn has_null(request: &Request) -> bool {
 async fn as_problem(response: Response) -> Response {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();
-    let is_problem = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().starts_with(b"application/problem+json")
+            || kind.as_bytes().starts_with(b"text/html")
+    });
     if !is_refusal || is_problem {
         return response;
     }

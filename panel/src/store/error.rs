@@ -50,6 +50,11 @@ impl StoreError {
         })
     }
 
+    /// Whether it refers to something that is not there.
+    pub fn lacks_reference(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_foreign_key_violation())
+    }
+
     /// Whether something of this name is there already.
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())

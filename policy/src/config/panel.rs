@@ -27,6 +27,9 @@ pub struct Panel {
     pub url: Option<String>,
     /// Host names under which it answers besides that of `url` and those of this machine.
     pub hosts: Vec<String>,
+    /// Whether a reverse proxy stands before it, whose last entry in `X-Forwarded-For` says who
+    /// calls. Where there is none, anybody could say so.
+    pub behind_proxy: bool,
     /// The certificate chain and the key (PEM); none for plain HTTP.
     pub tls: Option<PanelTls>,
     /// Hosts in private networks that webhooks may be sent to.
@@ -45,6 +48,7 @@ impl Default for Panel {
             listen: None,
             url: None,
             hosts: Vec::new(),
+            behind_proxy: false,
             tls: None,
             webhook_hosts: Vec::new(),
             keep_calls,
@@ -69,6 +73,7 @@ pub(super) struct Raw {
     listen: Option<SocketAddr>,
     url: Option<String>,
     hosts: Vec<String>,
+    behind_proxy: bool,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     webhook_hosts: Vec<String>,
@@ -85,6 +90,7 @@ impl Default for Raw {
             listen: None,
             url: None,
             hosts: Vec::new(),
+            behind_proxy: false,
             tls_certificate: None,
             tls_key: None,
             webhook_hosts: Vec::new(),
@@ -132,6 +138,7 @@ pub(super) fn check(raw: Raw) -> Result<Panel, ConfigError> {
         listen: raw.listen,
         url: url.transpose()?,
         hosts: names("hosts", raw.hosts)?,
+        behind_proxy: raw.behind_proxy,
         tls,
         webhook_hosts: names("webhook_hosts", raw.webhook_hosts)?,
         keep_calls: raw.keep_calls,
