@@ -24,4 +24,5 @@ pub mod shared;
 pub mod state;
 pub mod stops;
 pub mod stream;
+pub mod tokens;
 pub mod upstream;

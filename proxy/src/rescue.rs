@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::pipeline::Stopped;
 use crate::stream::POLICY_VIOLATION;
 use crate::stream::encoding::EncodingError;
+use crate::tokens::TokenRefused;
 use crate::upstream::CallError;
 
 /// Identifies the call, on every answer of the proxy.
@@ -208,7 +209,22 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::ManyHeaders { .. } => new(431, "too_many_headers"),
         Stopped::LongAddress { .. } => new(414, "address_too_long"),
         Stopped::Name(_) => new(400, "invalid_name"),
-        Stopped::AgentStopped(_) => new(403, "agent_stopped"),
+        Stopped::AgentStopped(why) => {
+            let mut refusal = new(why.status(), why.reason());
+            refusal.final_ = true;
+            refusal
+        }
+        Stopped::Token(TokenRefused::NoKeys) => {
+            new(503, "panel_unavailable").retry_after(Duration::from_secs(1))
+        }
+        Stopped::Token(why) => {
+            let mut refusal = new(401, why.reason());
+            // No new attempt makes a token good.
+            refusal.final_ = true;
+            refusal
+        }
+        Stopped::ModelNotAllowed { .. } => new(403, "model_not_allowed"),
+        Stopped::UpstreamNotAllowed { .. } => new(403, "upstream_not_allowed"),
         // The same call would be refused again: no client repeats a 403.
         Stopped::Runaway(Caught::Loop { .. }) => new(403, "loop_detected"),
         Stopped::Runaway(Caught::Depth { .. }) => new(403, "depth_exceeded"),

@@ -15,6 +15,7 @@ use crate::runaways::Runaways;
 use crate::runs::Runs;
 use crate::state::Ledger;
 use crate::stops::Stops;
+use crate::tokens::Tokens;
 
 /// One proxy's state.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Which agents are stopped.
     pub stops: Stops,
+    /// Which tokens are good here.
+    pub tokens: Tokens,
     /// What is known of agents that are watched for running away.
     pub runaways: Runaways,
     ids: CallIds,
@@ -58,6 +61,7 @@ impl Shared {
             connections: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             stops: Stops::default(),
+            tokens: Tokens::default(),
             runaways: Runaways::default(),
             ids: CallIds::after(last),
         })

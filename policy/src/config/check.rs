@@ -50,6 +50,7 @@ pub(super) fn check(file: File, text: &str) -> Result<Policy, ConfigError> {
         secrets,
         proxy: proxy(&file.proxy)?,
         panel: panel::check(file.panel)?,
+        tokens_required: file.tokens.required,
         retry: retry(file.retry)?,
         fallbacks: fallback::check(file.fallback, &upstreams, text)?,
         upstreams,

@@ -39,6 +39,9 @@ pub struct Policy {
     pub proxy: Proxy,
     /// The control panel.
     pub panel: Panel,
+    /// Whether calls without an agent's token are refused; where the file does not say, whoever runs
+    /// the proxy decides.
+    pub tokens_required: Option<bool>,
     /// The upstreams, in the order of the file. At least one.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Models that go to another upstream than their path says.

@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) time_zone: Option<String>,
     pub(super) proxy: Proxy,
     pub(super) panel: panel::Raw,
+    pub(super) tokens: Tokens,
     pub(super) upstream: Vec<Upstream>,
     pub(super) route: Vec<Route>,
     pub(super) retry: Retry,
@@ -142,6 +143,12 @@ impl Upstream {
             limits: Limits::default(),
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tokens {
+    pub(super) required: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,19 @@
 //! Who connects through the proxy: `Proxy-Authorization: Basic NAME:OPTIONS`.
 //!
 //! So `HTTPS_PROXY=http://NAME:run%3DID@127.0.0.1:4141` says what the prefixes of a path say. It is
-//! no secret and proves nothing, like those. Options only tighten. Never sent on.
+//! no secret and proves nothing, like those; but an agent's token may stand among the options
+//! (`http://NAME:iron_...@`), and says who connects whatever the name is. Options only tighten. Never
+//! sent on.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
+use iron_policy::token::{self, Claims};
 use iron_policy::types::Name;
+
+use zeroize::Zeroizing;
 
 use crate::dialect::Address;
 
@@ -21,27 +28,32 @@ pub struct Credentials {
     pub depth: Option<u8>,
     /// Whether hosts that no list of the policy names are denied to it.
     pub strict: bool,
+    /// What its token says, once that was verified.
+    pub claims: Option<Arc<Claims>>,
 }
+
+/// What stands in a request: [`Credentials`], and the token that is still to be verified.
+pub(super) type Said = (Credentials, Option<Zeroizing<String>>);
 
 /// Credentials that say nothing we understand. Shows none of them: they may be meant for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the proxy's user name is the agent's name, and its password holds options, `run=ID;depth=N;strict`: correct HTTPS_PROXY"
+    "the proxy's user name is the agent's name, and its password holds options, `run=ID;depth=N;strict` or a token: correct HTTPS_PROXY"
 )]
 pub struct BadCredentials;
 
 impl Credentials {
     /// Reads them from a request; the default where there are none.
-    pub fn of(headers: &HeaderMap) -> Result<Self, BadCredentials> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Said, BadCredentials> {
         let Some(value) = headers.get(header::PROXY_AUTHORIZATION) else {
-            return Ok(Self::default());
+            return Ok(Said::default());
         };
         let text = value.to_str().ok().and_then(|text| text.split_once(' '));
         let (_, encoded) = text
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
             .ok_or(BadCredentials)?;
         let plain = STANDARD.decode(encoded.trim()).map_err(|_| BadCredentials)?;
-        let plain = String::from_utf8(plain).map_err(|_| BadCredentials)?;
+        let plain = Zeroizing::new(String::from_utf8(plain).map_err(|_| BadCredentials)?);
         let (name, options) = plain.split_once(':').unwrap_or((&plain, ""));
         Self::read(name, options).ok_or(BadCredentials)
     }
@@ -57,10 +69,10 @@ impl Credentials {
         }
     }
 
-    fn read(name: &str, options: &str) -> Option<Self> {
+    fn read(name: &str, options: &str) -> Option<Said> {
         // Some clients send what stands in the proxy's address without decoding it.
-        let (name, options) = (decoded(name)?, decoded(options)?);
-        let mut read = Self::default();
+        let (name, options) = (decoded(name)?, Zeroizing::new(decoded(options)?));
+        let (mut read, mut own) = Said::default();
         if !name.is_empty() {
             read.agent = Some(name.parse().ok()?);
         }
@@ -71,10 +83,13 @@ impl Credentials {
                     read.depth = Some(depth.parse().ok()?);
                 }
                 None if option == "strict" => read.strict = true,
+                None if option.starts_with(token::PREFIX) && own.is_none() => {
+                    own = Some(Zeroizing::new(option.to_owned()));
+                }
                 _ => return None,
             }
         }
-        Some(read)
+        Some((read, own))
     }
 }
 
@@ -100,6 +115,10 @@ mod tests {
     use super::*;
 
     fn of(plain: &str) -> Result<Credentials, BadCredentials> {
+        said(plain).map(|(read, _)| read)
+    }
+
+    fn said(plain: &str) -> Result<Said, BadCredentials> {
         let mut headers = HeaderMap::new();
         let value = format!("Basic {}", STANDARD.encode(plain));
         headers.insert(header::PROXY_AUTHORIZATION, value.parse().unwrap());
@@ -128,7 +147,11 @@ mod tests {
             assert_eq!(of(plain), Err(BadCredentials), "{plain}");
         }
         let mut headers = HeaderMap::new();
-        assert_eq!(Credentials::of(&headers), Ok(Credentials::default()));
+        assert_eq!(Credentials::of(&headers), Ok(Said::default()));
+        let (read, own) = said("a:strict;iron_ey.a-b_c.d").unwrap();
+        assert!(read.strict);
+        assert_eq!(own.as_ref().map(|own| own.as_str()), Some("iron_ey.a-b_c.d"));
+        assert_eq!(said("a:iron_x;iron_y"), Err(BadCredentials));
         for value in ["Bearer x", "Basic", "Basic *", "Basic /w=="] {
             headers.insert(header::PROXY_AUTHORIZATION, value.parse().unwrap());
             assert_eq!(Credentials::of(&headers), Err(BadCredentials), "{value}");

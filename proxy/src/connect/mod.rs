@@ -135,6 +135,9 @@ async fn connect(
     let target = authority.and_then(|authority| Target::read(authority, None));
     let target = target.ok_or(Refused::Target)?;
     let credentials = credentials(port, &request)?;
+    if !live.serves(&target) {
+        port.shared.tokens.needed(live, credentials.claims.as_deref())?;
+    }
     let agent = credentials.agent.clone().unwrap_or_else(|| live.default_agent.clone());
     let opened = open(port, live, &target, &credentials, &agent, &mut request).await;
     if let Err(refused) = &opened {
@@ -151,7 +154,8 @@ async fn open(
     agent: &Name,
     request: &mut Request<Incoming>,
 ) -> Result<(), Refused> {
-    let leave = port.shared.stops.leave(agent)?;
+    let token = credentials.claims.as_ref().map(|claims| &claims.jti);
+    let leave = port.shared.stops.leave(agent, token)?;
     // The server puts it into every request.
     let stopping = request.extensions().get::<Stopping>().cloned().ok_or(Refused::Target)?;
     let rule = handling(live, target, credentials)?;
@@ -180,8 +184,8 @@ async fn open(
                 Ok(agent) => {
                     let agent = TokioIo::new(agent);
                     let copying = tunnel::copy(agent, host, &mut connection, idle, stopping);
-                    if leave.unless_stopped(copying).await.is_err() {
-                        connection.ends("agent_stopped");
+                    if let Err(why) = leave.unless_stopped(copying).await {
+                        connection.ends(why.reason());
                     }
                 }
                 Err(_) => connection.ends("aborted"),
@@ -287,7 +291,7 @@ async fn forward(
     }
     let credentials = match credentials(port, &request) {
         Ok(credentials) => credentials,
-        Err(bad) => return refusal(bad.into()),
+        Err(bad) => return refusal(bad),
     };
     let rule = match handling(live, &target, &credentials) {
         Ok(rule) => rule,
@@ -305,9 +309,15 @@ async fn forward(
     pipeline::handle_other(&port.shared, live, request, &passage, rule).await
 }
 
-/// What a client says of itself. A run that was announced as strict is so whatever it says.
-fn credentials(port: &Port, request: &Request<Incoming>) -> Result<Credentials, BadCredentials> {
-    let mut credentials = Credentials::of(request.headers())?;
+/// What a client says of itself, and what its token says of it. A run that was announced as strict
+/// is so whatever it says.
+fn credentials(port: &Port, request: &Request<Incoming>) -> Result<Credentials, Refused> {
+    let (mut credentials, token) = Credentials::of(request.headers())?;
+    if let Some(token) = token {
+        let claims = port.shared.tokens.verify(&token)?;
+        credentials.agent = Some(claims.sub.clone());
+        credentials.claims = Some(claims);
+    }
     if let Some(run) = &credentials.run {
         let all = port.shared.runs.upwards(run);
         credentials.strict |= all.iter().any(|run| run.record.strict);

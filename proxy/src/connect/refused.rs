@@ -9,6 +9,7 @@ use super::credentials::BadCredentials;
 use super::network::DialError;
 use super::target::Target;
 use crate::stops::AgentStopped;
+use crate::tokens::TokenRefused;
 
 /// Why a connection, or a request on one, goes no further.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum Refused {
     /// The operator stopped the agent.
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
+    /// The connection is not made with a token that is good here.
+    #[error(transparent)]
+    Token(#[from] TokenRefused),
     /// The policy denies the host.
     #[error("connections to {host} are denied by {by}")]
     Denied {
@@ -132,7 +136,8 @@ impl Refused {
         match self {
             Self::Target => "connect_target",
             Self::Credentials(_) => "proxy_credentials",
-            Self::AgentStopped(_) => "agent_stopped",
+            Self::AgentStopped(why) => why.reason(),
+            Self::Token(why) => why.reason(),
             Self::Denied { .. } => "connect_denied",
             Self::TooMany { .. } => "connect_too_many",
             Self::Dial { error, .. } => match error {
@@ -157,11 +162,9 @@ impl Refused {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Target | Self::Nested | Self::Credentials(_) => 400,
-            Self::AgentStopped(_)
-            | Self::Denied { .. }
-            | Self::NotPermitted { .. }
-            | Self::Opaque { .. } => 403,
-            Self::TooMany { .. } => 503,
+            Self::AgentStopped(why) => why.status(),
+            Self::Denied { .. } | Self::NotPermitted { .. } | Self::Opaque { .. } => 403,
+            Self::TooMany { .. } | Self::Token(TokenRefused::NoKeys) => 503,
             Self::Dial { error, .. } => match error {
                 DialError::Port(_) | DialError::Forbidden { .. } => 403,
                 DialError::Own => 508,
@@ -170,7 +173,7 @@ impl Refused {
             },
             Self::Misdirected { .. } => 421,
             Self::Upgrade { .. } => 426,
-            Self::NoSecret { .. } => 401,
+            Self::NoSecret { .. } | Self::Token(_) => 401,
             Self::Answer { .. } => 502,
         }
     }

@@ -17,6 +17,9 @@ pub(super) struct Admitted {
 
 /// Lets a call in, or refuses it with the time to come back.
 pub(super) fn admit(live: &Arc<Live>, mut call: Identified) -> Result<Admitted, Box<Halt>> {
+    if let Err(why) = still_good(&call) {
+        return Err(call.ticket.halt(why));
+    }
     let agent = call.target.session.agent.clone();
     let own = live.policy.agent(&agent).and_then(|agent| agent.limits);
     let gate = live.gates.of(&agent, own);
@@ -27,6 +30,15 @@ pub(super) fn admit(live: &Arc<Live>, mut call: Identified) -> Result<Admitted, 
             Ok(Admitted { call, gate })
         }
         Err(why) => Err(call.ticket.halt(why)),
+    }
+}
+
+/// Whether the call's token is good still: over a connection that stays, like a WebSocket, calls are
+/// made long after it was looked at first.
+pub(super) fn still_good(call: &Identified) -> Result<(), Stopped> {
+    match &call.target.claims {
+        Some(claims) => Ok(call.ticket.shared().tokens.check(claims)?),
+        None => Ok(()),
     }
 }
 

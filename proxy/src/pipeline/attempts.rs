@@ -151,6 +151,7 @@ impl Kept {
             return None;
         }
         let model = renamed(place, &upstream, &outline.model)?;
+        target.may_call(&upstream).and_then(|()| target.may_ask_for(&model.meant)).ok()?;
         target.path = with_model(&target.path, content.endpoint, &model.called)?;
         if !is_same_there(&target, content.endpoint) {
             return None;

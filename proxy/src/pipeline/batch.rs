@@ -154,6 +154,9 @@ pub(super) async fn hold(
             None => tally.requests,
         }
     };
+    for share in &requests.shares {
+        call.target.may_ask_for(&share.model)?;
+    }
     for (place, share) in requests.shares.iter().enumerate() {
         let accounts = accounts(live, call, &share.model);
         let ticket = if place == 0 { &mut call.ticket } else { call.ticket.beside() };

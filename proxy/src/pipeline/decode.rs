@@ -90,22 +90,26 @@ pub(super) async fn decode(
         Err(why) => return Err(admitted.call.ticket.halt(why)),
     };
     if let Payload::Upload(Upload { paid: Some((_, ask)), .. }) = &payload {
-        route(live, &mut admitted, &ask.model);
+        let routed = route(live, &mut admitted, &ask.model);
         admitted.call.ticket.request(&ask.model, ask.stream);
+        if let Err(why) = routed.and_then(|()| admitted.call.target.may_ask_for(&ask.model)) {
+            return Err(admitted.call.ticket.halt(why));
+        }
         if let Err(why) = admit::take_tokens(&admitted, ask.text_bytes / 4) {
             return Err(admitted.call.ticket.halt(why));
         }
     }
     if let Payload::Document(content) = &mut payload {
-        route(live, &mut admitted, &content.parsed.borrow_dependent().model);
+        let routed = route(live, &mut admitted, &content.parsed.borrow_dependent().model);
         let target = &admitted.call.target;
         let named = content.parsed.with_dependent_mut(|_, outline| name(live, target, outline));
-        if let Err(why) = named {
-            return Err(admitted.call.ticket.halt(why));
-        }
         let outline = content.parsed.borrow_dependent();
         let model = &outline.model;
         admitted.call.ticket.request(model, outline.stream);
+        let allowed = routed.and(named).and_then(|()| admitted.call.target.may_ask_for(model));
+        if let Err(why) = allowed {
+            return Err(admitted.call.ticket.halt(why));
+        }
         let estimate =
             content.parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
         if let Err(why) = admit::take_tokens(&admitted, estimate) {
@@ -147,7 +151,8 @@ pub(super) fn message(
     let outline = parsed.borrow_dependent();
     let target = &admitted.call.target;
     admitted.call.ticket.request(&outline.model, true);
-    if let Some(why) = routed(live, target, &outline.model) {
+    let allowed = target.may_ask_for(&outline.model);
+    if let Some(why) = allowed.err().or_else(|| routed(live, target, &outline.model)) {
         return Err(admitted.call.ticket.halt(why));
     }
     let estimate = parsed.borrow_owner().len() as u64 / 4 + outline.max_output.unwrap_or_default();
@@ -308,15 +313,16 @@ fn media_type(operation: Operation, headers: &HeaderMap) -> Result<&str, Stopped
 }
 
 /// Sends a model elsewhere where the policy says so and the caller did not name the upstream.
-fn route(live: &Live, admitted: &mut Admitted, model: &str) {
+fn route(live: &Live, admitted: &mut Admitted, model: &str) -> Result<(), Stopped> {
     let call = &mut admitted.call;
     if call.target.addressed {
-        return;
+        return Ok(());
     }
-    let Some(upstream) = live.route(&call.target.upstream, model) else { return };
+    let Some(upstream) = live.route(&call.target.upstream, model) else { return Ok(()) };
     if Arc::ptr_eq(&upstream, &call.target.upstream) {
-        return;
+        return Ok(());
     }
+    call.target.may_call(&upstream)?;
     // The caller's key is for the provider that it addressed, not for this one.
     strip_caller(&mut call.target.headers);
     if let Some(key) = upstream.key() {
@@ -324,6 +330,7 @@ fn route(live: &Live, admitted: &mut Admitted, model: &str) {
     }
     call.ticket.upstream(&upstream);
     call.target.upstream = upstream;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 use iron_policy::config::WebSockets;
+use iron_policy::token::Claims;
 use iron_policy::types::{Dialect, Name, Platform};
 
 use super::follow::Follow;
@@ -49,6 +50,8 @@ pub(super) struct Target {
     /// Headers to send: ours, hop-by-hop ones and, where replaced, credentials are off.
     pub(super) headers: HeaderMap,
     pub(super) session: SessionName,
+    /// What the caller's token says; none where it has none.
+    pub(super) claims: Option<Arc<Claims>>,
     /// The model, where the body must name it anew.
     pub(super) model: Option<Renamed>,
 }
@@ -62,6 +65,49 @@ pub(super) struct Renamed {
     pub(super) meant: String,
     /// True where it is another one than the caller asked for.
     pub(super) is_other: bool,
+}
+
+impl Target {
+    /// Whether the caller's token may ask for a model: by the name in the call, or by what that
+    /// means at the upstream.
+    pub(super) fn may_ask_for(&self, model: &str) -> Result<(), Stopped> {
+        let Some(claims) = &self.claims else { return Ok(()) };
+        // Operations on no model, such as the list of models, name none.
+        let allowed = model.is_empty()
+            || claims.allows_model(model)
+            || claims.allows_model(self.upstream.config.model(model));
+        if allowed {
+            return Ok(());
+        }
+        let model = model.chars().take(80).collect();
+        Err(Stopped::ModelNotAllowed { model, allowed: listed(&claims.models) })
+    }
+
+    /// Whether the caller's token may call an upstream.
+    pub(super) fn may_call(&self, upstream: &Upstream) -> Result<(), Stopped> {
+        may_call(self.claims.as_deref(), upstream)
+    }
+}
+
+fn may_call(claims: Option<&Claims>, upstream: &Upstream) -> Result<(), Stopped> {
+    match claims {
+        Some(claims) if !claims.allows_upstream(upstream.name()) => {
+            Err(Stopped::UpstreamNotAllowed {
+                upstream: upstream.name().to_owned(),
+                allowed: listed(&claims.upstreams),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A few of what a token names.
+fn listed<T: std::fmt::Display>(all: &[T]) -> String {
+    let mut shown: Vec<String> = all.iter().take(5).map(|one| format!("`{one}`")).collect();
+    if all.len() > shown.len() {
+        shown.push(format!("{} more", all.len() - shown.len()));
+    }
+    shown.join(", ")
 }
 
 /// Finds out who calls and where the call belongs.
@@ -83,31 +129,48 @@ pub(super) fn identify(
 fn read(
     live: &Live,
     ticket: &mut Ticket,
-    head: Parts,
+    mut head: Parts,
     spoken: &mut Dialect,
 ) -> Result<(Target, Leave), Stopped> {
     is_of_usual_size(&head)?;
-    let (address, intercepted) = if let Some(Via::Intercepted(passage)) = head.extensions.get() {
-        let (address, upstream) = intercepted::address(live, passage, &head, head.uri.path())?;
+    let uri = head.uri.clone();
+    let passage = match head.extensions.get() {
+        Some(Via::Intercepted(passage)) => Some(Arc::clone(passage)),
+        _ => None,
+    };
+    let (address, intercepted) = if let Some(passage) = &passage {
+        let (address, upstream) = intercepted::address(live, passage, &head, uri.path())?;
         (address, Some(upstream))
     } else {
         come_by_right_way(&head, &live.policy.proxy.names)?;
-        (Address::parse(head.uri.path(), |name| live.upstream(name).is_some())?, None)
+        (Address::parse(uri.path(), |name| live.upstream(name).is_some())?, None)
     };
-    let who = who(live, &head.headers, &address)?;
+    let path = address.operation_path();
+    let named = intercepted.or_else(|| live.upstream(address.upstream?));
+    *spoken = match &named {
+        Some(upstream) => upstream.config.dialect,
+        None => dialect::dialect_of(path, uri.query(), &head.headers),
+    };
+    let guessed = *spoken;
+    let mut query = uri.query().map(str::to_owned);
+    if *spoken == Dialect::Gemini {
+        query = query.and_then(|query| take_query_key(&query, &mut head.headers));
+    }
+    let said = passage.as_ref().and_then(|passage| passage.credentials.claims.as_ref());
+    let claims = ticket.shared().tokens.identify(live, &head.headers, query.as_deref(), said)?;
+    let who = who(live, &head.headers, &address, claims.as_deref())?;
     let session = SessionName { agent: who.agent.clone(), run: who.run.clone() };
-    ticket.caller(who.agent.clone(), who.project);
+    let token = claims.as_ref().map(|claims| claims.jti.clone());
+    ticket.caller(who.agent.clone(), who.project, token);
     ticket.run(who.run, who.depth);
     let leave = ticket.ask_leave(&who.agent)?;
     live.policy.runaway_of(&who.agent).check_depth(who.depth.unwrap_or_default())?;
 
-    let path = address.operation_path();
-    let named = intercepted.or_else(|| live.upstream(address.upstream?));
     let addressed = named.is_some();
     let upstream = if let Some(upstream) = named {
         upstream
     } else {
-        let dialect = dialect::dialect_of(path, head.uri.query(), &head.headers);
+        let dialect = guessed;
         let platform = dialect::platform_of(path);
         let wanted = match platform {
             Some(platform) => ("platform", platform.name()),
@@ -117,6 +180,7 @@ fn read(
             .ok_or(Stopped::NoUpstream { key: wanted.0, name: wanted.1 })?
     };
     ticket.upstream(&upstream);
+    may_call(claims.as_deref(), &upstream)?;
     ticket.follow = Follow::of(upstream.config.dialect, &head, address.path, path);
     let mut headers = head.headers;
     let config = &upstream.config;
@@ -148,13 +212,11 @@ fn read(
             headers.remove(header::IF_RANGE);
         }
     }
-    let mut query = head.uri.query().map(str::to_owned);
     if upstream.config.dialect == Dialect::Gemini {
-        query = query.and_then(|query| take_query_key(&query, &mut headers));
         // Google's servers would take the call for another operation than it was priced as.
         headers.remove("x-http-method-override");
     }
-    key(live, &upstream, dialect, query.as_deref(), &mut headers)?;
+    key(live, &upstream, dialect, query.as_deref(), claims.is_some(), &mut headers)?;
     strip_hop_headers(&mut headers);
     strip_own_headers(&mut headers);
     let target = Target {
@@ -165,6 +227,7 @@ fn read(
         query,
         headers,
         session,
+        claims,
         addressed,
         model: None,
         upstream,
@@ -189,15 +252,27 @@ pub(super) struct Who {
     pub(super) depth: Option<u8>,
 }
 
-/// Tells who calls by the address, else by the headers.
-pub(super) fn who(live: &Live, headers: &HeaderMap, address: &Address<'_>) -> Result<Who, Stopped> {
-    let agent = match address.agent.clone() {
-        Some(agent) => agent,
-        None => named(headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone()),
+/// Tells who calls: by the token, else by the address, else by the headers.
+///
+/// Who has a token is who it says, whatever the address and the headers say besides: launchers put
+/// a program's name there. Runs stay the caller's to name: they are within the agent.
+pub(super) fn who(
+    live: &Live,
+    headers: &HeaderMap,
+    address: &Address<'_>,
+    claims: Option<&Claims>,
+) -> Result<Who, Stopped> {
+    let agent = match (claims, address.agent.clone()) {
+        (Some(claims), _) => claims.sub.clone(),
+        (None, Some(agent)) => agent,
+        (None, None) => {
+            named(headers, "x-iron-agent")?.unwrap_or_else(|| live.default_agent.clone())
+        }
     };
-    let known = live.policy.agent(&agent);
-    let project = match known.and_then(|agent| agent.project.clone()) {
-        Some(project) => Some(project),
+    let known = live.policy.agent(&agent).and_then(|agent| agent.project.clone());
+    let project = match claims {
+        Some(claims) => claims.project.clone().or(known),
+        None if known.is_some() => known,
         None => named(headers, "x-iron-project")?,
     };
     let run = match address.run.clone() {
@@ -290,6 +365,7 @@ fn key(
     upstream: &Upstream,
     spoken: Dialect,
     query: Option<&str>,
+    with_token: bool,
     headers: &mut HeaderMap,
 ) -> Result<(), Stopped> {
     let signed = || Stopped::Signed { upstream: upstream.name().to_owned() };
@@ -304,7 +380,8 @@ fn key(
     if amazon && is_signed(query, headers) {
         return Err(signed());
     }
-    let passthrough = live.policy.proxy.passthrough;
+    // A token stands for the operator's key, and never goes on; nor does any key beside it.
+    let passthrough = live.policy.proxy.passthrough && !with_token;
     if !passthrough {
         strip_credentials(headers);
     }
@@ -318,6 +395,8 @@ fn key(
             wanted: variable.clone(),
             passthrough: if passthrough {
                 ", or send a key of your own"
+            } else if with_token {
+                ", or keep one for this upstream in the panel; what calls with a token brings no key"
             } else {
                 "; keys of callers are not passed on (proxy.passthrough = false)"
             },

@@ -143,9 +143,12 @@ fn identify(
     passage: &Passage,
 ) -> Result<(SessionName, Leave), Stopped> {
     passage.agrees(head)?;
-    let who = super::identify::who(live, &head.headers, &passage.credentials.address())?;
+    let claims = passage.credentials.claims.as_deref();
+    ticket.shared().tokens.needed(live, claims)?;
+    let address = passage.credentials.address();
+    let who = super::identify::who(live, &head.headers, &address, claims)?;
     let session = SessionName { agent: who.agent.clone(), run: who.run.clone() };
-    ticket.caller(who.agent, who.project);
+    ticket.caller(who.agent, who.project, claims.map(|claims| claims.jti.clone()));
     ticket.run(who.run, who.depth);
     let leave = ticket.ask_leave(&session.agent)?;
     // Any other protocol is an offer that a server may leave aside.

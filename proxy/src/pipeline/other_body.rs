@@ -13,7 +13,6 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::Ticket;
-use super::stopped::AGENT_STOPPED;
 use crate::body::Broken;
 use crate::connect::Hider;
 use crate::stops::Leave;
@@ -35,6 +34,7 @@ pub struct OtherBody {
     status: StatusCode,
     /// Ready once the agent is stopped.
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    leave: Leave,
 }
 
 impl OtherBody {
@@ -52,7 +52,8 @@ impl OtherBody {
         let stopped = Box::pin(leave.cancelled_owned());
         let silent = Box::pin(tokio::time::sleep(patience));
         let (text, ticket) = (text && hider.is_some(), Some(ticket));
-        Self { body, patience, silent, hider, text, trailers: None, ticket, status, stopped }
+        let leave = leave.clone();
+        Self { body, patience, silent, hider, text, trailers: None, ticket, status, stopped, leave }
     }
 
     fn end(&mut self, outcome: Outcome, reason: &'static str) {
@@ -78,7 +79,8 @@ impl Body for OtherBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if this.ticket.is_some() && this.stopped.as_mut().poll(context).is_ready() {
-            this.end(Outcome::Aborted, AGENT_STOPPED);
+            let why = this.leave.why();
+            this.end(Outcome::Aborted, why.reason());
             return Poll::Ready(Some(Err(Broken)));
         }
         if let Some(trailers) = this.trailers.take() {

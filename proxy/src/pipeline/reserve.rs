@@ -312,7 +312,7 @@ pub(super) fn accounts(live: &Live, call: &Identified, model: &str) -> Vec<Budge
     let subject = Subject {
         agent: call.target.session.agent.as_str(),
         project: call.ticket.project(),
-        token: None,
+        token: call.ticket.token(),
         run: call.target.session.run.as_ref().map(Name::as_str),
         model,
     };

@@ -16,6 +16,7 @@ use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
 use crate::stops::AgentStopped;
 use crate::stream::encoding::EncodingError;
+use crate::tokens::TokenRefused;
 use crate::upstream::CallError;
 
 /// Why a call goes no further.
@@ -56,6 +57,29 @@ pub enum Stopped {
     /// The operator stopped the agent.
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
+    /// The call carries no token that is good here.
+    #[error(transparent)]
+    Token(#[from] TokenRefused),
+    /// The call's token is not for this model.
+    #[error(
+        "this token may not ask for the model `{model}`, only for {allowed}: ask for one of those, or for another token (`iron token issue --models`)"
+    )]
+    ModelNotAllowed {
+        /// The model, shortened.
+        model: String,
+        /// What it may ask for.
+        allowed: String,
+    },
+    /// The call's token is not for this upstream.
+    #[error(
+        "this token may not call the upstream `{upstream}`, only {allowed}: call one of those, or ask for another token (`iron token issue --upstreams`)"
+    )]
+    UpstreamNotAllowed {
+        /// The upstream.
+        upstream: String,
+        /// What it may call.
+        allowed: String,
+    },
     /// The agent is held for one that ran away.
     #[error(transparent)]
     Runaway(#[from] Caught),
@@ -257,9 +281,6 @@ pub enum Stopped {
 /// The reason of calls whose answer the policy blocks.
 pub(super) const ANSWER_BLOCKED: &str = "answer_blocked";
 
-/// The reason of calls that end with their agent's stop, and the code of what their callers get.
-pub(super) const AGENT_STOPPED: &str = "agent_stopped";
-
 impl Stopped {
     /// The reason in records and metrics: few values, no data.
     pub const fn reason(&self) -> &'static str {
@@ -271,7 +292,10 @@ impl Stopped {
             Self::ManyHeaders { .. } => "too_many_headers",
             Self::LongAddress { .. } => "address_too_long",
             Self::Name(_) => "invalid_name",
-            Self::AgentStopped(_) => AGENT_STOPPED,
+            Self::AgentStopped(why) => why.reason(),
+            Self::Token(why) => why.reason(),
+            Self::ModelNotAllowed { .. } => "model_not_allowed",
+            Self::UpstreamNotAllowed { .. } => "upstream_not_allowed",
             Self::Runaway(caught) => match caught {
                 Caught::Loop { .. } => "loop_detected",
                 Caught::Spending { .. } => "spend_rate",

@@ -24,7 +24,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::forward::Answered;
 use super::relay::{framing, wire_kind};
-use super::stopped::{AGENT_STOPPED, ANSWER_BLOCKED, Stopped};
+use super::stopped::{ANSWER_BLOCKED, Stopped};
 use super::{Halt, Ticket};
 use crate::body::Body;
 use crate::live::Live;
@@ -279,9 +279,10 @@ impl StreamBody {
 
     /// The agent was stopped: the upstream is cancelled whatever the policy for lost clients says.
     fn stop(&mut self) {
-        self.tell(AGENT_STOPPED, &self.leave.why().to_string());
+        let why = self.leave.why();
+        self.tell(why.reason(), &why.to_string());
         let metered = self.flow.relay.metered().clone();
-        self.finish(Outcome::Refused, AGENT_STOPPED, &metered);
+        self.finish(Outcome::Refused, why.reason(), &metered);
     }
 
     fn tell(&mut self, code: &str, message: &str) {

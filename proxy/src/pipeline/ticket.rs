@@ -18,7 +18,6 @@ use iron_policy::runaway::{Caught, Runaway};
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 use super::follow::Follow;
-use super::stopped::AGENT_STOPPED;
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
@@ -191,9 +190,16 @@ impl Ticket {
         self.marked = now;
     }
 
-    pub(super) fn caller(&mut self, agent: Name, project: Option<Name>) {
+    /// Notes who calls; `token` is the id of the token that says so.
+    pub(super) fn caller(&mut self, agent: Name, project: Option<Name>, token: Option<Name>) {
         self.record.agent = Some(agent);
         self.record.project = project;
+        self.record.token = token;
+    }
+
+    /// The id of the token that the call is made with.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.record.token.as_ref().map(Name::as_str)
     }
 
     /// Notes the run that the call belongs to, and how many agents stand above its caller.
@@ -204,7 +210,7 @@ impl Ticket {
 
     /// Asks whether the agent may call at all. The leave ends when it is stopped.
     pub(super) fn ask_leave(&mut self, agent: &Name) -> Result<Leave, AgentStopped> {
-        let leave = self.shared.stops.leave(agent)?;
+        let leave = self.shared.stops.leave(agent, self.record.token.as_ref())?;
         self.leave = Some(leave.clone());
         Ok(leave)
     }
@@ -549,9 +555,10 @@ impl Heir {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.leave.as_ref().is_some_and(Leave::is_cancelled) {
-            self.record.status = 403;
-            return self.close(Outcome::Refused, AGENT_STOPPED, None);
+        if let Some(leave) = self.leave.as_ref().filter(|leave| leave.is_cancelled()) {
+            let why = leave.why();
+            self.record.status = why.status();
+            return self.close(Outcome::Refused, why.reason(), None);
         }
         self.close(Outcome::Aborted, "client_gone", None);
     }

@@ -46,6 +46,7 @@ pub const POLICY_VIOLATION: &str = "policy_violation";
 /// `code` is the machine's word (`upstream_reset`), `message` the reader's.
 pub fn error_event(kind: WireKind, code: &str, message: &str, request_id: &str) -> Bytes {
     let (type_, status) = match code {
+        "token_revoked" => ("authentication_error", (401, "UNAUTHENTICATED")),
         POLICY_VIOLATION | "agent_stopped" => ("permission_error", (403, "PERMISSION_DENIED")),
         code if code.contains("timeout") => ("api_error", (504, "DEADLINE_EXCEEDED")),
         _ => ("api_error", (503, "UNAVAILABLE")),

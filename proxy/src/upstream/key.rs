@@ -107,6 +107,16 @@ pub fn query_has_key(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|pair| credential(pair).is_some()))
 }
 
+/// Whether a value in a query begins with this.
+pub fn query_holds(query: Option<&str>, beginning: &str) -> bool {
+    query.is_some_and(|query| {
+        query.split('&').any(|pair| {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            decoded(value).starts_with(beginning.as_bytes())
+        })
+    })
+}
+
 /// Moves the credentials of a query to the headers, where every rule on credentials finds them
 /// and no log does. What else the query says stays as it is. A header that is there already wins.
 pub fn take_query_key(query: &str, headers: &mut HeaderMap) -> Option<String> {

@@ -20,8 +20,8 @@ use iron_policy::types::Platform;
 pub use breakers::Health;
 pub use connect::Tls;
 pub use key::{
-    BadKey, GOOGLE_KEY, ProviderKey, is_presigned, is_signed, query_has_key, strip_caller,
-    strip_credentials, take_query_key,
+    BadKey, GOOGLE_KEY, ProviderKey, is_presigned, is_signed, query_has_key, query_holds,
+    strip_caller, strip_credentials, take_query_key,
 };
 
 use crate::connect::Network;

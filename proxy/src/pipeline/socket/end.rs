@@ -79,6 +79,9 @@ impl End {
                 (frame(CloseCode::Policy, why), leave())
             }
             Self::Idle => (frame(CloseCode::Normal, "nothing passed for too long"), leave()),
+            Self::Stopped(AgentStopped::Revoked(_)) => {
+                (frame(CloseCode::Policy, "the token is revoked"), leave())
+            }
             Self::Stopped(_) => (frame(CloseCode::Policy, "the agent is stopped"), leave()),
             Self::Stopping => (frame(CloseCode::Away, "the proxy stops"), leave()),
         }
@@ -95,7 +98,7 @@ impl End {
             Self::Unasked => (Outcome::Failed, "upstream_answer"),
             Self::Exhausted => (Outcome::Refused, "budget_exhausted"),
             Self::Spent => (Outcome::Aborted, SPENT),
-            Self::Stopped(_) => (Outcome::Refused, "agent_stopped"),
+            Self::Stopped(why) => (Outcome::Refused, why.reason()),
             Self::Idle | Self::Stopping => (Outcome::Aborted, "proxy_stopped"),
         }
     }

@@ -105,6 +105,9 @@ impl Opening {
             Socket::Realtime => match Realtime::of(live, &call.target) {
                 Ok(realtime) => {
                     call.ticket.request(realtime.model(), true);
+                    if let Err(why) = call.target.may_ask_for(realtime.model()) {
+                        return Err(call.ticket.halt(why));
+                    }
                     Talk::Realtime(Box::new(realtime))
                 }
                 Err(why) => return Err(call.ticket.halt(why)),

@@ -250,6 +250,9 @@ impl Realtime {
         };
         let mut call = party.identified();
         call.ticket.request(&self.model, true);
+        if let Err(why) = admit::still_good(&call) {
+            return Err(call.ticket.halt(why));
+        }
         let held = match amount {
             Ok(amount) => {
                 reserve::hold_amount(live, &mut call, &self.price, &self.model, amount).await
