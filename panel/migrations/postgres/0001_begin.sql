@@ -157,7 +157,9 @@ CREATE TABLE account (
     -- The scope with its real name: `agent:a`, also for a budget of `agent:*`.
     account    TEXT NOT NULL,
     start      BIGINT NOT NULL,
+    -- The budget's limit and what was allowed on top of it for this window alone.
     limit_nano BIGINT NOT NULL,
+    extra      BIGINT NOT NULL DEFAULT 0,
     posted     BIGINT NOT NULL DEFAULT 0,
     leased     BIGINT NOT NULL DEFAULT 0,
     overrun    BIGINT NOT NULL DEFAULT 0,
@@ -166,6 +168,7 @@ CREATE TABLE account (
     alerted    BIGINT NOT NULL DEFAULT 0,
     UNIQUE (budget, account, start)
 );
+CREATE INDEX account_by_window ON account (budget, start);
 CREATE TABLE lease (
     id         TEXT PRIMARY KEY,
     account    TEXT NOT NULL REFERENCES account (id),
@@ -199,6 +202,8 @@ CREATE INDEX lease_request_by_age ON lease_request (at);
 CREATE TABLE budget_request (
     id         TEXT PRIMARY KEY,
     budget     TEXT NOT NULL REFERENCES budget (id),
+    account    TEXT NOT NULL,
+    -- How much more is asked for.
     amount     BIGINT NOT NULL,
     why        TEXT NOT NULL,
     asked_by   TEXT NOT NULL,
@@ -207,9 +212,13 @@ CREATE TABLE budget_request (
     created_at BIGINT NOT NULL,
     decided_by TEXT,
     decided_at BIGINT,
+    -- What was given, and whether for good rather than for one window.
+    given      BIGINT,
+    lasting    BIGINT NOT NULL DEFAULT 0,
     version    BIGINT NOT NULL DEFAULT 1
 );
 CREATE INDEX budget_request_by_state ON budget_request (state, id);
+CREATE INDEX budget_request_by_asker ON budget_request (asked_by, state);
 CREATE TABLE webhook (
     id         TEXT PRIMARY KEY,
     url        TEXT NOT NULL,
@@ -221,16 +230,27 @@ CREATE TABLE webhook (
     version    BIGINT NOT NULL DEFAULT 1
 );
 CREATE TABLE delivery (
-    id       TEXT PRIMARY KEY,
-    webhook  TEXT NOT NULL REFERENCES webhook (id),
-    event    TEXT NOT NULL,
-    body     TEXT NOT NULL,
-    attempts BIGINT NOT NULL DEFAULT 0,
-    next_at  BIGINT,
-    done_at  BIGINT,
-    status   BIGINT
+    id         TEXT PRIMARY KEY,
+    webhook    TEXT NOT NULL REFERENCES webhook (id),
+    event      TEXT NOT NULL,
+    body       TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    attempts   BIGINT NOT NULL DEFAULT 0,
+    -- When it is due next; null once it is delivered or given up.
+    next_at    BIGINT,
+    done_at    BIGINT,
+    -- Of the last attempt.
+    status     BIGINT,
+    error      TEXT
 );
 CREATE INDEX delivery_due ON delivery (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_of_webhook ON delivery (webhook, id);
+-- What one replica does for all: by whom, and until when without another word.
+CREATE TABLE duty (
+    name   TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until  BIGINT NOT NULL
+);
 
 -- Policies: every version is kept; the one in force is the setting `policy`.
 CREATE TABLE policy (

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod authenticate;
 pub mod browser;
+pub mod budget_requests;
+pub mod budgets;
 pub mod describe;
 pub mod device;
 pub mod extract;
@@ -58,6 +60,8 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: pages::DOORS, routes: pages::routes },
     Resource { doors: session::DOORS, routes: session::routes },
     Resource { doors: device::DOORS, routes: device::routes },
+    Resource { doors: budgets::DOORS, routes: budgets::routes },
+    Resource { doors: budget_requests::DOORS, routes: budget_requests::routes },
     Resource { doors: leases::DOORS, routes: leases::routes },
     Resource { doors: keys::DOORS, routes: keys::routes },
     Resource { doors: proxies::DOORS, routes: proxies::routes },

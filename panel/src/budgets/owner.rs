@@ -6,6 +6,38 @@ use sqlx::{AnyConnection, Row};
 use crate::api::access::Principal;
 use crate::store::StoreError;
 
+/// A condition: this column's scope or account belongs to a project of which the person at this
+/// placeholder is a member; an empty text there stands for whoever sees all.
+macro_rules! own {
+    ($person:literal, $column:literal) => {
+        concat!(
+            "(",
+            $person,
+            " = ''
+              OR EXISTS (SELECT 1 FROM member JOIN agent ON agent.project = member.project
+                WHERE member.person = ",
+            $person,
+            " AND ",
+            $column,
+            " = 'agent:' || agent.name)
+              OR EXISTS (SELECT 1 FROM member JOIN project ON project.id = member.project
+                WHERE member.person = ",
+            $person,
+            " AND ",
+            $column,
+            " = 'project:' || project.name)
+              OR EXISTS (SELECT 1 FROM member JOIN agent ON agent.project = member.project
+                JOIN token ON token.agent = agent.id
+                WHERE member.person = ",
+            $person,
+            " AND ",
+            $column,
+            " = 'token:' || token.id))"
+        )
+    };
+}
+pub(crate) use own;
+
 /// The project of a scope; none where only admins are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {

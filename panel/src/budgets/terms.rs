@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::own;
 use crate::store::StoreError;
 
 /// How far a proxy's clock may be from the panel's, in milliseconds: so long before it begins and
@@ -65,6 +66,35 @@ impl Terms {
             version: row.try_get(7)?,
             id,
         })
+    }
+
+    /// The time zone's name.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// The budgets that are not removed behind the one with the id `after`, oldest first, that this
+    /// person may see (see [`super::whose`]). Budgets of each name by itself are seen by everybody
+    /// who sees an account that they may have.
+    pub async fn list(
+        connection: &mut AnyConnection,
+        person: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Self>, StoreError> {
+        let rows = sqlx::query(concat!(
+            "SELECT id, scope, span, zone, limit_nano, clamp, removed_at, version FROM budget
+             WHERE removed_at IS NULL AND id > $2
+               AND (scope IN ('agent:*', 'project:*', 'token:*') OR ",
+            own!("$1", "budget.scope"),
+            ") ORDER BY id LIMIT $3"
+        ))
+        .bind(person.to_owned())
+        .bind(after.to_owned())
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+        rows.iter().map(Self::of).collect()
     }
 
     /// When the window of now began.

@@ -21,6 +21,8 @@ pub enum Kind {
     BudgetAlert(BudgetAlert),
     /// Calls cost more than was held for them.
     BudgetOverrun(BudgetOverrun),
+    /// Somebody asked for more of a budget, or that was decided.
+    BudgetRequest(BudgetRequested),
     /// A proxy is there (again).
     ProxyUp(ProxySeen),
     /// A proxy was not heard of for longer than it may be silent.
@@ -158,6 +160,27 @@ pub struct BudgetOverrun {
     pub limit: Money,
 }
 
+/// Somebody asked for more of a budget, or that was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetRequested {
+    /// The request's id.
+    pub request: String,
+    /// The budget's id.
+    pub budget: String,
+    /// The account: the scope with its real name.
+    pub account: String,
+    /// The project it belongs to; none where only admins are to be told.
+    pub project: Option<String>,
+    /// Who asked: `agent:NAME` or `usr_…`.
+    pub asked_by: String,
+    /// `open`, `approved`, `denied` or `withdrawn`.
+    pub state: String,
+    /// How much more was asked for.
+    pub amount: Money,
+    /// How much was given.
+    pub given: Option<Money>,
+}
+
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProxySeen {
@@ -211,6 +234,7 @@ impl Kind {
             Self::Breaker(_) => "breaker",
             Self::BudgetAlert(_) => "budget_alert",
             Self::BudgetOverrun(_) => "budget_overrun",
+            Self::BudgetRequest(_) => "budget_request",
             Self::ProxyUp(_) => "proxy_up",
             Self::ProxyDown(_) => "proxy_down",
             Self::Lease(_) => "lease",
@@ -231,6 +255,7 @@ impl Kind {
             | Self::Finding(Found { project, .. })
             | Self::BudgetAlert(BudgetAlert { project, .. })
             | Self::BudgetOverrun(BudgetOverrun { project, .. })
+            | Self::BudgetRequest(BudgetRequested { project, .. })
             | Self::Lease(LeaseChanged { project, .. }) => own(project),
             Self::Spend(spend) => {
                 let moves: Vec<_> =

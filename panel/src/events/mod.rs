@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 pub use hub::{Hub, run};
 pub use keep::keep;
 pub use kind::{
-    Audited, BreakerChanged, BudgetAlert, BudgetOverrun, CallEnded, Found, Kind, LeaseChanged,
-    Moved, ProxySeen, Spend,
+    Audited, BreakerChanged, BudgetAlert, BudgetOverrun, BudgetRequested, CallEnded, Found, Kind,
+    LeaseChanged, Moved, ProxySeen, Spend,
 };
 pub use sight::Sight;
 pub use wake::{EVENT, Wake};

@@ -3,7 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use crate::store::StoreError;
+use super::MOST_ACCOUNTS;
+use crate::store::{StoreError, id};
 
 /// The balance of a budget in one window, for one name. Amounts are nano-USD.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,44 @@ impl Account {
         .fetch_one(connection)
         .await?;
         Self::of(&row)
+    }
+
+    /// The same; opened where it is the first time in this window, with the budget's limit. None
+    /// where the budget has as many accounts in this window as it may have.
+    pub async fn open(
+        connection: &mut AnyConnection,
+        budget: &str,
+        account: &str,
+        start: i64,
+    ) -> Result<Option<Self>, StoreError> {
+        if let Some(account) = Self::hold(&mut *connection, budget, account, start).await? {
+            return Ok(Some(account));
+        }
+        // Its limit is the budget's, which nobody changes meanwhile.
+        sqlx::query("UPDATE budget SET version = version WHERE id = $1")
+            .bind(budget.to_owned())
+            .execute(&mut *connection)
+            .await?;
+        let count = sqlx::query("SELECT COUNT(*) FROM account WHERE budget = $1 AND start = $2")
+            .bind(budget.to_owned())
+            .bind(start)
+            .fetch_one(&mut *connection)
+            .await?;
+        if count.try_get::<i64, _>(0)? >= MOST_ACCOUNTS {
+            return Ok(None);
+        }
+        sqlx::query(
+            "INSERT INTO account (id, budget, account, start, limit_nano)
+             SELECT $1, id, $2, $3, limit_nano FROM budget WHERE id = $4
+             ON CONFLICT (budget, account, start) DO NOTHING",
+        )
+        .bind(id("acc"))
+        .bind(account.to_owned())
+        .bind(start)
+        .bind(budget.to_owned())
+        .execute(&mut *connection)
+        .await?;
+        Self::hold(connection, budget, account, start).await
     }
 
     /// The account of this id, as it is now.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row};
 
 use super::account::{Account, Lease};
-use super::{LARGEST, LeaseError, MINIMUM, MOST_ACCOUNTS, MOST_ASKS, TERM_MS, told};
+use super::{LARGEST, LeaseError, MINIMUM, MOST_ASKS, TERM_MS, told};
 use crate::budgets::Terms;
 use crate::events::{self, Kind};
 use crate::panel::Panel;
@@ -184,7 +184,8 @@ async fn one(
     if !terms.is_now(ask.start, now) {
         return refuse("window_over");
     }
-    let Some(mut account) = open(&mut *tx, ask).await? else {
+    let Some(mut account) = Account::open(&mut *tx, &ask.budget, &ask.account, ask.start).await?
+    else {
         return refuse("too_many_accounts");
     };
     let newest = Lease::newest(&mut *tx, &account.id, proxy).await?;
@@ -246,39 +247,6 @@ async fn one(
         after.write(&mut *tx, now).await?;
     }
     Ok(Outcome::Granted { grant: granted(&account, &after, now), new })
-}
-
-/// The account that is asked about, held; opened where it is the first time in this window. None
-/// where there are too many of the budget.
-async fn open(tx: &mut AnyConnection, ask: &Ask) -> Result<Option<Account>, StoreError> {
-    if let Some(account) = Account::hold(&mut *tx, &ask.budget, &ask.account, ask.start).await? {
-        return Ok(Some(account));
-    }
-    // Its limit is the budget's, which nobody changes meanwhile.
-    sqlx::query("UPDATE budget SET version = version WHERE id = $1")
-        .bind(ask.budget.clone())
-        .execute(&mut *tx)
-        .await?;
-    let count = sqlx::query("SELECT COUNT(*) FROM account WHERE budget = $1 AND start = $2")
-        .bind(ask.budget.clone())
-        .bind(ask.start)
-        .fetch_one(&mut *tx)
-        .await?;
-    if count.try_get::<i64, _>(0)? >= MOST_ACCOUNTS {
-        return Ok(None);
-    }
-    sqlx::query(
-        "INSERT INTO account (id, budget, account, start, limit_nano)
-         SELECT $1, id, $2, $3, limit_nano FROM budget WHERE id = $4
-         ON CONFLICT (budget, account, start) DO NOTHING",
-    )
-    .bind(id("acc"))
-    .bind(ask.account.clone())
-    .bind(ask.start)
-    .bind(ask.budget.clone())
-    .execute(&mut *tx)
-    .await?;
-    Account::hold(&mut *tx, &ask.budget, &ask.account, ask.start).await
 }
 
 /// How many proxies share what is left: those that were seen lately, this one among them.

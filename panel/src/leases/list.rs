@@ -3,6 +3,7 @@
 use sqlx::{AnyConnection, Row};
 
 use super::account::{Account, Lease, lease_columns};
+use crate::budgets::own;
 use crate::store::StoreError;
 
 /// Which leases are wanted; empty texts are all.
@@ -31,20 +32,6 @@ pub struct Listed {
     pub updated_at: i64,
 }
 
-/// What of an account's name says that it belongs to a project of the person `$4`.
-macro_rules! own_account {
-    () => {
-        "($4 = ''
-          OR EXISTS (SELECT 1 FROM member JOIN agent ON agent.project = member.project
-                     WHERE member.person = $4 AND account.account = 'agent:' || agent.name)
-          OR EXISTS (SELECT 1 FROM member JOIN project ON project.id = member.project
-                     WHERE member.person = $4 AND account.account = 'project:' || project.name)
-          OR EXISTS (SELECT 1 FROM member JOIN agent ON agent.project = member.project
-                     JOIN token ON token.agent = agent.id
-                     WHERE member.person = $4 AND account.account = 'token:' || token.id))"
-    };
-}
-
 /// Up to `limit` leases behind the one with the id `after`, oldest first.
 pub async fn list(
     connection: &mut AnyConnection,
@@ -60,7 +47,7 @@ pub async fn list(
          FROM lease JOIN account ON account.id = lease.account
          WHERE ($1 = '' OR account.budget = $1) AND ($2 = '' OR lease.proxy = $2)
            AND ($3 = '' OR lease.state = $3) AND lease.id > $5 AND ",
-        own_account!(),
+        own!("$4", "account.account"),
         " ORDER BY lease.id LIMIT $6"
     ))
     .bind(filter.budget.clone())
