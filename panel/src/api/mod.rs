@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod keys;
 pub mod leases;
 pub mod money;
+pub mod overview;
 pub mod page;
 pub mod pages;
 pub mod problem;
@@ -27,6 +28,8 @@ pub mod request;
 pub mod session;
 pub mod time;
 pub mod tokens;
+pub mod total;
+pub mod usage;
 pub mod wire;
 
 use axum::Router;
@@ -67,6 +70,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: proxies::DOORS, routes: proxies::routes },
     Resource { doors: tokens::DOORS, routes: tokens::routes },
     Resource { doors: ingest::DOORS, routes: ingest::routes },
+    Resource { doors: usage::DOORS, routes: usage::routes },
 ];
 
 /// Who may read the OpenAPI document.

@@ -7,6 +7,8 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, ZonedDateTime};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A minute, in milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
@@ -39,7 +41,8 @@ impl Grain {
 }
 
 /// By which spans somebody wants to see something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
     /// By minute.
     Minute,
@@ -60,17 +63,6 @@ impl Step {
             Self::Minute => Grain::Minute,
             Self::Hour => Grain::Hour,
             Self::Day | Self::Week | Self::Month => Grain::Day,
-        }
-    }
-
-    /// Its name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
         }
     }
 }

@@ -8,16 +8,21 @@
 //! | [`corrections`] | what a call cost in the end                                                |
 //! | [`deltas`], [`sums`], [`write`] | by how much sums move                                      |
 //! | [`grain`]     | minutes, hours and days of the reporting time zone                           |
+//! | [`query`], [`report`] | asking for sums; usage over a range                              |
+//! | [`csv`]       | tables for spreadsheets                                                      |
 //! | [`names`]     | how many models have sums of their own                                       |
 
 pub mod calls;
 pub mod check;
 pub mod corrections;
 pub mod counters;
+pub mod csv;
 pub mod deltas;
 pub mod grain;
 pub mod ingest;
 pub mod names;
+pub mod query;
+pub mod report;
 pub mod setting;
 pub mod sums;
 pub mod write;

@@ -4,6 +4,8 @@ use iron_policy::control::{Batch, CallRecord, ExtraRecord, FindingCount};
 use iron_policy::types::CallId;
 use sqlx::Row;
 
+mod usage;
+
 use super::ingest::take;
 use crate::events;
 use crate::keys::Master;
