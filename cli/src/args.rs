@@ -1,10 +1,17 @@
 //! The command line, as clap reads it. What the words mean is in [`crate::commands`].
 
+mod console;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use iron_policy::types::{Name, NanoUsd};
+
+pub use console::{
+    At, BudgetCommand, LeaseCommand, LoginArgs, PanelArgs, ProxiesCommand, SecretCommand,
+    TokenCommand,
+};
 
 use crate::commands::Receipt;
 use crate::launch::client::Client;
@@ -112,6 +119,42 @@ pub enum Command {
         /// Listen here instead of where the configuration says
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<std::net::SocketAddr>,
+    },
+    /// Run the control panel on a server
+    Panel(PanelArgs),
+    /// Sign in to a control panel
+    Login(LoginArgs),
+    /// Sign out, and forget the panel
+    Logout,
+    /// Agents' tokens
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Budgets, and requests for more
+    Budget {
+        /// What to do.
+        #[command(subcommand)]
+        command: BudgetCommand,
+    },
+    /// Provider keys
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
+    /// Proxies that may speak to the panel
+    Proxies {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProxiesCommand,
+    },
+    /// Slices of budgets that proxies hold
+    Lease {
+        /// What to do.
+        #[command(subcommand)]
+        command: LeaseCommand,
     },
     /// Run a program with its calls through the proxy, and tell what it spent
     #[command(after_help = RUN_EXAMPLES)]

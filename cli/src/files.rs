@@ -118,10 +118,15 @@ async fn running_state(policy: &Policy) -> Option<PathBuf> {
 }
 
 fn user_config() -> Option<PathBuf> {
+    user_folder().map(|folder| folder.join(CONFIG_FILE))
+}
+
+/// The user's folder for what they configured.
+pub fn user_folder() -> Option<PathBuf> {
     let folder = env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")))?;
-    Some(folder.join(FOLDER).join(CONFIG_FILE))
+    Some(folder.join(FOLDER))
 }
 
 fn state_folder() -> Result<PathBuf, Failure> {

@@ -5,7 +5,9 @@
 
 pub mod args;
 pub mod commands;
+pub mod console;
 pub mod doctor;
+pub mod embedded;
 pub mod files;
 pub mod house;
 pub mod launch;

@@ -10,6 +10,11 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// Says something beside the result: to people, not to the program that reads it.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Writes JSON, indented.
 pub fn say_json(value: &Value) {
     say(&format!("{value:#}"));

@@ -1,17 +1,24 @@
 //! One module a command.
 
+mod budget;
 mod ca;
 mod correct;
 mod demo;
 mod doctor;
 mod env;
 mod explain;
+mod lease;
+mod login;
 mod logs;
+mod panel;
 mod policy;
+mod proxies;
 mod run;
 mod scan;
+mod secret_key;
 mod status;
 mod stop;
+mod token;
 mod up;
 mod usage;
 
@@ -104,6 +111,14 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Up { files, simulate, listen } => {
             runtime()?.block_on(up::up(&files, simulate, listen))
         }
+        Command::Panel(given) => runtime()?.block_on(panel::panel(given)),
+        Command::Login(given) => runtime()?.block_on(login::login(given)),
+        Command::Logout => runtime()?.block_on(login::logout()),
+        Command::Token { command } => runtime()?.block_on(token::token(command)),
+        Command::Proxies { command } => runtime()?.block_on(proxies::proxies(command)),
+        Command::Budget { command } => runtime()?.block_on(budget::budget(command)),
+        Command::Secret { command } => runtime()?.block_on(secret_key::secret(command)),
+        Command::Lease { command } => runtime()?.block_on(lease::lease(command)),
         Command::Ca { command } => runtime()?.block_on(ca::ca(command)),
         Command::Demo => runtime()?.block_on(demo::demo()),
         Command::Usage { files, output, since, until, agent, run, by, command } => match command {

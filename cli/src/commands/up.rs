@@ -1,4 +1,4 @@
-//! `iron up`: the proxy in the foreground.
+//! `iron up`: the proxy in the foreground, and the panel of this machine beside it.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -10,7 +10,9 @@ use iron_policy::config::Policy;
 use iron_proxy::server::raise_descriptors;
 
 use super::Failure;
+use super::panel::offer;
 use crate::args::{Files, Simulate};
+use crate::embedded;
 use crate::files::{self, Config};
 use crate::house::{House, Maker};
 use crate::output::say;
@@ -43,12 +45,25 @@ pub(super) async fn up(
     let address = house.server.address().context("the port is gone")?;
     // Before anybody is told that it runs: who then stops it at once must find it listening.
     let stop = stop_signal()?;
+    let panel = if config.policy.panel.enabled {
+        Some(embedded::Served::start(&state, &config.policy.panel).await?)
+    } else {
+        None
+    };
     greet(&config, address, &state, simulator.is_some());
+    if let Some(panel) = &panel {
+        let base = panel.base();
+        say(&format!("  panel      {base} (API {base}/api/v1/openapi.json)"));
+        offer(&panel.panel, &base).await?;
+    }
     if let Some(path) = config.path.clone() {
         tokio::spawn(reload::watch(path, Arc::clone(&house.shared), maker, listen));
     }
     house.server.run(stop).await;
     house.shared.ledger.close().await;
+    if let Some(panel) = panel {
+        panel.stop().await;
+    }
     Ok(())
 }
 
@@ -93,7 +108,7 @@ fn greet(config: &Config, address: SocketAddr, state: &Path, simulated: bool) {
     ));
 }
 
-fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("IRON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -106,7 +121,7 @@ fn log_to_stderr() {
 }
 
 /// Ready at the first Ctrl-C or SIGTERM after this was called.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;

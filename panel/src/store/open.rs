@@ -25,6 +25,8 @@ impl Store {
     /// The same on SQLite beside a proxy whose file this is: calls are read there, and not kept twice.
     /// The file need not be there yet.
     pub async fn open_beside(url: &str, state_file: &Path) -> Result<Self, StoreError> {
+        // Its tables first: the proxy's calls stand in the place of a table once they are there.
+        Self::open_with(url, None).await?.close().await;
         Self::open_with(url, Some(StateFile::at(state_file))).await
     }
 
