@@ -10,6 +10,7 @@ pub mod connect;
 pub mod control;
 pub mod control_plane;
 pub mod dialect;
+pub mod lease;
 pub mod limits;
 pub mod live;
 pub mod metrics;

@@ -271,7 +271,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
             refusal.final_ |= matches!(refused.status(), 401 | 421 | 426 | 508);
             refusal
         }
-        Stopped::Exhausted(_) => {
+        Stopped::Exhausted(_) | Stopped::LeaseExhausted(_) => {
             let mut refusal = new(402, "insufficient_quota");
             refusal.status = StatusCode::from_u16(budget_status).unwrap_or(refusal.status);
             refusal

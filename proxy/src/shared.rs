@@ -1,6 +1,6 @@
 //! What all calls share: the policy in force, the ledger, the counters.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use iron_policy::types::{CallId, CallIds};
 use crate::authority::Authority;
 use crate::connect::Connections;
 use crate::control::Token;
+use crate::lease::Leases;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::runaways::Runaways;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub control: Token,
     /// The connections that agents made through the proxy.
     pub connections: Arc<Connections>,
+    /// The panel's budgets, where there is a panel: set once, before calls begin.
+    pub leases: OnceLock<Leases>,
     /// Counters for `/_iron/metrics`.
     pub metrics: Arc<Metrics>,
     /// Which agents are stopped.
@@ -59,6 +62,7 @@ impl Shared {
             runs,
             control,
             connections: Arc::default(),
+            leases: OnceLock::new(),
             metrics: Arc::new(Metrics::new()),
             stops: Stops::default(),
             tokens: Tokens::default(),

@@ -239,7 +239,7 @@ fn failure_of(tried: &Result<Answered, Box<Halt>>) -> Option<Failure> {
         }
         Err(halt) => match halt.why() {
             Stopped::CircuitOpen { .. } => Some(of(Cause::CircuitOpen)),
-            Stopped::Exhausted(_) => Some(of(Cause::Budget)),
+            Stopped::Exhausted(_) | Stopped::LeaseExhausted(_) => Some(of(Cause::Budget)),
             Stopped::Upstream { error, .. } => match error {
                 CallError::Connect(_) | CallError::Tls(_) => {
                     Some(of(Cause::Unanswered(Unanswered::Connect)))

@@ -22,7 +22,7 @@ use super::decode::Content;
 use super::follow::{self, Follow, Requests, Told};
 use super::identify::Identified;
 use super::relay::wire_kind;
-use super::reserve::{accounts, ask, refused, tier_is_priced};
+use super::reserve::{ask, refused, tier_is_priced, touched};
 use super::{Stopped, Ticket};
 use crate::live::Live;
 use crate::shared::{Shared, unix_ms};
@@ -158,10 +158,11 @@ pub(super) async fn hold(
         call.target.may_ask_for(&share.model)?;
     }
     for (place, share) in requests.shares.iter().enumerate() {
-        let accounts = accounts(live, call, &share.model);
+        let touched =
+            touched(live, call, &share.model).map_err(|error| refused(error, share.bound))?;
         let ticket = if place == 0 { &mut call.ticket } else { call.ticket.beside() };
         ticket.request(&share.model, false);
-        let held = ticket.reserve(share.bound, accounts).await;
+        let held = ticket.reserve(share.bound, touched).await;
         held.map_err(|error| refused(error, share.bound))?;
     }
     let Follow::Batches { base } = std::mem::take(&mut call.ticket.follow) else { return Ok(()) };

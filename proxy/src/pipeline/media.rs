@@ -14,7 +14,7 @@ use iron_policy::types::{NanoUsd, TokenClass, Usage};
 
 use super::Stopped;
 use super::identify::Identified;
-use super::reserve::{CALL_OVERHEAD, LARGEST_WINDOW, accounts, refused, unpriced};
+use super::reserve::{CALL_OVERHEAD, LARGEST_WINDOW, refused, touched, unpriced};
 use crate::live::Live;
 
 /// Holds what the call can cost.
@@ -37,8 +37,8 @@ pub(super) async fn hold(
     call.ticket.price(price, 100);
     call.ticket.known = known;
     call.ticket.keep_pace(&live.policy, amount)?;
-    let accounts = accounts(live, call, &ask.model);
-    call.ticket.reserve(amount, accounts).await.map_err(|error| refused(error, amount))
+    let touched = touched(live, call, &ask.model).map_err(|error| refused(error, amount))?;
+    call.ticket.reserve(amount, touched).await.map_err(|error| refused(error, amount))
 }
 
 /// The most that the call can cost, and what it will cost where that is known already.

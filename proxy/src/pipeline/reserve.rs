@@ -16,8 +16,9 @@ use super::identify::Identified;
 use super::redact::Redacted;
 use super::{Halt, Stopped, batch, media};
 use crate::live::Live;
-use crate::state::{Exhausted, ReserveError};
+use crate::state::{Exhausted, LeaseHold, ReserveError, Source};
 use crate::stream::Cap;
+use crate::tokens::TokenRefused;
 use crate::upstream::Upstream;
 
 /// A call that is paid for: what leaves now is covered by a committed reservation.
@@ -196,14 +197,14 @@ async fn hold(
                     .map(|all| output.limit(all))
                     .filter(|lower| *lower > 0 && limit.is_none_or(|now| *lower < now));
                 let Some(lower) = clamped else {
-                    return Err(Stopped::Exhausted(told(&exhausted, amount)));
+                    return Err(refused(ReserveError::Exhausted(exhausted), amount));
                 };
                 limiting = outline.limit_output(endpoint, lower);
                 limit = Some(lower);
                 ask.max_output = Some(output.all(lower));
                 amount = price.bound(&ask).map_err(|error| unpriced(error.to_string()))?;
             }
-            Err(error) => return Err(Stopped::Ledger(error)),
+            Err(error) => return Err(refused(error, amount)),
         }
     }
 }
@@ -246,14 +247,25 @@ pub(super) fn has_own_tiers(upstream: &Upstream) -> bool {
 /// What stops a call whose amount could not be held.
 pub(super) fn refused(error: ReserveError, amount: NanoUsd) -> Stopped {
     match error {
-        ReserveError::Exhausted(exhausted) => Stopped::Exhausted(told(&exhausted, amount)),
-        error @ ReserveError::Unavailable(_) => Stopped::Ledger(error),
+        ReserveError::Exhausted(exhausted) => {
+            let text = told(&exhausted, amount);
+            match exhausted.source {
+                Source::Away { why, .. } => {
+                    tracing::debug!(scope = %exhausted.scope, %why, "no more could be leased");
+                    Stopped::LeaseExhausted(text)
+                }
+                Source::Local | Source::Panel { .. } => Stopped::Exhausted(text),
+            }
+        }
+        ReserveError::Unheard(why) => Stopped::LeaseExhausted(why),
+        ReserveError::Revoked(token) => Stopped::Token(TokenRefused::Revoked(token)),
+        error @ (ReserveError::Unavailable(_) | ReserveError::Short(_)) => Stopped::Ledger(error),
     }
 }
 
 /// What the caller is told: the limit, what is left, what the call needs, what would help.
 fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
-    let Exhausted { scope, window, limit, left, resets_at, .. } = exhausted;
+    let Exhausted { source, scope, window, limit, left, resets_at, .. } = exhausted;
     let resets = resets_at
         .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
         .map(|at| format!(" It begins anew at {at:.0}."))
@@ -262,6 +274,28 @@ fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
         Window::Total => "in total".to_owned(),
         window => format!("per {}", window.name()),
     };
+    match source {
+        Source::Local => {}
+        Source::Panel { budget, held } => {
+            let others = match *held {
+                NanoUsd::ZERO => String::new(),
+                held => format!(" (other proxies hold {held}, of which some may come back)"),
+            };
+            return format!(
+                "the panel's budget {budget} of {scope} ({limit} {span}) has {left} left{others}, and \
+                 this call may cost up to {amount}.{resets} Lower max_tokens, or ask whoever runs the \
+                 panel to raise it"
+            );
+        }
+        Source::Away { budget, since_ms, .. } => {
+            let since = jiff::Timestamp::from_millisecond(*since_ms).unwrap_or_default();
+            return format!(
+                "this proxy has {left} left of what it leased of the panel's budget {budget} of \
+                 {scope} ({limit} {span}), this call may cost up to {amount}, and the panel cannot be \
+                 asked for more since {since:.0}. Lower max_tokens, or try again once it answers"
+            );
+        }
+    }
     let raise = if scope.starts_with("run:") {
         "start the run anew with a larger --budget"
     } else {
@@ -289,10 +323,7 @@ pub(super) async fn hold_amount(
             call.ticket.mark("reserve");
             Ok(())
         }
-        Err(ReserveError::Exhausted(exhausted)) => {
-            Err(Stopped::Exhausted(told(&exhausted, amount)))
-        }
-        Err(error) => Err(Stopped::Ledger(error)),
+        Err(error) => Err(refused(error, amount)),
     }
 }
 
@@ -302,12 +333,24 @@ async fn reserve_in_all(
     model: &str,
     amount: NanoUsd,
 ) -> Result<(), ReserveError> {
-    let accounts = accounts(live, call, model);
-    call.ticket.reserve(amount, accounts).await
+    let touched = touched(live, call, model)?;
+    call.ticket.reserve(amount, touched).await
 }
 
-/// The accounts that a call for this model touches.
-pub(super) fn accounts(live: &Live, call: &Identified, model: &str) -> Vec<BudgetHold> {
+/// What a call holds money in.
+pub(super) struct Touched {
+    /// Accounts of the configuration's budgets, and of runs.
+    pub(super) accounts: Vec<BudgetHold>,
+    /// The panel's budgets.
+    pub(super) leases: Vec<LeaseHold>,
+}
+
+/// What a call for this model touches.
+pub(super) fn touched(
+    live: &Live,
+    call: &Identified,
+    model: &str,
+) -> Result<Touched, ReserveError> {
     let now = crate::shared::unix_ms();
     let subject = Subject {
         agent: call.target.session.agent.as_str(),
@@ -325,7 +368,11 @@ pub(super) fn accounts(live: &Live, call: &Identified, model: &str) -> Vec<Budge
     if let Some(run) = &call.target.session.run {
         accounts.extend(call.ticket.shared().runs.holds(run));
     }
-    accounts
+    let leases = match call.ticket.shared().leases.get() {
+        Some(leases) => leases.touched(&subject, now)?,
+        None => Vec::new(),
+    };
+    Ok(Touched { accounts, leases })
 }
 
 /// What a call asks for at most, in the units that have prices; `body` is its length in bytes.

@@ -239,6 +239,9 @@ pub enum Stopped {
     /// A budget cannot cover the call.
     #[error("{0}")]
     Exhausted(String),
+    /// What is leased of a panel's budget cannot cover the call, and the panel cannot be asked.
+    #[error("{0}")]
+    LeaseExhausted(String),
     /// The ledger cannot promise anything now.
     #[error(
         "the ledger cannot record a reservation now, so nothing was sent: try again in a second"
@@ -325,6 +328,7 @@ impl Stopped {
             Self::UnpricedEndpoint { .. } => "unpriced_endpoint",
             Self::Connect(refused) => refused.reason(),
             Self::Exhausted(_) => "budget_exhausted",
+            Self::LeaseExhausted(_) => "lease_exhausted",
             Self::Ledger(_) => "ledger_unavailable",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::Upstream { error, .. } => match error {

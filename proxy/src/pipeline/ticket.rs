@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
-use iron_policy::budget::Hold as BudgetHold;
 use iron_policy::config::Policy;
 use iron_policy::price::{ModelPrice, ServiceTier};
 use iron_policy::redact::{Finding, Kind};
@@ -18,6 +17,7 @@ use iron_policy::runaway::{Caught, Runaway};
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
 use super::follow::Follow;
+use super::reserve::Touched;
 use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
@@ -329,17 +329,21 @@ impl Ticket {
         self.slots = Some(slots);
     }
 
-    /// Holds an amount in these accounts; returns once that is committed.
+    /// Holds an amount in what the call touches; returns once that is committed.
     pub(super) async fn reserve(
         &mut self,
         amount: NanoUsd,
-        accounts: Vec<BudgetHold>,
+        touched: Touched,
     ) -> Result<(), ReserveError> {
         // Set before waiting: a call that is dropped meanwhile voids what may get committed.
         self.stage = Stage::Held;
         self.record.reserved = amount;
-        let hold = Hold { record: self.record.clone(), accounts };
-        let held = self.shared.ledger.reserve(hold).await;
+        let Touched { accounts, leases } = touched;
+        let hold = Hold { record: self.record.clone(), accounts, leases };
+        let held = match self.shared.leases.get() {
+            Some(leases) => leases.hold(hold).await,
+            None => self.shared.ledger.reserve(hold).await.map(drop),
+        };
         if held.is_err() {
             self.stage = Stage::Open;
             self.record.reserved = NanoUsd::ZERO;

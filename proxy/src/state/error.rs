@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use iron_policy::budget::Window;
-use iron_policy::types::NanoUsd;
+use iron_policy::types::{Name, NanoUsd};
+
+use super::Short;
 
 /// Why the file cannot be used. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -64,14 +66,48 @@ pub enum ReserveError {
     /// A budget cannot cover the call.
     #[error("{} is exhausted", .0.scope)]
     Exhausted(Exhausted),
+    /// Leases have no room for the call: these, which may be topped up.
+    #[error("{} of the panel's budgets need more than is leased", .0.len())]
+    Short(Vec<Short>),
+    /// The panel grants nothing for this token: it is revoked.
+    #[error("the token {0} is revoked")]
+    Revoked(Name),
+    /// Which of the panel's budgets the call touches, or what is left of them, is not known now.
+    #[error("{0}")]
+    Unheard(String),
     /// The file cannot be written now.
     #[error("the state file cannot be written: {0}")]
     Unavailable(String),
 }
 
+/// Whose word it is that a budget cannot cover a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A `[[budget]]` of the configuration, or the budget of a run.
+    Local,
+    /// The panel says so.
+    Panel {
+        /// The budget's id.
+        budget: String,
+        /// What other proxies hold of it.
+        held: NanoUsd,
+    },
+    /// The panel cannot be asked; what it granted does not suffice.
+    Away {
+        /// The budget's id.
+        budget: String,
+        /// Since when, in Unix milliseconds.
+        since_ms: i64,
+        /// What was wrong when it was last asked.
+        why: String,
+    },
+}
+
 /// The budget that cannot cover a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exhausted {
+    /// Who says so.
+    pub source: Source,
     /// Its scope, with the real name.
     pub scope: String,
     /// Its window.

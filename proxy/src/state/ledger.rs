@@ -13,10 +13,11 @@ use std::sync::Mutex;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
+use super::leases::{Answer, Order};
 use super::writer::{Command, Writer};
 use super::{
-    BatchFile, Batches, CallRecord, End, Hold, Key, OpenBatch, OpenError, ReserveError, RunRecord,
-    Settlement, open,
+    BatchFile, Batches, CallRecord, End, Held, Hold, Key, OpenBatch, OpenError, ReserveError,
+    RunRecord, Settlement, open,
 };
 
 /// How the file is used.
@@ -85,14 +86,17 @@ impl Ledger {
     /// Holds an amount in every account it names, or in none. Returns after the commit.
     ///
     /// A caller that stops waiting must settle with [`End::Void`](super::End::Void): commands are
-    /// carried out in their order, so that undoes what may get committed.
-    pub async fn reserve(&self, hold: Hold) -> Result<(), ReserveError> {
+    /// carried out in their order, so that undoes what may get committed. Whoever has no clock
+    /// spends no lease.
+    pub async fn reserve(&self, hold: Hold) -> Result<Held, ReserveError> {
+        self.reserve_at(Arc::new(hold), i64::MAX).await
+    }
+
+    /// The same, with leases that do not expire before this: in milliseconds of `CLOCK_BOOTTIME`.
+    pub async fn reserve_at(&self, hold: Arc<Hold>, boot_ms: i64) -> Result<Held, ReserveError> {
         let (answer, committed) = oneshot::channel();
         let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
-        self.0
-            .commands
-            .send(Command::Reserve { hold: Box::new(hold), answer })
-            .map_err(|_| gone())?;
+        self.0.commands.send(Command::Reserve { hold, boot_ms, answer }).map_err(|_| gone())?;
         committed.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -160,6 +164,14 @@ impl Ledger {
             let end = end(&mut record);
             self.send(Command::EndBatch(Box::new(Settlement { end, record })));
         }
+    }
+
+    /// Changes leases, or what the panel is still to be told. Returns after the commit.
+    pub(super) async fn order(&self, order: Order) -> Result<Answer, ReserveError> {
+        let (answer, committed) = oneshot::channel();
+        let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
+        self.0.commands.send(Command::Panel { order, answer }).map_err(|_| gone())?;
+        committed.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Returns once everything that was queued before is committed.

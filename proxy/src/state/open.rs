@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, options: Options) -> Result<(Opened, Recovery), 
     let recovery = recover(&mut connection).map_err(sql)?;
     connection.set_db_config(fold_log, false).map_err(sql)?;
     connection.busy_timeout(BUSY).map_err(sql)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     Ok((Opened { connection, _lock: lock }, recovery))
 }
 
@@ -108,8 +108,10 @@ fn inspect(path: &Path) -> Result<bool, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     // The tables that decide about money are read whole; the calls when they are added up.
-    let later = if version >= 3 { &["batch", "batch_file"][..] } else { &[] };
-    for table in ["account", "reservation", "checkpoint"].iter().chain(later) {
+    let batches = if version >= 3 { &["batch", "batch_file"][..] } else { &[] };
+    let leases = if version >= 6 { &["lease", "outbox"][..] } else { &[] };
+    let money = ["account", "reservation", "checkpoint"];
+    for table in money.iter().chain(batches).chain(leases) {
         let said: String = connection
             .query_row(&format!("PRAGMA integrity_check('{table}')"), [], |row| row.get(0))
             .map_err(sql)?;
@@ -148,6 +150,7 @@ fn prepare(connection: &mut Connection, options: Options, exists: bool) -> rusql
     let transaction = connection.transaction()?;
     transaction.execute_batch(schema::CREATE)?;
     transaction.execute_batch(schema::BATCHES)?;
+    transaction.execute_batch(schema::LEASES)?;
     transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()

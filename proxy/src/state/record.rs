@@ -5,6 +5,8 @@ use iron_policy::price::Cost;
 use iron_policy::redact::Kind;
 use iron_policy::types::{CallId, Dialect, Name, NanoUsd, Outcome, Usage};
 
+use super::LeaseHold;
+
 /// Everything that is kept of a call. Names, counts, times and money; never a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
@@ -97,6 +99,8 @@ pub struct Hold {
     pub record: CallRecord,
     /// The accounts to hold the amount in.
     pub accounts: Vec<budget::Hold>,
+    /// The panel's budgets to hold it in, by lease.
+    pub leases: Vec<LeaseHold>,
 }
 
 /// How a reservation ends.

@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -128,7 +128,66 @@ CREATE TABLE stopped (agent TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 ALTER TABLE reservation ADD COLUMN token TEXT;
 ALTER TABLE call ADD COLUMN token TEXT;
 ",
+    LEASES,
 ];
+
+/// Leases of a panel's budgets, and what the panel is still to be told: what version 6 has more, in
+/// new files as in old ones.
+pub(super) const LEASES: &str = "
+-- Slices of budgets that a panel granted this proxy. Each is an account of its own, whose limit is
+-- `amount - returned`.
+CREATE TABLE lease (
+    id           TEXT PRIMARY KEY,
+    budget       TEXT NOT NULL,
+    -- The account at the panel: `agent:a`, also for a budget of `agent:*`.
+    name         TEXT NOT NULL,
+    start        INTEGER NOT NULL,
+    resets_at    INTEGER,
+    epoch        INTEGER NOT NULL,
+    account      INTEGER NOT NULL UNIQUE REFERENCES account (id),
+    -- All that was ever granted, and all that was given back.
+    amount       INTEGER NOT NULL,
+    returned     INTEGER NOT NULL DEFAULT 0,
+    -- By how much the last grant raised the amount.
+    chunk        INTEGER NOT NULL,
+    limit_nano   INTEGER NOT NULL,
+    -- The last report that was made, and the last that the panel said it has.
+    sequence     INTEGER NOT NULL DEFAULT 0,
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    -- Until when it may be spent: milliseconds of CLOCK_BOOTTIME of this boot.
+    boot         TEXT NOT NULL,
+    expires      INTEGER NOT NULL,
+    -- `open`, `taken` (not to be spent, reported to its end), `stranded` (the same, and what is left of
+    -- it is not known), `closing` (its last report is under way), `closed`.
+    state        TEXT NOT NULL
+) STRICT;
+CREATE INDEX lease_of_account ON lease (budget, name, start, epoch);
+CREATE INDEX lease_unfinished ON lease (state) WHERE state <> 'closed';
+-- One row where calls are told to a panel.
+CREATE TABLE reporting (
+    id INTEGER PRIMARY KEY CHECK (id = 1)
+) STRICT;
+-- What the panel does not have yet, in the order in which it came into the journal: ids of calls are
+-- given at their beginning and say nothing about that.
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    id       INTEGER NOT NULL,
+    -- The panel took everything but this: it is kept and not sent again.
+    refused  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- Triggers, so that no way into the journal passes the outbox by: also not a restart's, nor that of
+-- a correction from another process.
+CREATE TRIGGER call_to_panel AFTER INSERT ON call WHEN EXISTS (SELECT 1 FROM reporting)
+BEGIN
+    INSERT INTO outbox (kind, id) VALUES ('call', NEW.id);
+END;
+CREATE TRIGGER correction_to_panel AFTER INSERT ON correction
+    WHEN EXISTS (SELECT 1 FROM reporting)
+BEGIN
+    INSERT INTO outbox (kind, id) VALUES ('correction', NEW.call);
+END;
+";
 
 /// Batches, whose reservations outlive their calls: what version 3 has more than version 2, in new
 /// files as in old ones.

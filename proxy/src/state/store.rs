@@ -323,11 +323,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// All balances, also of windows that have ended.
+    /// All balances, also of windows that have ended; not those of leases.
     pub fn accounts(&self) -> Result<Vec<AccountRow>, StoreError> {
         let mut statement = self.0.prepare(
             "SELECT scope, window, start, resets_at, limit_nano, pending, posted, overrun
-             FROM account ORDER BY scope, window, start",
+             FROM account WHERE id NOT IN (SELECT account FROM lease)
+             ORDER BY scope, window, start",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(AccountRow {

@@ -1,6 +1,7 @@
 //! The one thread that writes: takes what waits, commits it together, then answers.
 
 mod batch;
+mod lease;
 mod sql;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,15 +15,25 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
+use super::leases::{Answer, Order};
 use super::open::Opened;
-use super::{BatchFile, CallRecord, Hold, OpenBatch, ReserveError, RunRecord, Settlement, schema};
+use super::{
+    BatchFile, CallRecord, Held, Hold, OpenBatch, ReserveError, RunRecord, Settlement, schema,
+};
 
 /// What callers ask for.
 #[derive(Debug)]
 pub(super) enum Command {
     Reserve {
-        hold: Box<Hold>,
-        answer: oneshot::Sender<Result<(), ReserveError>>,
+        hold: Arc<Hold>,
+        /// Leases that expire before are not spent: milliseconds of `CLOCK_BOOTTIME`.
+        boot_ms: i64,
+        answer: oneshot::Sender<Result<Held, ReserveError>>,
+    },
+    /// Changes leases, or what the panel is still to be told.
+    Panel {
+        order: Order,
+        answer: oneshot::Sender<Result<Answer, ReserveError>>,
     },
     /// Keeps a run that begins.
     Announce {
@@ -52,6 +63,7 @@ impl Command {
         matches!(
             self,
             Self::Reserve { .. }
+                | Self::Panel { .. }
                 | Self::Bind { .. }
                 | Self::Announce { .. }
                 | Self::Flush(_)
@@ -163,7 +175,8 @@ impl Writer {
     fn commit(&mut self, batch: &mut Vec<Command>) {
         let mut answers = Vec::with_capacity(batch.len());
         let mut announced = Vec::new();
-        match self.transact(batch, &mut answers, &mut announced) {
+        let mut leases = Vec::new();
+        match self.transact(batch, &mut answers, &mut announced, &mut leases) {
             Ok(()) => {
                 if self.failures > 0 {
                     tracing::warn!("the state file can be written again");
@@ -173,11 +186,15 @@ impl Writer {
                 self.available.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
                 let mut announced = announced.into_iter();
+                let mut leases = leases.into_iter();
                 for command in batch.drain(..) {
                     match command {
                         Command::Reserve { answer, .. } => {
                             // The caller may be gone; its guard then voids the reservation.
-                            let _ = answer.send(answers.next().unwrap_or(Ok(())));
+                            let _ = answer.send(answers.next().unwrap_or(Ok(Held::default())));
+                        }
+                        Command::Panel { answer, .. } => {
+                            let _ = answer.send(Ok(leases.next().unwrap_or(Answer::Done)));
                         }
                         Command::Bind { answer, .. } => {
                             let _ = answer.send(Ok(()));
@@ -207,7 +224,13 @@ impl Writer {
         self.accounts.clear();
         for command in batch.drain(..) {
             match command {
-                Command::Reserve { answer, .. } | Command::Bind { answer, .. } => {
+                Command::Bind { answer, .. } => {
+                    let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
+                }
+                Command::Reserve { answer, .. } => {
+                    let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
+                }
+                Command::Panel { answer, .. } => {
                     let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
                 }
                 Command::Announce { answer, .. } => {
@@ -229,8 +252,9 @@ impl Writer {
     fn transact(
         &mut self,
         batch: &[Command],
-        answers: &mut Vec<Result<(), ReserveError>>,
+        answers: &mut Vec<Result<Held, ReserveError>>,
         announced: &mut Vec<bool>,
+        leases: &mut Vec<Answer>,
     ) -> rusqlite::Result<()> {
         let connection: &Connection = &self.opened.connection;
         let writes =
@@ -254,8 +278,11 @@ impl Writer {
         let result = probe.and_then(|()| {
             commands.try_for_each(|command| {
                 match command {
-                    Command::Reserve { hold, .. } => {
-                        answers.push(sql::reserve(connection, &mut self.accounts, hold)?);
+                    Command::Reserve { hold, boot_ms, .. } => {
+                        answers.push(sql::reserve(connection, &mut self.accounts, hold, *boot_ms)?);
+                    }
+                    Command::Panel { order, .. } => {
+                        leases.push(lease::carry_out(connection, order)?);
                     }
                     Command::Announce { run, .. } => {
                         announced.push(sql::announce(connection, run)?);

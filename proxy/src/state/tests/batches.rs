@@ -122,7 +122,9 @@ async fn a_file_from_before_batches_is_brought_along() {
     ledger.close().await;
     tamper(
         &path,
-        "DROP TABLE batch; DROP TABLE batch_file; DROP TABLE stopped;
+        "DROP TRIGGER call_to_panel; DROP TRIGGER correction_to_panel;
+         DROP TABLE lease; DROP TABLE reporting; DROP TABLE outbox;
+         DROP TABLE batch; DROP TABLE batch_file; DROP TABLE stopped;
          ALTER TABLE call DROP COLUMN attempt; ALTER TABLE call DROP COLUMN first_attempt;
          ALTER TABLE reservation DROP COLUMN attempt;
          ALTER TABLE reservation DROP COLUMN first_attempt;

@@ -131,10 +131,10 @@ async fn a_full_disk_admits_nothing_that_is_not_in_the_file() {
     let mut admitted = 0;
     let refused = loop {
         let (answer, committed) = oneshot::channel();
-        let hold = Box::new(hold(admitted + 1, 10, vec![budget("agent:a", i64::MAX)]));
-        commands.send(Command::Reserve { hold, answer }).unwrap();
+        let hold = Arc::new(hold(admitted + 1, 10, vec![budget("agent:a", i64::MAX)]));
+        commands.send(Command::Reserve { hold, boot_ms: 0, answer }).unwrap();
         match committed.await.unwrap() {
-            Ok(()) => admitted += 1,
+            Ok(_) => admitted += 1,
             Err(error) => break error,
         }
         assert!(admitted < 100_000);

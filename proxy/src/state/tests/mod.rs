@@ -4,6 +4,7 @@
 mod batches;
 mod concurrency;
 mod faults;
+mod leases;
 mod older;
 mod property;
 mod recovery;
@@ -41,7 +42,11 @@ fn budget_from(scope: &str, start: i64, limit: i64) -> budget::Hold {
 }
 
 fn hold(id: i64, amount: i64, accounts: Vec<budget::Hold>) -> Hold {
-    Hold { record: CallRecord { reserved: NanoUsd(amount), ..record(id) }, accounts }
+    Hold {
+        record: CallRecord { reserved: NanoUsd(amount), ..record(id) },
+        accounts,
+        leases: Vec::new(),
+    }
 }
 
 /// The end of a call; what the record says of money is what a caller would say.

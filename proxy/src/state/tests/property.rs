@@ -277,7 +277,7 @@ impl World {
         let id = self.model.next();
         let asked = hold(id, amount, holds.collect());
         let admitted = match self.runtime.block_on(self.ledger.reserve(asked)) {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(ReserveError::Exhausted(why)) => {
                 // Where a limit was lowered below what is held, even nothing is too much.
                 let covers = why.left.0 >= amount && amount > 0;

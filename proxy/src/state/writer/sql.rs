@@ -7,8 +7,11 @@ use iron_policy::budget::{self, AccountKey};
 use iron_policy::types::{Dialect, Name, NanoUsd, TokenClass, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::lease;
 use crate::state::schema::ANSWER_FINDING;
-use crate::state::{CallRecord, End, Exhausted, Hold, ReserveError, RunRecord, Settlement};
+use crate::state::{
+    CallRecord, End, Exhausted, Held, Hold, ReserveError, RunRecord, Settlement, Source,
+};
 
 /// What one call can cost at most beyond its reservation. More is a meter's mistake; so many
 /// calls of this size fit into a sum that none ever overflows.
@@ -21,7 +24,8 @@ pub(super) fn reserve(
     connection: &Connection,
     known: &mut HashMap<AccountKey, i64>,
     hold: &Hold,
-) -> rusqlite::Result<Result<(), ReserveError>> {
+    boot_ms: i64,
+) -> rusqlite::Result<Result<Held, ReserveError>> {
     let amount = hold.record.reserved.0.max(0);
     let mut held = Vec::with_capacity(hold.accounts.len());
     for account in &hold.accounts {
@@ -42,6 +46,15 @@ pub(super) fn reserve(
             held.push(id);
         }
     }
+    let (leased, low) = lease::hold(connection, hold, amount, boot_ms)?;
+    held.extend(leased);
+    let low = match low {
+        Ok(low) => low,
+        Err(short) => {
+            release(connection, amount, &held)?;
+            return Ok(Err(ReserveError::Short(short)));
+        }
+    };
     let record = &hold.record;
     let kept = connection
         .prepare_cached(
@@ -74,7 +87,7 @@ pub(super) fn reserve(
         let used = format!("{} was used before", record.id);
         return Ok(Err(ReserveError::Unavailable(used)));
     }
-    Ok(Ok(()))
+    Ok(Ok(Held { low }))
 }
 
 fn release(connection: &Connection, amount: i64, accounts: &[i64]) -> rusqlite::Result<()> {
@@ -291,6 +304,7 @@ fn exhausted(connection: &Connection, id: i64, hold: &budget::Hold) -> rusqlite:
         .prepare_cached("SELECT posted + pending FROM account WHERE id = ?1")?
         .query_row([id], |row| row.get(0))?;
     Ok(Exhausted {
+        source: Source::Local,
         scope: hold.account.scope.clone(),
         window: hold.account.window,
         limit: hold.limit,
