@@ -14,6 +14,8 @@
 //! | [`events`] | what live views are told, and who is woken when something changes          |
 //! | [`tokens`] | agents' tokens                                                             |
 //! | [`proxies`] | proxies, and what they are told                                           |
+//! | [`secrets`] | provider keys                                                             |
+//! | [`policies`] | what proxies lay over their own files                                    |
 //! | [`panel`] | what every request shares                                                   |
 //! | [`telemetry`] | what happened: calls, sums over them, and questions about both           |
 //! | [`tasks`] | what a panel does besides answering                                         |
@@ -31,8 +33,10 @@ pub mod identity;
 pub mod keys;
 pub mod leases;
 pub mod panel;
+pub mod policies;
 pub mod proxies;
 pub mod reach;
+pub mod secrets;
 pub mod server;
 pub mod store;
 pub mod tasks;

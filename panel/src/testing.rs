@@ -182,6 +182,12 @@ impl World {
         world
     }
 
+    /// Another panel, asked by the same one.
+    #[must_use]
+    pub fn at(&self, panel: &Panel) -> Self {
+        Self { router: router(panel), panel: panel.clone(), headers: self.headers.clone() }
+    }
+
     /// The value of a header that it is asked with.
     pub fn sent(&self, name: &str) -> String {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());

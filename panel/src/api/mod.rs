@@ -22,9 +22,11 @@ pub mod money;
 pub mod overview;
 pub mod page;
 pub mod pages;
+pub mod policies;
 pub mod problem;
 pub mod proxies;
 pub mod request;
+pub mod secrets;
 pub mod session;
 pub mod time;
 pub mod tokens;
@@ -71,6 +73,8 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: tokens::DOORS, routes: tokens::routes },
     Resource { doors: ingest::DOORS, routes: ingest::routes },
     Resource { doors: usage::DOORS, routes: usage::routes },
+    Resource { doors: secrets::DOORS, routes: secrets::routes },
+    Resource { doors: policies::DOORS, routes: policies::routes },
 ];
 
 /// Who may read the OpenAPI document.

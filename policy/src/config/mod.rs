@@ -6,6 +6,7 @@
 
 mod check;
 mod connect;
+mod distributed;
 mod fallback;
 pub mod panel;
 mod raw;
