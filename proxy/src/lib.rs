@@ -16,6 +16,7 @@ pub mod live;
 pub mod metrics;
 pub mod pipeline;
 pub mod recogniser;
+pub mod report;
 pub mod rescue;
 pub mod runaways;
 pub mod runs;

@@ -4,11 +4,15 @@
 //! A proxy goes on without it: with the keys, budgets and revocations that it last heard of, and
 //! with the money that it holds leases of. Nothing here is asked per call.
 
+mod spending;
+
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::time::Duration;
 
 use iron_policy::control::{Acknowledged, Asks, Batch, Changes, Grants, Known, Reports, Taken};
+
+pub use spending::Spending;
 
 /// An answer that is on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
