@@ -6,6 +6,8 @@
 //! annotations; what holds for all of them is added by [`describe`].
 
 pub mod access;
+pub mod agents;
+pub mod audit_log;
 pub mod authenticate;
 pub mod browser;
 pub mod budget_requests;
@@ -24,6 +26,7 @@ pub mod page;
 pub mod pages;
 pub mod policies;
 pub mod problem;
+pub mod projects;
 pub mod proxies;
 pub mod request;
 pub mod secrets;
@@ -32,6 +35,7 @@ pub mod time;
 pub mod tokens;
 pub mod total;
 pub mod usage;
+pub mod users;
 pub mod wire;
 
 use axum::Router;
@@ -67,6 +71,10 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: device::DOORS, routes: device::routes },
     Resource { doors: budgets::DOORS, routes: budgets::routes },
     Resource { doors: budget_requests::DOORS, routes: budget_requests::routes },
+    Resource { doors: users::DOORS, routes: users::routes },
+    Resource { doors: projects::DOORS, routes: projects::routes },
+    Resource { doors: agents::DOORS, routes: agents::routes },
+    Resource { doors: audit_log::DOORS, routes: audit_log::routes },
     Resource { doors: leases::DOORS, routes: leases::routes },
     Resource { doors: keys::DOORS, routes: keys::routes },
     Resource { doors: proxies::DOORS, routes: proxies::routes },

@@ -3,17 +3,28 @@
 //! Each entry's code is made over its fields and the code of the entry before, with a key that is
 //! derived from the master key: who can write the database can neither change nor drop an entry
 //! without its being seen. A change whose entry cannot be written does not happen.
+//!
+//! The last entry is named in the setting `audit_head`, with a code of its own, so that the end cannot
+//! be cut off either. What this does not see is a whole database put back to an earlier state: for that,
+//! keep the number of the last entry (`iron audit verify` prints it) somewhere else.
 
-use std::sync::{Mutex, PoisonError};
+mod refusals;
+mod verify;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
 use crate::api::access::Principal;
+use crate::events::{self, Audited, Kind};
 use crate::keys::hmac;
 use crate::panel::Panel;
 use crate::store::{StoreError, raise};
+
+pub use refusals::{Refusals, refusal};
+pub use verify::{Verdict, verify};
 
 /// What is written down.
 #[derive(Debug, Clone)]
@@ -41,63 +52,6 @@ pub async fn record(
     let actor = principal.actor();
     write(panel, connection, Entry { actor: &actor, action, target, detail }).await?;
     Ok(())
-}
-
-/// Writes down that somebody was refused. So many a minute at most, so that a flood of refusals does
-/// not fill the disk: the next entry says how many were left out. The refusal stands, written down or
-/// not.
-pub async fn refusal(
-    panel: &Panel,
-    actor: &str,
-    action: &'static str,
-    target: &str,
-    mut detail: Value,
-) {
-    let Some(left_out) = panel.refusals.admit(panel.clock.now_ms()) else { return };
-    if left_out > 0 {
-        detail["left_out_before"] = left_out.into();
-    }
-    let written = async {
-        let mut tx = panel.store.begin().await?;
-        write(panel, &mut tx, Entry { actor, action, target, detail }).await?;
-        tx.commit().await?;
-        Ok::<_, StoreError>(())
-    };
-    if let Err(error) = written.await {
-        tracing::error!(%error, action, target, "a refusal was not written to the audit log");
-    }
-}
-
-/// Counts refusals that are written down.
-#[derive(Debug, Default)]
-pub struct Refusals(Mutex<Minute>);
-
-#[derive(Debug, Default)]
-struct Minute {
-    /// Which one, since 1970.
-    number: i64,
-    written: u32,
-    left_out: u64,
-}
-
-impl Refusals {
-    /// Entries about refusals in a minute at most, by one panel: 10 MB a day.
-    const MOST: u32 = 20;
-
-    /// Whether one more is written down, and how many before it were not.
-    fn admit(&self, now_ms: i64) -> Option<u64> {
-        let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if minute.number != now_ms / 60_000 {
-            minute.number = now_ms / 60_000;
-            minute.written = 0;
-        }
-        if minute.written >= Self::MOST {
-            minute.left_out += 1;
-            return None;
-        }
-        minute.written += 1;
-        Some(std::mem::take(&mut minute.left_out))
-    }
 }
 
 /// Writes an entry behind the last one, within the transaction of what it tells of.
@@ -135,10 +89,32 @@ pub async fn write(
     .bind(entry.action)
     .bind(entry.target.to_owned())
     .bind(detail)
-    .bind(mac)
-    .execute(connection)
+    .bind(mac.clone())
+    .execute(&mut *connection)
     .await?;
+    sqlx::query(
+        "INSERT INTO setting (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(HEAD)
+    .bind(head(panel, sequence, &mac))
+    .execute(&mut *connection)
+    .await?;
+    let (actor, target) = (entry.actor.to_owned(), entry.target.to_owned());
+    let told = Audited { sequence, actor, action: entry.action.to_owned(), target };
+    events::publish(panel, connection, &Kind::Audit(told)).await?;
     Ok(sequence)
+}
+
+/// Where the last entry is named.
+const HEAD: &str = "audit_head";
+
+/// What names the last entry: its number, and a code that only the panel can make.
+fn head(panel: &Panel, sequence: i64, mac: &[u8]) -> String {
+    let mut code = hmac(&panel.master.derive("audit head"));
+    code.update(&sequence.to_be_bytes());
+    code.update(mac);
+    format!("{sequence} {}", URL_SAFE_NO_PAD.encode(code.finalize().into_bytes()))
 }
 
 /// What the code of an entry is made over.
@@ -165,3 +141,6 @@ impl Fields<'_> {
         mac.finalize().into_bytes().to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests;
