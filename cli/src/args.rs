@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use iron_policy::types::{Name, NanoUsd};
 
 pub use console::{
-    At, BudgetCommand, LeaseCommand, LoginArgs, PanelArgs, ProxiesCommand, SecretCommand,
-    TokenCommand,
+    At, AuditCommand, BudgetCommand, LeaseCommand, LoginArgs, PanelArgs, ProjectCommand,
+    ProxiesCommand, RoleArg, SecretCommand, TokenCommand, UserCommand,
 };
 
 use crate::commands::Receipt;
@@ -126,6 +126,24 @@ pub enum Command {
     Login(LoginArgs),
     /// Sign out, and forget the panel
     Logout,
+    /// People: who may use the panel
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Projects, and who works on them
+    Project {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProjectCommand,
+    },
+    /// Who did what at the panel
+    Audit {
+        /// What to look at.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Agents' tokens
     Token {
         /// What to do.

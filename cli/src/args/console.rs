@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use iron_policy::types::{Name, NanoUsd};
 
 use super::{Files, Output};
@@ -113,9 +113,10 @@ pub enum TokenCommand {
         /// What it is for
         #[arg(long, default_value = "")]
         label: String,
-        /// Where the agent reaches its proxy, for the snippets
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
-        base_url: String,
+        /// Where the agent reaches its proxy, for the snippets; default: the proxy on this machine, or
+        /// the one that the panel heard of last
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
         /// Which panel.
         #[command(flatten)]
         at: At,
@@ -334,6 +335,119 @@ pub enum LeaseCommand {
     Reclaim {
         /// The lease's id
         id: String,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// What somebody may do at a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    /// Reads what belongs to its projects.
+    Viewer,
+    /// Issues tokens, sets budgets, decides requests in its projects.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+/// `iron user ...`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add somebody; the panel makes a token with which they choose a password
+    Add {
+        /// The name to sign in with
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum, default_value = "viewer")]
+        role: RoleArg,
+        /// Projects that they are members of
+        #[arg(long = "project", value_name = "NAME")]
+        projects: Vec<String>,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// List everybody
+    List {
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Change what somebody may do
+    Role {
+        /// Whose
+        name: String,
+        /// What they may do
+        #[arg(value_enum)]
+        role: RoleArg,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Keep somebody out, and end their sessions
+    Disable {
+        /// Who
+        name: String,
+        /// Let them in again instead
+        #[arg(long)]
+        lift: bool,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// `iron project ...`
+#[derive(Debug, Subcommand)]
+pub enum ProjectCommand {
+    /// Add a project
+    Add {
+        /// Its name
+        name: Name,
+        /// What it is about
+        #[arg(long, default_value = "")]
+        title: String,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// List the projects
+    List {
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Make somebody a member, or not any more
+    Member {
+        /// The project
+        project: String,
+        /// Who
+        user: String,
+        /// Not any more
+        #[arg(long)]
+        remove: bool,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// `iron audit ...`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List who did what
+    List {
+        /// How many of the latest
+        #[arg(long, short = 'n', default_value_t = 50)]
+        lines: usize,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Check the chain: exit 1 where an entry was changed or is missing
+    Verify {
         /// Which panel.
         #[command(flatten)]
         at: At,

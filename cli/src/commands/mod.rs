@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod audit;
 mod budget;
 mod ca;
 mod correct;
@@ -21,6 +22,7 @@ mod stop;
 mod token;
 mod up;
 mod usage;
+mod user;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -118,6 +120,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Proxies { command } => runtime()?.block_on(proxies::proxies(command)),
         Command::Budget { command } => runtime()?.block_on(budget::budget(command)),
         Command::Secret { command } => runtime()?.block_on(secret_key::secret(command)),
+        Command::User { command } => runtime()?.block_on(user::user(command)),
+        Command::Project { command } => runtime()?.block_on(user::project(command)),
+        Command::Audit { command } => runtime()?.block_on(audit::audit(command)),
         Command::Lease { command } => runtime()?.block_on(lease::lease(command)),
         Command::Ca { command } => runtime()?.block_on(ca::ca(command)),
         Command::Demo => runtime()?.block_on(demo::demo()),

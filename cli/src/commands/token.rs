@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::Failure;
 use crate::args::{Output, TokenCommand};
 use crate::console::{MOST, connect, segment, text};
+use crate::files::{self, Config};
 use crate::output::{say, say_json, table};
+use crate::remote::link::Link;
 
 const TOKENS: &str = "/api/v1/tokens";
 
@@ -24,11 +26,19 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
             base_url,
             at,
         } => {
+            let link = connect(&at).await?;
+            let base_url = match (base_url, &link) {
+                (None, Link::Here(_)) => {
+                    let policy = Config::read(&at.files)?.policy;
+                    Some(format!("http://{}", files::proxy_address(&policy)))
+                }
+                (given, _) => given,
+            };
             let body = json!({
                 "agent": agent, "project": project, "budget": budget, "models": models,
                 "upstreams": upstreams, "expires": expires, "label": label, "base_url": base_url,
             });
-            let issued = connect(&at).await?.post(TOKENS, &body).await?;
+            let issued = link.post(TOKENS, &body).await?;
             show_once(&issued, at.output);
         }
         TokenCommand::List { agent, at } => {

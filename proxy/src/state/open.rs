@@ -37,6 +37,9 @@ impl Opened {
 pub(super) fn open(path: &Path, options: Options) -> Result<(Opened, Recovery), OpenError> {
     let lock = lock(path)?;
     let exists = inspect(path)?;
+    if !exists {
+        own_alone(path)?;
+    }
     let sql = |source| damaged_or(path, source);
     let mut connection = Connection::open(path).map_err(sql)?;
     // A file that is refused stays as it is: closing it must not fold its log into it.
@@ -66,6 +69,16 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
     }
+}
+
+/// Makes an empty file for its owner alone; SQLite gives its log the same rights.
+fn own_alone(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let opened = options.open(path);
+    opened.map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), source })
 }
 
 /// Looks at a file without changing it; false where there is none yet.

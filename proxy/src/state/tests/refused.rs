@@ -123,3 +123,17 @@ async fn a_file_that_fails_late_keeps_its_log_too() {
     assert!(log(&copy).exists());
     assert!(matches!(refused(&copy), OpenError::Sql { .. }));
 }
+
+#[tokio::test]
+async fn a_new_file_and_its_log_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (ledger, _) = open(&path);
+    ledger.reserve(hold(1, 1, vec![budget("organisation", 1)])).await.unwrap();
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    ledger.close().await;
+}
