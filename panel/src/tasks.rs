@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::events;
 use crate::panel::Panel;
+use crate::{alerts, events, leases};
 
 /// How often what is kept for a while only is looked through.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -21,6 +21,7 @@ pub struct Tasks {
 pub fn start(panel: &Panel) -> Tasks {
     let mut running = JoinSet::new();
     running.spawn(events::run(panel.clone()));
+    running.spawn(alerts::run(panel.clone()));
     running.spawn(sweep(panel.clone()));
     Tasks { _running: running }
 }
@@ -30,6 +31,12 @@ async fn sweep(panel: Panel) {
     loop {
         if let Err(error) = events::keep(&panel).await {
             tracing::warn!(%error, "old events could not be removed; trying again");
+        }
+        if let Err(error) = alerts::prune(&panel).await {
+            tracing::warn!(%error, "old messages to webhooks could not be removed; trying again");
+        }
+        if let Err(error) = leases::prune(&panel).await {
+            tracing::warn!(%error, "old requests for leases could not be removed; trying again");
         }
         tokio::time::sleep(SWEEP).await;
     }

@@ -4,7 +4,19 @@
 //! proxy may never spend, and half of a small budget is leased at its first call. A level is told
 //! once in a window for each account, and again only after the limit was raised above it.
 
+mod deliver;
+mod send;
+mod sign;
+mod webhook;
+
 use sqlx::AnyConnection;
+
+pub use deliver::{Delivery, PAUSES, deliveries, prune, round, run, test};
+pub use send::{SendError, Sender};
+pub use sign::Secret;
+pub use webhook::{
+    KINDS, Webhook, WebhookChange, WebhookError, create, find, list, remove, update,
+};
 
 use crate::api::time;
 use crate::budgets::{Terms, owner};
@@ -69,12 +81,15 @@ pub fn level(posted: i64, limit: i64) -> i64 {
 /// Tells live views and webhooks, in the transaction of what it is about. The caller notifies
 /// [`events::EVENT`] after the commit.
 pub async fn tell(panel: &Panel, tx: &mut AnyConnection, news: &[Kind]) -> Result<(), StoreError> {
+    webhook::enqueue(panel, tx, news).await?;
     events::publish_all(panel, tx, news).await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    mod webhooks;
+
     use super::*;
 
     #[test]

@@ -36,6 +36,7 @@ pub mod tokens;
 pub mod total;
 pub mod usage;
 pub mod users;
+pub mod webhooks;
 pub mod wire;
 
 use axum::Router;
@@ -75,6 +76,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: projects::DOORS, routes: projects::routes },
     Resource { doors: agents::DOORS, routes: agents::routes },
     Resource { doors: audit_log::DOORS, routes: audit_log::routes },
+    Resource { doors: webhooks::DOORS, routes: webhooks::routes },
     Resource { doors: leases::DOORS, routes: leases::routes },
     Resource { doors: keys::DOORS, routes: keys::routes },
     Resource { doors: proxies::DOORS, routes: proxies::routes },
