@@ -8,6 +8,7 @@ mod check;
 mod connect;
 mod distributed;
 mod fallback;
+mod overlay;
 pub mod panel;
 mod raw;
 mod redact;
