@@ -72,6 +72,20 @@ pub struct Stopping {
     pub all: bool,
 }
 
+/// A panel on a server, and who the proxy is to it.
+#[derive(Debug, Clone, Args)]
+pub struct LinkArgs {
+    /// The panel, as in https://panel.example.org
+    #[arg(long, env = "IRON_PANEL", value_name = "URL")]
+    pub panel: String,
+    /// The proxy's credential; default: the variable IRON_PROXY_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub credential_file: Option<PathBuf>,
+    /// Trust these roots besides the system's (PEM), for a panel with a private CA
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -173,6 +187,18 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: LeaseCommand,
+    },
+    /// Run the proxy in the foreground, with a panel on a server; agents need a token of its
+    Proxy {
+        /// Files to use.
+        #[command(flatten)]
+        files: Files,
+        /// Whose proxy it is.
+        #[command(flatten)]
+        panel: LinkArgs,
+        /// Listen here instead of where the configuration says
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
     },
     /// Run a program with its calls through the proxy, and tell what it spent
     #[command(after_help = RUN_EXAMPLES)]

@@ -4,22 +4,31 @@
 //! the operator: it needs no login, and works while the proxy runs and while it does not.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use std::net::SocketAddr;
 
 use anyhow::Context;
 use iron_panel::Panel;
+use iron_panel::api::access::Trusted;
 use iron_panel::keys::source::Source;
 use iron_panel::keys::{Master, unlock};
+use iron_panel::proxies::add_local;
 use iron_panel::server::Server;
 use iron_panel::store::Store;
 use iron_panel::tasks::{self, Tasks};
 use iron_policy::config;
+use iron_proxy::control_plane::{ControlPlane, Spending};
+use iron_proxy::lease::Terms;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::commands::Failure;
+use crate::house::House;
+use crate::reload::Enforcer;
+use crate::remote::link::Link;
+use crate::remote::plane::{self, Plane};
 
 /// What the proxy in the same process is called at its panel.
 pub const PROXY: &str = "local";
@@ -86,6 +95,25 @@ impl Served {
     pub fn base(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         self.panel.settings.url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.address))
+    }
+
+    /// Puts the proxy of this process under it: its policy, its keys, its budgets. Calls need no token
+    /// where the file does not say so. To be called before the proxy's port is served.
+    pub async fn lead(
+        &self,
+        house: &House,
+        enforce: Arc<Enforcer>,
+        address: SocketAddr,
+    ) -> Result<Spending, Failure> {
+        add_local(&self.panel).await.map_err(anyhow::Error::from)?;
+        let link = Link::here(&self.panel, Trusted::proxy(PROXY));
+        let plane: Arc<dyn ControlPlane> = Arc::new(Plane::over(link));
+        // Its calls the panel reads where they are kept.
+        let spending = Spending::of_leases(&house.shared, Arc::clone(&plane), Terms::default());
+        let spending = spending.await.map_err(anyhow::Error::from)?;
+        let listens = Some(format!("http://{address}"));
+        plane::follow(&house.shared, plane, enforce, PROXY, listens, false).await;
+        Ok(spending)
     }
 
     /// Ends it once what is under way has ended.

@@ -19,6 +19,8 @@ use crate::local_http;
 pub struct Config {
     /// The file; none where the defaults apply.
     pub path: Option<PathBuf>,
+    /// Its text.
+    pub text: String,
     /// What it says.
     pub policy: Policy,
 }
@@ -53,7 +55,7 @@ impl Config {
 
 fn parse(path: Option<PathBuf>, text: &str) -> Result<Config, Failure> {
     match Policy::parse(text) {
-        Ok(policy) => Ok(Config { path, policy }),
+        Ok(policy) => Ok(Config { path, text: text.to_owned(), policy }),
         Err(error) => {
             let file = path.as_deref().unwrap_or(Path::new("the defaults")).display();
             Err(Failure::Config(anyhow!("{file}: {error}")))

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, anyhow};
-use iron_policy::config::{Policy, Secret, SecretSource};
+use iron_policy::config::{Policy, Secret, SecretSource, Upstream};
 use iron_proxy::authority::{Authority, Folder, Permitted};
 use iron_proxy::connect::{Network, Swaps, placeholder};
 use iron_proxy::control::Token;
+use iron_proxy::control_plane::ProviderKeys;
 use iron_proxy::live::Live;
 use iron_proxy::runs::Runs;
 use iron_proxy::server::Server;
@@ -93,6 +94,8 @@ fn placeholder_key(file: PathBuf) -> Result<Zeroizing<Vec<u8>>, Failure> {
 pub struct Maker {
     network: Network,
     keys: Keys,
+    /// Provider keys that a panel handed over, in memory only.
+    from_panel: Arc<Mutex<ProviderKeys>>,
     /// The file that keys the placeholders of secrets, once it is known.
     placeholder_key: Arc<OnceLock<PathBuf>>,
     /// Where every upstream is sent instead, with a key that means nothing.
@@ -111,6 +114,7 @@ impl Maker {
         Ok(Self {
             network: Network::new(Tls::system().context("TLS cannot be set up")?),
             keys: Keys::Given(keys),
+            from_panel: Arc::default(),
             placeholder_key: Arc::default(),
             simulated: None,
         })
@@ -156,12 +160,26 @@ impl Maker {
         Ok(swaps)
     }
 
-    fn key(&self, variable: &str) -> Option<String> {
+    /// The operator's key for an upstream: the panel's, else that of its variable.
+    fn key(&self, upstream: &Upstream) -> Option<Zeroizing<String>> {
         if self.simulated.is_some() {
-            Some("simulated".to_owned())
-        } else {
-            self.variable(variable)
+            return Some(Zeroizing::new("simulated".to_owned()));
         }
+        let from_panel = self.from_panel.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = from_panel.get(upstream.name.as_str()) {
+            return Some(key.clone());
+        }
+        self.variable(upstream.api_key_env.as_deref()?).map(Zeroizing::new)
+    }
+
+    /// These are the provider keys of the panel, and no others.
+    pub(crate) fn take_keys(&self, keys: ProviderKeys) {
+        *self.from_panel.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Lets a policy that is in force go on with the keys of now.
+    pub(crate) fn rekey(&self, live: &Live) {
+        live.rekey(|upstream| self.key(upstream));
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -197,7 +215,7 @@ impl Maker {
             None => Arc::new(self.sessions(&policy)?),
         };
         let swaps = self.swaps(&policy)?;
-        let key = |variable: &str| self.key(variable);
+        let key = |upstream: &Upstream| self.key(upstream);
         let mut live = Live::build(policy, key, &self.network, swaps, sessions, before)
             .map_err(|error| Failure::Config(anyhow!("{error}")))?;
         live.simulated = self.simulated.is_some();

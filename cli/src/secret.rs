@@ -99,7 +99,8 @@ pub fn placeholders(status: &serde_json::Value) -> Vec<(String, String)> {
         .collect()
 }
 
-fn open(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+/// The text of a file that only its owner can read; any other is refused.
+pub fn open(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let file = std::fs::File::open(path)?;
     // Of the open file, so that it is the one that is read.
     let mode = file.metadata()?.permissions().mode();

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use iron_policy::config::{Place, Policy};
+use iron_policy::config::{self, Place, Policy};
 use iron_policy::price::{ModelPrice, PriceList};
 use iron_policy::redact::{Engine, Memory};
 use iron_policy::types::{Dialect, Name, NameError, Platform};
+use zeroize::Zeroizing;
 
 use crate::connect::{Network, Others, Swaps, Target};
 use crate::limits::AgentGates;
@@ -59,6 +60,16 @@ fn places<'u>(upstream: &'u Upstream, target: &Target) -> impl Iterator<Item = &
     })
 }
 
+fn key_for(
+    config: &config::Upstream,
+    key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>,
+) -> Result<Option<ProviderKey>, BadKey> {
+    key_of(config)
+        .filter(|key| !key.trim().is_empty())
+        .map(|key| ProviderKey::new(config.dialect, config.platform, &key))
+        .transpose()
+}
+
 /// By upstream and model.
 type Found = HashMap<(Name, String), Option<Arc<ModelPrice>>>;
 
@@ -80,12 +91,13 @@ pub enum LiveError {
 }
 
 impl Live {
-    /// Builds what the policy needs. `key_of` looks up a variable that holds a provider key.
+    /// Builds what the policy needs. `key_of` looks up the operator's key for an upstream.
     ///
-    /// An upstream whose configuration did not change keeps its connections and its breaker.
+    /// An upstream whose configuration did not change keeps its connections and its breaker; its key
+    /// is looked up anew.
     pub fn build(
         policy: Policy,
-        key_of: impl Fn(&str) -> Option<String>,
+        key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>,
         network: &Network,
         swaps: Swaps,
         sessions: Arc<Sessions>,
@@ -98,17 +110,12 @@ impl Live {
                 let kept = before
                     .and_then(|live| live.upstream(config.name.as_str()))
                     .filter(|upstream| upstream.config == *config);
+                let key = key_for(config, &key_of)
+                    .map_err(|error| LiveError::Key(config.name.clone(), error))?;
                 if let Some(upstream) = kept {
+                    upstream.rekey(key);
                     return Ok(upstream);
                 }
-                let key = config
-                    .api_key_env
-                    .as_deref()
-                    .and_then(&key_of)
-                    .filter(|key| !key.trim().is_empty())
-                    .map(|key| ProviderKey::new(config.dialect, config.platform, &key))
-                    .transpose()
-                    .map_err(|error| LiveError::Key(config.name.clone(), error))?;
                 Ok(Arc::new(Upstream::new(Arc::clone(config), key, network)))
             })
             .collect::<Result<_, LiveError>>()?;
@@ -136,6 +143,16 @@ impl Live {
             upstreams,
             policy,
         })
+    }
+
+    /// Looks the keys of all upstreams up anew. One that no header can carry leaves the old one.
+    pub fn rekey(&self, key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>) {
+        for upstream in &self.upstreams {
+            match key_for(&upstream.config, &key_of) {
+                Ok(key) => upstream.rekey(key),
+                Err(error) => tracing::error!(upstream = upstream.name(), "{error}"),
+            }
+        }
     }
 
     /// The upstreams, in the order of the file.

@@ -9,6 +9,7 @@ use iron_policy::types::{CallId, CallIds};
 use crate::authority::Authority;
 use crate::connect::Connections;
 use crate::control::Token;
+use crate::control_plane::Standing;
 use crate::lease::Leases;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Which agents are stopped.
     pub stops: Stops,
+    /// What is known of the panel.
+    pub panel: Standing,
     /// Which tokens are good here.
     pub tokens: Tokens,
     /// What is known of agents that are watched for running away.
@@ -65,6 +68,7 @@ impl Shared {
             leases: OnceLock::new(),
             metrics: Arc::new(Metrics::new()),
             stops: Stops::default(),
+            panel: Standing::default(),
             tokens: Tokens::default(),
             runaways: Runaways::default(),
             ids: CallIds::after(last),

@@ -18,6 +18,7 @@ pub mod clients;
 pub mod frames;
 pub mod messages;
 pub mod npm;
+pub mod plane;
 pub mod python;
 pub mod site;
 pub mod socket;
@@ -26,6 +27,7 @@ pub mod tls;
 pub mod world;
 
 pub use client::{Answer, Client, Events};
+pub use plane::Scripted;
 pub use site::Site;
 pub use through::Through;
 pub use world::World;

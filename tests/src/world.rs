@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use iron_cli::house::{House, Maker};
+use iron_cli::reload::Enforcer;
+use iron_cli::remote::plane;
 use iron_cli::simulator::Simulator;
 use iron_policy::config::Policy;
 use iron_proxy::authority::Folder;
 use iron_proxy::connect::Network;
+use iron_proxy::control_plane::ControlPlane;
 use iron_proxy::shared::Shared;
 use iron_proxy::state::{CallRow, Store, Totals};
 use iron_proxy::upstream::Tls;
@@ -32,6 +35,8 @@ pub struct World {
     pub shared: Arc<Shared>,
     /// Makes another policy live.
     pub maker: Maker,
+    /// The text of its `iron.toml`.
+    text: String,
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
@@ -85,7 +90,18 @@ impl World {
         change: impl FnOnce(&mut Network),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let policy = policy(lines, &provider.url());
+        let text = policy_text(lines, &provider.url());
+        Self::in_folder(text, provider, variables, change, folder).await
+    }
+
+    async fn in_folder(
+        text: String,
+        provider: Simulator,
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Network),
+        folder: TempDir,
+    ) -> Self {
+        let policy = parsed(&text);
         let variables = variables.iter().chain(&[("STORY_KEY", OPERATOR_KEY)]);
         let keys = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let maker = Maker::with_keys(keys.collect()).unwrap().within(change);
@@ -97,7 +113,27 @@ impl World {
         let serving = tokio::spawn(house.server.run(async {
             let _ = stopped.await;
         }));
-        Self { provider, address, shared, maker, folder, stop: Some(stop), serving }
+        Self { provider, address, shared, maker, text, folder, stop: Some(stop), serving }
+    }
+
+    /// Stops the proxy, and starts another with the same file and state.
+    pub async fn restarted(self) -> Self {
+        let (text, provider) = (self.text.clone(), self.provider.clone());
+        let folder = self.stop().await;
+        Self::in_folder(text, provider, &[], |_| {}, folder).await
+    }
+
+    /// Links the proxy to this control plane, as `iron proxy` is to its panel.
+    pub async fn link(&self, plane: Arc<dyn ControlPlane>, tokens_required: bool) {
+        let enforcer = Enforcer::new(&self.shared, self.maker.clone(), self.text.clone(), None);
+        let panel = "https://panel.example.org";
+        plane::follow(&self.shared, plane, enforcer, panel, None, tokens_required).await;
+    }
+
+    /// The same, once the proxy has taken what the control plane says.
+    pub async fn linked(&self, plane: &crate::Scripted, tokens_required: bool) {
+        self.link(Arc::new(plane.clone()), tokens_required).await;
+        until("the control plane is heard", || self.shared.panel.is_up() == Some(true)).await;
     }
 
     /// A client that sends a key of its own.
@@ -159,8 +195,27 @@ impl World {
     }
 }
 
+/// Waits until something is so; for half a minute at most.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never came to be that {what}");
+}
+
 /// The policy of these lines, on a free port.
 pub fn policy(lines: &str, provider: &str) -> Policy {
+    parsed(&policy_text(lines, provider))
+}
+
+fn parsed(text: &str) -> Policy {
+    Policy::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn policy_text(lines: &str, provider: &str) -> String {
     let mut text = lines
         .replace("{provider}", provider)
         .replace("{host}", provider.split_once("://").map_or("", |(_, host)| host));
@@ -178,5 +233,5 @@ pub fn policy(lines: &str, provider: &str) -> Policy {
             )]);
         }
     }
-    Policy::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    text
 }

@@ -1,5 +1,6 @@
 //! Where a call goes: by path, by name, by model.
 
+use iron_cli::reload::Enforcer;
 use iron_cli::simulator::Simulator;
 use iron_tests::World;
 use iron_tests::client::{CALLER_KEY, chat};
@@ -113,12 +114,8 @@ async fn a_changed_configuration_is_in_force_at_once_and_a_bad_one_never() {
         )
     };
     std::fs::write(&file, text("1 USD")).unwrap();
-    let watching = tokio::spawn(iron_cli::reload::watch(
-        file.clone(),
-        world.shared.clone(),
-        world.maker.clone(),
-        None,
-    ));
+    let enforcer = Enforcer::new(&world.shared, world.maker.clone(), text("1 USD"), None);
+    let watching = tokio::spawn(iron_cli::reload::watch(file.clone(), enforcer));
     let client = world.client();
     let until = async |status: u16| {
         for _ in 0..500 {

@@ -14,6 +14,7 @@ mod logs;
 mod panel;
 mod policy;
 mod proxies;
+mod proxy;
 mod run;
 mod scan;
 mod secret_key;
@@ -124,6 +125,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Project { command } => runtime()?.block_on(user::project(command)),
         Command::Audit { command } => runtime()?.block_on(audit::audit(command)),
         Command::Lease { command } => runtime()?.block_on(lease::lease(command)),
+        Command::Proxy { files, panel, listen } => {
+            runtime()?.block_on(proxy::proxy(&files, &panel, listen))
+        }
         Command::Ca { command } => runtime()?.block_on(ca::ca(command)),
         Command::Demo => runtime()?.block_on(demo::demo()),
         Command::Usage { files, output, since, until, agent, run, by, command } => match command {

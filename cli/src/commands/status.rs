@@ -72,6 +72,7 @@ fn print_proxy(proxy: Option<&Value>, listen: std::net::SocketAddr) {
             text(&upstream["breaker"])
         ));
     }
+    print_panel(&proxy["panel"]);
     let connections = &proxy["connections"];
     let latest = connections["latest"].as_array();
     for connection in latest.into_iter().flatten().take(CONNECTIONS) {
@@ -85,6 +86,27 @@ fn print_proxy(proxy: Option<&Value>, listen: std::net::SocketAddr) {
             connection["bytes_from_agent"],
             connection["bytes_to_agent"],
         ));
+    }
+}
+
+/// How the link to the panel is; nothing without one.
+fn print_panel(panel: &Value) {
+    let Some(address) = panel["panel"].as_str() else { return };
+    let text = |name: &str| panel[name].as_str().unwrap_or_default().to_owned();
+    let state = if panel["up"] == true {
+        "answers".to_owned()
+    } else {
+        let since = text("heard_at");
+        let last = if since.is_empty() { "never".to_owned() } else { since };
+        format!("does not answer, last heard {last}: {}", text("error"))
+    };
+    say(&format!("panel     {address} {state}"));
+    if !text("policy_error").is_empty() {
+        say(&format!("          policy: {}", text("policy_error")));
+    }
+    let ahead = panel["clock_ahead_ms"].as_i64().unwrap_or_default();
+    if ahead.abs() > 5_000 {
+        say(&format!("          its clock is {ahead} ms ahead of this one: correct the clocks"));
     }
 }
 

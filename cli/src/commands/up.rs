@@ -16,7 +16,7 @@ use crate::embedded;
 use crate::files::{self, Config};
 use crate::house::{House, Maker};
 use crate::output::say;
-use crate::reload;
+use crate::reload::{self, Enforcer};
 use crate::simulator::Simulator;
 
 /// Runs the proxy until it is told to stop.
@@ -50,16 +50,24 @@ pub(super) async fn up(
     } else {
         None
     };
+    let enforcer = Enforcer::new(&house.shared, maker, config.text.clone(), listen);
+    let spending = match &panel {
+        Some(panel) => Some(panel.lead(&house, Arc::clone(&enforcer), address).await?),
+        None => None,
+    };
     greet(&config, address, &state, simulator.is_some());
     if let Some(panel) = &panel {
         let base = panel.base();
         say(&format!("  panel      {base} (API {base}/api/v1/openapi.json)"));
         offer(&panel.panel, &base).await?;
     }
-    if let Some(path) = config.path.clone() {
-        tokio::spawn(reload::watch(path, Arc::clone(&house.shared), maker, listen));
+    if let Some(path) = config.path {
+        tokio::spawn(reload::watch(path, enforcer));
     }
     house.server.run(stop).await;
+    if let Some(spending) = spending {
+        spending.close().await;
+    }
     house.shared.ledger.close().await;
     if let Some(panel) = panel {
         panel.stop().await;

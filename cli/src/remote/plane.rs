@@ -1,11 +1,13 @@
 //! A proxy's control plane: a panel, over HTTPS or in this process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use iron_policy::control::{Acknowledged, Asks, Batch, Changes, Grants, Known, Reports, Taken};
-use iron_proxy::control_plane::{Answer, ControlError, ControlPlane};
+use iron_proxy::control_plane::{Answer, ControlError, ControlPlane, Enforce, Follower};
+use iron_proxy::shared::Shared;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -85,4 +87,28 @@ impl ControlPlane for Plane {
     fn ingest<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Taken> {
         Box::pin(self.ask("/api/v1/ingest", batch, BACKGROUND))
     }
+}
+
+/// How long a start waits for the panel's first word.
+const FIRST_WORD: Duration = Duration::from_secs(3);
+
+/// Links a proxy to its panel: what the panel said before the last stop is in force when this
+/// returns, what it says now is where it answers at once, and what it says from now on is followed. To
+/// be called before the port is served, and after what spends the panel's budgets was begun.
+///
+/// `panel` names the panel, as its copy in the state folder is known by; `listens` is where agents
+/// reach the proxy; `tokens_required` is whether calls need a token where the policy does not say.
+pub async fn follow(
+    shared: &Arc<Shared>,
+    plane: Arc<dyn ControlPlane>,
+    enforce: Arc<dyn Enforce>,
+    panel: &str,
+    listens: Option<String>,
+    tokens_required: bool,
+) {
+    shared.tokens.expect(tokens_required);
+    let mut follower = Follower::new(shared, plane, enforce, panel, listens);
+    // A failure is said once more by whoever follows.
+    let _ = tokio::time::timeout(FIRST_WORD, follower.ask_now()).await;
+    tokio::spawn(follower.run());
 }

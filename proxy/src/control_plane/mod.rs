@@ -4,7 +4,11 @@
 //! A proxy goes on without it: with the keys, budgets and revocations that it last heard of, and
 //! with the money that it holds leases of. Nothing here is asked per call.
 
+mod copy;
+mod follow;
+mod seal;
 mod spending;
+mod standing;
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -12,7 +16,10 @@ use std::time::Duration;
 
 use iron_policy::control::{Acknowledged, Asks, Batch, Changes, Grants, Known, Reports, Taken};
 
+pub use follow::{Enforce, Follower};
+pub use seal::{KeyPair, ProviderKeys};
 pub use spending::Spending;
+pub use standing::Standing;
 
 /// An answer that is on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;

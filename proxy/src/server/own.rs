@@ -88,6 +88,7 @@ fn status(shared: &Shared) -> Response<Body> {
             "upstreams": upstreams,
             "connections": shared.connections.shown(),
             "secrets": secrets(&live),
+            "panel": shared.panel.shown(&shared.tokens),
         }),
     )
 }

@@ -7,6 +7,7 @@ mod key;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::Full;
@@ -40,7 +41,7 @@ pub struct Upstream {
     client: Client<Connector, Full<Bytes>>,
     /// For connections that go on as another protocol; each is dialled anew.
     sockets: Client<Connector, Full<Bytes>>,
-    key: Option<ProviderKey>,
+    key: ArcSwapOption<ProviderKey>,
     breakers: Breakers,
 }
 
@@ -111,7 +112,7 @@ impl Upstream {
         Self {
             client,
             sockets,
-            key,
+            key: ArcSwapOption::from_pointee(key),
             breakers: Breakers::new(config.breaker.clone()),
             gate: Arc::new(Gate::new(config.limits)),
             config,
@@ -124,8 +125,13 @@ impl Upstream {
     }
 
     /// The operator's key for it, if there is one.
-    pub const fn key(&self) -> Option<&ProviderKey> {
-        self.key.as_ref()
+    pub fn key(&self) -> Option<Arc<ProviderKey>> {
+        self.key.load_full()
+    }
+
+    /// Calls that go out from now on go with this key.
+    pub fn rekey(&self, key: Option<ProviderKey>) {
+        self.key.store(key.map(Arc::new));
     }
 
     /// The address of a path on this upstream.
