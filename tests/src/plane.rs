@@ -111,7 +111,7 @@ impl Scripted {
     /// A token for these models alone.
     pub fn token_for(id: &str, models: &[&str]) -> String {
         Self::token(id, |claims| {
-            claims.models = models.iter().map(|glob| Glob::new(glob)).collect()
+            claims.models = models.iter().map(|glob| Glob::new(glob)).collect();
         })
     }
 }
