@@ -1,11 +1,14 @@
 //! Agents' tokens: who calls, what a token may ask for, what ends with it, and what a proxy does
 //! while its panel is away. What is refused costs the provider nothing: it is never asked.
 
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iron_cli::simulator::{At, Behaviour, Mishap};
+use iron_cli::simulator::{At, Behaviour, Mishap, Simulator};
 use iron_proxy::control_plane::ControlError;
+use iron_tests::binary::{self, Proxy};
 use iron_tests::client::{Client, chat, chat_stream, content, message};
 use iron_tests::plane::Scripted;
 use iron_tests::socket::Socket;
@@ -461,4 +464,73 @@ async fn without_a_panel_a_token_is_refused_and_keys_pass_as_ever() {
     assert_eq!(world.client().chat("x").await.status, 200);
     let world = World::with("[tokens]\nrequired = true\n").await;
     assert_eq!(world.client().chat("x").await.code(), "token_missing");
+}
+
+/// What a command says in JSON, with this on its standard input.
+fn said(arguments: &[&str], files: &[&str; 4], input: &str) -> Value {
+    let mut child = binary::command()
+        .args(arguments)
+        .args(files)
+        .args(["--output", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_command_a_key_is_kept_and_a_token_issued_used_and_revoked() {
+    const KEY: &str = "sk-kept-in-the-panel";
+    let provider = Simulator::start(([127, 0, 0, 1], 0).into()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (config, state) = (folder.path().join("iron.toml"), folder.path().join("state.db"));
+    let text = format!(
+        "[panel]\nlisten = \"127.0.0.1:0\"\n[tokens]\nrequired = true\n[[upstream]]\n\
+         name = \"openai\"\ndialect = \"openai\"\nbase_url = \"{}\"\napi_key_env = \"NOBODY_SET_IT\"\n",
+        provider.url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let files = ["--config", config.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let proxy = Proxy::start(&config, &state);
+    let issue = ["token", "issue", "--agent", "researcher", "--models", "gpt-4o-mini"];
+    let issued = said(&issue, &files, "");
+    let token = issued["token"].as_str().unwrap().to_owned();
+    let client = Client::new(proxy.address).header("authorization", &format!("Bearer {token}"));
+    let becomes = async |status: u16| {
+        let begun = Instant::now();
+        loop {
+            let answer = client.chat("x").await;
+            if answer.status == status {
+                return (answer, begun.elapsed());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", answer.text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (answer, _) = becomes(401).await;
+    assert!(answer.text().contains("no provider key"), "{}", answer.text());
+    said(&["secret", "set", "main", "--upstream", "openai"], &files, KEY);
+    let (_, late) = becomes(200).await;
+    assert!(late < Duration::from_secs(4), "{late:?}");
+    let sent = format!("{:?}", provider.received().last().unwrap().headers);
+    assert!(sent.contains(KEY) && !sent.contains("iron_"), "{sent}");
+    let id = issued["id"].as_str().unwrap();
+    said(&["token", "revoke", id], &files, "");
+    let (answer, late) = becomes(401).await;
+    assert_eq!(answer.code(), "token_revoked");
+    assert!(late < Duration::from_secs(4), "{late:?}");
+    println!("a revocation by command was seen after {late:?}");
+    assert!(proxy.terminate());
+    // What the proxy keeps holds no provider key and no token.
+    for file in iron_tests::files_below(folder.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+        assert!(!holds(KEY) && !holds(&token), "{}", file.display());
+    }
 }
