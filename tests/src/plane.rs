@@ -126,7 +126,21 @@ impl ControlPlane for Scripted {
             // No news within the time is an answer too.
             let _ = tokio::time::timeout(wait, state.wait_for(news)).await;
             let State { said, away, .. } = self.0.borrow().clone();
-            away.map_or(Ok(Changes { now_ms: unix_ms(), ..said }), Err)
+            if let Some(away) = away {
+                return Err(away);
+            }
+            // As a panel does: what the proxy has is left out.
+            let (new, old) = (said.marks, known.marks);
+            Ok(Changes {
+                now_ms: unix_ms(),
+                keys: said.keys.filter(|_| new.keys != old.keys),
+                policy: said.policy.filter(|_| new.policy != old.policy),
+                budgets: said.budgets.filter(|_| new.budgets != old.budgets),
+                secrets: said.secrets.filter(|_| new.secrets != old.secrets),
+                revocations: said.revocations.filter(|_| new.revocations != old.revocations),
+                stops: said.stops.filter(|_| new.stops != old.stops),
+                ..said
+            })
         })
     }
 

@@ -125,7 +125,12 @@ impl Follower {
         let another_issuer = changes.issuer != said.issuer;
         said.issuer = changes.issuer;
         said.marks = changes.marks;
-        if let Some(keys) = changes.keys.or_else(|| said.keys.take().filter(|_| another_issuer)) {
+        let keys = match changes.keys {
+            // The same keys under another name.
+            None if another_issuer => said.keys.take(),
+            keys => keys,
+        };
+        if let Some(keys) = keys {
             match TokenKeys::parse(&keys) {
                 Ok(parsed) => shared.tokens.learn(said.issuer.clone(), parsed),
                 Err(error) => tracing::error!(%error, "the panel's keys: the old ones stay"),
