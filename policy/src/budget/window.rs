@@ -118,5 +118,26 @@ mod tests {
             prop_assert_eq!(window.end(end - 1, &zone), Some(end));
             prop_assert_eq!(window.start(start, &zone), start);
         }
+
+        #[test]
+        fn days_add_up_to_the_week_and_the_month_that_they_are_in_through_every_change_of_clocks(
+            now in 0_i64..4_000_000_000_000,
+            zone in proptest::sample::select(vec!["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia"]),
+            window in proptest::sample::select(vec![Window::Week, Window::Month]),
+        ) {
+            let zone = TimeZone::get(zone).unwrap();
+            let (start, end) = (window.start(now, &zone), window.end(now, &zone).unwrap());
+            let (mut at, mut sum, mut days) = (start, 0, 0);
+            while at < end {
+                prop_assert_eq!(Window::Day.start(at, &zone), at, "a day begins with its window");
+                let next = Window::Day.end(at, &zone).unwrap();
+                sum += next - at;
+                (at, days) = (next, days + 1);
+            }
+            prop_assert_eq!((at, sum), (end, end - start));
+            // Samoa had no 30 December 2011.
+            let usual = if window == Window::Week { 6..=7 } else { 28..=31 };
+            prop_assert!(usual.contains(&days), "{} days", days);
+        }
     }
 }

@@ -283,8 +283,9 @@ fn told(exhausted: &Exhausted, amount: NanoUsd) -> String {
             };
             return format!(
                 "the panel's budget {budget} of {scope} ({limit} {span}) has {left} left{others}, and \
-                 this call may cost up to {amount}.{resets} Lower max_tokens, or ask whoever runs the \
-                 panel to raise it"
+                 this call may cost up to {amount}.{resets} Lower max_tokens, or ask for more: iron \
+                 budget request {budget} --more '5 USD' --why '...' --wait, and try again once it is \
+                 approved"
             );
         }
         Source::Away { budget, since_ms, .. } => {
