@@ -131,6 +131,11 @@ impl World {
 
     /// The same panel, asked by somebody new with this role.
     pub async fn signed_in(&self, role: Role) -> Self {
+        self.with_bearer(&self.bearer_of(role).await)
+    }
+
+    /// The bearer token of somebody new with this role.
+    pub async fn bearer_of(&self, role: Role) -> String {
         let (person, now) = (id("usr"), self.panel.clock.now_ms());
         sqlx::query("INSERT INTO person (id, name, role, created_at) VALUES ($1, $1, $2, $3)")
             .bind(person.clone())
@@ -152,11 +157,16 @@ impl World {
         .execute(self.panel.store.pool())
         .await
         .expect("a session");
-        self.with_bearer(&token)
+        token
     }
 
     /// The same panel, asked by a new proxy of this name.
     pub async fn as_proxy(&self, name: &str) -> Self {
+        self.with_bearer(&self.bearer_of_proxy(name).await)
+    }
+
+    /// The bearer token of a new proxy of this name.
+    pub async fn bearer_of_proxy(&self, name: &str) -> String {
         let token = format!("{}{}", authenticate::PROXY, id("t"));
         sqlx::query("INSERT INTO proxy (name, hash, last4, created_at) VALUES ($1, $2, '', $3)")
             .bind(name.to_owned())
@@ -165,7 +175,7 @@ impl World {
             .execute(self.panel.store.pool())
             .await
             .expect("a proxy");
-        self.with_bearer(&token)
+        token
     }
 
     /// The same panel, asked with this bearer token.

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::access::table;
 use crate::testing::worlds;
 
+mod people;
+mod walk;
+
 #[test]
 fn every_route_is_in_the_table_and_nothing_else_is() {
     let document = super::document();
