@@ -314,6 +314,24 @@ CREATE TABLE call (
 );
 CREATE INDEX call_of_agent ON call (agent, id);
 CREATE INDEX call_of_run ON call (run, id) WHERE run IS NOT NULL;
+CREATE INDEX call_of_project ON call (project, id) WHERE project IS NOT NULL;
+-- Runs: whose calls belong together, and what they come to.
+CREATE TABLE run (
+    run           TEXT NOT NULL,
+    project       TEXT NOT NULL,
+    agent         TEXT NOT NULL,
+    first_at      BIGINT NOT NULL,
+    last_at       BIGINT NOT NULL,
+    calls         BIGINT NOT NULL,
+    refused       BIGINT NOT NULL,
+    posted        BIGINT NOT NULL,
+    estimated     BIGINT NOT NULL,
+    input_tokens  BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    found         BIGINT NOT NULL,
+    PRIMARY KEY (run, project)
+);
+CREATE INDEX run_by_last ON run (last_at, run, project);
 CREATE TABLE extra (
     proxy  TEXT NOT NULL,
     id     TEXT NOT NULL,

@@ -12,6 +12,7 @@ pub mod authenticate;
 pub mod browser;
 pub mod budget_requests;
 pub mod budgets;
+pub mod calls;
 pub mod describe;
 pub mod device;
 pub mod extract;
@@ -85,6 +86,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: usage::DOORS, routes: usage::routes },
     Resource { doors: secrets::DOORS, routes: secrets::routes },
     Resource { doors: policies::DOORS, routes: policies::routes },
+    Resource { doors: calls::DOORS, routes: calls::routes },
 ];
 
 /// Who may read the OpenAPI document.

@@ -69,7 +69,11 @@ pub fn count(deltas: &mut Deltas, call: &CallRecord, name: impl Fn(&str) -> Stri
         };
         deltas.found(at, spot, i64::from(finding.count));
     }
-    deltas.add(at, cell, &sums(call));
+    let sums = sums(call);
+    if let Some(run) = &call.run {
+        deltas.run(at, run, &cell, &sums);
+    }
+    deltas.add(at, cell, &sums);
 }
 
 /// Writes calls; returns the ids of those that were not there.

@@ -91,15 +91,17 @@ pub async fn apply(
         .filter_map(|extra| extra.call.zip(extra.posted))
         .collect();
     for (call, amount) in amounts {
-        let Some((cell, posted, estimated)) = known(store, connection, proxy, call, &name).await?
-        else {
-            continue;
-        };
+        let Some(known) = known(store, connection, proxy, call, &name).await? else { continue };
+        let Known { cell, run, posted, estimated } = known;
         let mut sums = Sums::default();
         *sums.posted_mut() = amount - posted;
         // What was corrected is known.
         *sums.estimated_mut() = if estimated { -posted } else { 0 };
-        deltas.add(CallId(call).unix_ms(), cell, &sums);
+        let at = CallId(call).unix_ms();
+        if let Some(run) = run {
+            deltas.run(at, &run, &cell, &sums);
+        }
+        deltas.add(at, cell, &sums);
         if !store.is_beside() {
             sqlx::query("UPDATE call SET posted = $1, estimated = 0 WHERE id = $2 AND proxy = $3")
                 .bind(amount)
@@ -112,6 +114,15 @@ pub async fn apply(
     Ok(())
 }
 
+/// What the sums have of a call.
+struct Known {
+    cell: Cell,
+    run: Option<String>,
+    /// What was charged.
+    posted: i64,
+    estimated: bool,
+}
+
 /// What the sums have of a call: what it is about, what was charged, whether as an estimate.
 async fn known(
     store: &Store,
@@ -119,18 +130,19 @@ async fn known(
     proxy: &str,
     call: i64,
     name: impl Fn(&str) -> String,
-) -> Result<Option<(Cell, i64, bool)>, StoreError> {
+) -> Result<Option<Known>, StoreError> {
     // The proxy's own file has the correction already; what was counted is what was there before.
     let (sql, is_counted) = if store.is_beside() {
         (
-            "SELECT agent, project, model, upstream, outcome, reason, first_posted, first_estimated
+            "SELECT agent, project, model, upstream, outcome, reason, first_posted, first_estimated,
+             run
              FROM call JOIN counted ON counted.id = call.id AND counted.proxy = call.proxy
              WHERE call.id = $1 AND call.proxy = $2",
             true,
         )
     } else {
         (
-            "SELECT agent, project, model, upstream, outcome, reason, posted, estimated
+            "SELECT agent, project, model, upstream, outcome, reason, posted, estimated, run
              FROM call WHERE id = $1 AND proxy = $2",
             false,
         )
@@ -150,7 +162,8 @@ async fn known(
     if is_counted && corrected_before(connection, proxy, call).await? {
         return Ok(None);
     }
-    Ok(Some((cell, row.try_get(6)?, row.try_get::<i64, _>(7)? != 0)))
+    let (posted, estimated) = (row.try_get(6)?, row.try_get::<i64, _>(7)? != 0);
+    Ok(Some(Known { cell, run: row.try_get(8)?, posted, estimated }))
 }
 
 /// Whether another correction of the call is on record. A proxy lets nobody correct a call twice.

@@ -49,6 +49,19 @@ pub struct Line {
     pub name: String,
 }
 
+/// By how much a run moves.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// Whose it is.
+    pub agent: String,
+    /// Its first call's time, in Unix milliseconds.
+    pub first: i64,
+    /// Its last call's.
+    pub last: i64,
+    /// Its sums.
+    pub sums: Sums,
+}
+
 /// A grain, and when its span began.
 pub type Span = (i64, i64);
 
@@ -57,6 +70,8 @@ pub type Span = (i64, i64);
 pub struct Deltas {
     /// By minute: hours and days are made of it.
     cells: BTreeMap<(i64, Cell), Sums>,
+    /// By run and project: whose it is, its first and last call, its sums.
+    runs: BTreeMap<(String, String), Run>,
     /// How often, in how many calls.
     spots: BTreeMap<(i64, Spot), (i64, i64)>,
 }
@@ -65,6 +80,24 @@ impl Deltas {
     /// Adds to what a call is about.
     pub fn add(&mut self, unix_ms: i64, cell: Cell, sums: &Sums) {
         self.cells.entry((unix_ms.div_euclid(MINUTE_MS), cell)).or_default().add(sums);
+    }
+
+    /// Adds to the run that a call belongs to.
+    pub fn run(&mut self, unix_ms: i64, run: &str, cell: &Cell, sums: &Sums) {
+        let key = (run.to_owned(), cell.project.clone());
+        let run = self.runs.entry(key).or_insert_with(|| Run {
+            agent: cell.agent.clone(),
+            first: unix_ms,
+            last: unix_ms,
+            sums: Sums::default(),
+        });
+        (run.first, run.last) = (run.first.min(unix_ms), run.last.max(unix_ms));
+        run.sums.add(sums);
+    }
+
+    /// The runs that move.
+    pub const fn runs(&self) -> &BTreeMap<(String, String), Run> {
+        &self.runs
     }
 
     /// Adds what was found in one call.

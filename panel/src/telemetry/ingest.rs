@@ -81,6 +81,7 @@ async fn once(panel: &Panel, proxy: &str, batch: &Batch) -> Result<Taken, StoreE
     corrections::apply(&panel.store, &mut tx, proxy, &extra, &mut deltas, name).await?;
     let breakers = breakers(&mut tx, proxy, &batch.breakers).await?;
     if !deltas.is_empty() {
+        write::add_runs(&mut tx, deltas.runs()).await?;
         write::add(&mut tx, &deltas.rows(&zone)).await?;
     }
     let told = told(proxy, &fresh, &breakers);

@@ -9,9 +9,11 @@
 //! | [`deltas`], [`sums`], [`write`] | by how much sums move                                      |
 //! | [`grain`]     | minutes, hours and days of the reporting time zone                           |
 //! | [`query`], [`report`] | asking for sums; usage over a range                              |
+//! | [`browse`]    | calls and runs, one by one                                                   |
 //! | [`csv`]       | tables for spreadsheets                                                      |
 //! | [`names`]     | how many models have sums of their own                                       |
 
+pub mod browse;
 pub mod calls;
 pub mod check;
 pub mod corrections;

@@ -4,6 +4,7 @@ use iron_policy::control::{Batch, CallRecord, ExtraRecord, FindingCount};
 use iron_policy::types::CallId;
 use sqlx::Row;
 
+mod browse;
 mod usage;
 
 use super::ingest::take;

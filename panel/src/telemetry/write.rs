@@ -1,10 +1,12 @@
 //! Writes sums and calls: many rows a statement.
 
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
-use super::deltas::Rows;
+use super::deltas::{Rows, Run};
 use super::sums::{COLUMNS, Sums};
 use crate::store::{StoreError, places};
 
@@ -41,6 +43,44 @@ pub async fn add(connection: &mut AnyConnection, rows: &Rows) -> Result<(), Stor
     insert(connection, &head, &tail, 5 + COLUMNS.len(), &tally, |query, ((span, line), sums)| {
         let query = query.bind(span.0).bind(span.1).bind(line.dim);
         bind_sums(query.bind(line.project.clone()).bind(line.name.clone()), sums)
+    })
+    .await
+}
+
+/// Adds to these runs.
+pub async fn add_runs(
+    connection: &mut AnyConnection,
+    runs: &BTreeMap<(String, String), Run>,
+) -> Result<(), StoreError> {
+    let runs: Vec<_> = runs.iter().collect();
+    let head = "INSERT INTO run (run, project, agent, first_at, last_at, calls, refused, posted,
+                estimated, input_tokens, output_tokens, found)";
+    let tail = "ON CONFLICT (run, project) DO UPDATE SET
+        first_at = CASE WHEN excluded.first_at < run.first_at THEN excluded.first_at
+                   ELSE run.first_at END,
+        last_at = CASE WHEN excluded.last_at > run.last_at THEN excluded.last_at
+                  ELSE run.last_at END,
+        calls = run.calls + excluded.calls, refused = run.refused + excluded.refused,
+        posted = run.posted + excluded.posted, estimated = run.estimated + excluded.estimated,
+        input_tokens = run.input_tokens + excluded.input_tokens,
+        output_tokens = run.output_tokens + excluded.output_tokens,
+        found = run.found + excluded.found";
+    insert(connection, head, tail, 12, &runs, |query, ((name, project), run)| {
+        let query = query.bind(name.clone()).bind(project.clone()).bind(run.agent.clone());
+        let sums = &run.sums;
+        [
+            run.first,
+            run.last,
+            sums.calls(),
+            sums.refused(),
+            sums.posted(),
+            sums.estimated(),
+            sums.input_tokens(),
+            sums.output_tokens(),
+            sums.found(),
+        ]
+        .into_iter()
+        .fold(query, Query::bind)
     })
     .await
 }
