@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use iron_policy::config;
 
+use crate::api::live::Views;
 use crate::audit::Refusals;
 use crate::clock::Clock;
 use crate::events::{Hub, Wake};
@@ -29,6 +30,8 @@ pub struct Shared {
     pub master: Master,
     /// Wakes those who wait for events, or for a change in what proxies hold a copy of.
     pub wake: Wake,
+    /// How many live views there are.
+    pub views: Views,
     /// What live views get events from.
     pub events: Hub,
     /// What is kept in memory of what proxies tell.
@@ -71,6 +74,7 @@ impl Panel {
             master,
             wake: Wake::default(),
             events: Hub::default(),
+            views: Views::default(),
             telemetry: Telemetry::default(),
             refusals: Refusals::default(),
             hashing: Hashing::default(),

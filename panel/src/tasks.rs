@@ -5,10 +5,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::panel::Panel;
-use crate::{alerts, events, leases};
+use crate::{alerts, events, leases, telemetry};
 
 /// How often what is kept for a while only is looked through.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often it is looked whether records of calls are too old.
+const KEEP: Duration = Duration::from_mins(15);
 
 /// What runs beside a panel; it ends when this is dropped.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub fn start(panel: &Panel) -> Tasks {
     running.spawn(events::run(panel.clone()));
     running.spawn(alerts::run(panel.clone()));
     running.spawn(sweep(panel.clone()));
+    running.spawn(keep(panel.clone()));
     Tasks { _running: running }
 }
 
@@ -39,5 +42,15 @@ async fn sweep(panel: Panel) {
             tracing::warn!(%error, "old requests for leases could not be removed; trying again");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Makes room for records of calls, and removes old ones.
+async fn keep(panel: Panel) {
+    loop {
+        if let Err(error) = telemetry::keep::keep(&panel).await {
+            tracing::warn!(%error, "old records of calls could not be removed; trying again");
+        }
+        tokio::time::sleep(KEEP).await;
     }
 }

@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod ingest;
 pub mod keys;
 pub mod leases;
+pub mod live;
 pub mod money;
 pub mod overview;
 pub mod page;
@@ -87,6 +88,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: secrets::DOORS, routes: secrets::routes },
     Resource { doors: policies::DOORS, routes: policies::routes },
     Resource { doors: calls::DOORS, routes: calls::routes },
+    Resource { doors: live::DOORS, routes: live::routes },
 ];
 
 /// Who may read the OpenAPI document.
@@ -146,5 +148,7 @@ pub fn router(panel: &Panel) -> Router {
         .with_state(panel.clone())
 }
 
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;

@@ -303,7 +303,7 @@ async fn reserved(connection: &mut AnyConnection) -> Result<i64, StoreError> {
     Ok(sqlx::query(sql).fetch_one(connection).await?.try_get(0)?)
 }
 
-async fn proxies(connection: &mut AnyConnection) -> Result<Vec<ProxyState>, StoreError> {
+pub(super) async fn proxies(connection: &mut AnyConnection) -> Result<Vec<ProxyState>, StoreError> {
     let rows = sqlx::query(
         "SELECT name, version, seen_at FROM proxy WHERE removed_at IS NULL ORDER BY name LIMIT $1",
     )
@@ -319,7 +319,9 @@ async fn proxies(connection: &mut AnyConnection) -> Result<Vec<ProxyState>, Stor
         .collect()
 }
 
-async fn breakers(connection: &mut AnyConnection) -> Result<Vec<BreakerState>, StoreError> {
+pub(super) async fn breakers(
+    connection: &mut AnyConnection,
+) -> Result<Vec<BreakerState>, StoreError> {
     let rows = sqlx::query(
         "SELECT proxy, upstream, lane, state, at FROM breaker WHERE state <> 'closed'
          ORDER BY proxy, upstream, lane LIMIT $1",

@@ -10,6 +10,7 @@
 //! | [`grain`]     | minutes, hours and days of the reporting time zone                           |
 //! | [`query`], [`report`] | asking for sums; usage over a range                              |
 //! | [`browse`]    | calls and runs, one by one                                                   |
+//! | [`keep`]      | how long all of it is kept                                                   |
 //! | [`csv`]       | tables for spreadsheets                                                      |
 //! | [`names`]     | how many models have sums of their own                                       |
 
@@ -22,6 +23,7 @@ pub mod csv;
 pub mod deltas;
 pub mod grain;
 pub mod ingest;
+pub mod keep;
 pub mod names;
 pub mod query;
 pub mod report;

@@ -5,6 +5,7 @@ use iron_policy::types::CallId;
 use sqlx::Row;
 
 mod browse;
+mod keep;
 mod usage;
 
 use super::ingest::take;
