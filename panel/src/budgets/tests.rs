@@ -353,3 +353,43 @@ async fn a_level_is_told_again_once_the_limit_was_raised_above_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_agents_token_shows_what_it_has_and_asks_for_more_and_nothing_else() {
+    for world in worlds().await {
+        let (admin, operator) = people(&world).await;
+        let body = json!({"agent": "a", "project": "web", "budget": "1 USD/day", "expires": "1d"});
+        let issued = operator.post("/api/v1/tokens", &body).await;
+        assert_eq!(issued.status, 201, "{}", issued.text);
+        let token = issued.json["token"].as_str().unwrap();
+        let agent = world.with_bearer(token);
+        let each = id_of(&set(&admin, "agent:*", "2 USD").await);
+        let others = id_of(&set(&admin, "agent:b", "2 USD").await);
+        let own = agent.get("/api/v1/budgets/mine").await;
+        let accounts: Vec<_> = own.json.as_array().unwrap().iter().collect();
+        assert_eq!(accounts.len(), 2, "{}", own.text);
+        assert_eq!(
+            (&accounts[0]["account"], &accounts[0]["left"]["text"]),
+            (&json!("agent:a"), &json!("$2.00"))
+        );
+        assert_eq!(accounts[1]["budget"], issued.json["budget"]);
+        let ask =
+            |budget: &str| json!({"budget": budget, "amount": "1 USD", "why": "more to read"});
+        let path = "/api/v1/budget-requests";
+        let asked = agent.post(path, &ask(&each)).await;
+        assert_eq!((asked.status, &asked.json["asked_by"]), (201, &json!("agent:a")));
+        assert_eq!(agent.post(path, &ask(&others)).await.status, 404);
+        let one = format!("{path}/{}", id_of(&asked));
+        assert_eq!(agent.get(&one).await.json["state"], "open");
+        assert_eq!(agent.get(path).await.json["items"].as_array().unwrap().len(), 1);
+        // It neither decides nor looks around.
+        assert_eq!(agent.post(&format!("{one}/approve"), &json!({})).await.status, 403);
+        for closed in
+            ["/api/v1/budgets", "/api/v1/budgets/tree", "/api/v1/leases", "/api/v1/webhooks"]
+        {
+            assert_eq!(agent.get(closed).await.status, 403, "{closed}");
+        }
+        let taken = agent.post(&format!("{one}/withdraw"), &Value::Null).await;
+        assert_eq!(taken.json["state"], "withdrawn");
+    }
+}
