@@ -8,6 +8,7 @@ use crate::redact::detect::{BASE, Detector, Start};
 use crate::redact::encoded::decode;
 use crate::redact::kind::{Confidence, Kind};
 use crate::redact::site::{Hit, Site};
+use crate::token::PREFIX;
 
 pub(in crate::redact::detect) const DETECTOR: Detector = Detector {
     kind: Kind::Jwt,
@@ -37,14 +38,17 @@ const HEADER: usize = 8 * 1024;
 const PART: usize = 256 * 1024;
 
 fn check(site: &Site<'_>) -> Option<Hit> {
-    let start = site.trigger.start;
+    let header_start = site.trigger.start;
+    // An agent's token is one behind a prefix of its own.
+    let own = site.text[..header_start].ends_with(PREFIX.as_bytes());
+    let start = if own { header_start - PREFIX.len() } else { header_start };
     // Runs of base64 do not overlap, so a rejected header is read once however often `eyJ`
     // occurs in it.
     if site.before(start).is_some_and(|byte| is_base64url(byte) || byte == b'.') {
         return None;
     }
-    let header = site.run(start, HEADER, is_base64url);
-    if site.byte(header) != Some(b'.') || !names_algorithm(&site.text[start..header]) {
+    let header = site.run(header_start, HEADER, is_base64url);
+    if site.byte(header) != Some(b'.') || !names_algorithm(&site.text[header_start..header]) {
         return None;
     }
     let payload = site.run(header + 1, PART, is_base64url);
@@ -99,6 +103,16 @@ mod tests {
             let token = format!("{header}.eyJpc3MiOiJqb2UifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1r");
             assert_eq!(found(&token), [(Kind::Jwt, token.as_str())]);
         }
+    }
+
+    #[test]
+    fn an_agents_token_is_found_with_its_prefix() {
+        let token = "iron_eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJqb2UifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1r";
+        for text in [token.to_owned(), format!("use {token} here"), format!("\"key\":\"{token}\"")]
+        {
+            assert_eq!(found(&text), [(Kind::Jwt, token)], "{text}");
+        }
+        assert_eq!(found(&token.replacen("iron_", "xiron_", 1)), []);
     }
 
     #[test]
