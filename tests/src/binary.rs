@@ -71,7 +71,7 @@ impl Proxy {
         variables: &[(&str, &std::ffi::OsStr)],
         more: &[&str],
     ) -> Self {
-        let mut child = command()
+        let child = command()
             .envs(variables.iter().copied())
             .args(["up", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
@@ -83,11 +83,46 @@ impl Proxy {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self::of(child).0
+    }
+
+    /// Starts `iron proxy` on a free port, with this panel, CA and credential in files.
+    pub fn start_beside(
+        panel: &str,
+        ca: &Path,
+        credential: &Path,
+        config: &Path,
+        state: &Path,
+    ) -> Self {
+        let mut command = command();
+        command.args(["proxy", "--listen", "127.0.0.1:0", "--panel", panel, "--ca"]).arg(ca);
+        command.arg("--credential-file").arg(credential);
+        command.arg("--config").arg(config).arg("--state").arg(state).env("IRON_LOG", "off");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(child).0
+    }
+
+    /// Starts `iron up` on a free port; where agents connect, and where its panel is.
+    pub fn start_with_panel(config: &Path, state: &Path) -> (Self, String) {
+        let mut command = command();
+        command.args(["up", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+        command.arg("--state").arg(state).env("IRON_LOG", "off");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (proxy, mut lines) = Self::of(child);
+        let panel = lines.find_map(|line| {
+            let line = line.unwrap();
+            Some(line.trim().strip_prefix("panel ")?.split_whitespace().next()?.to_owned())
+        });
+        (proxy, panel.unwrap())
+    }
+
+    /// Reads where it listens; and what it says after that.
+    fn of(mut child: Child) -> (Self, impl Iterator<Item = std::io::Result<String>>) {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
         let address = line.trim().rsplit("http://").next().and_then(|text| text.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self { child, address }
+        (Self { child, address }, lines)
     }
 
     /// Memory that the process has in use, in MiB, where the system says so.

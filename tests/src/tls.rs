@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -73,18 +73,7 @@ impl Issuer {
 
     /// A server with such a certificate.
     pub fn server(&self, leaf: &Leaf) -> Arc<ServerConfig> {
-        let day = Duration::from_hours(24);
-        let at = |days: i32| {
-            let distance = day * days.unsigned_abs();
-            let now = SystemTime::now();
-            if days < 0 { now - distance } else { now + distance }
-        };
-        let names: Vec<_> = leaf.names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.not_before = at(leaf.begins).into();
-        params.not_after = at(leaf.ends).into();
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let (certificate, key) = self.signed(leaf);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -96,6 +85,27 @@ impl Issuer {
             .unwrap();
         config.alpn_protocols = leaf.protocols.iter().map(|name| name.to_vec()).collect();
         Arc::new(config)
+    }
+
+    /// Such a certificate and its key, as files hold them.
+    pub fn files(&self, leaf: &Leaf) -> (String, String) {
+        let (certificate, key) = self.signed(leaf);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn signed(&self, leaf: &Leaf) -> (Certificate, KeyPair) {
+        let day = Duration::from_hours(24);
+        let at = |days: i32| {
+            let distance = day * days.unsigned_abs();
+            let now = SystemTime::now();
+            if days < 0 { now - distance } else { now + distance }
+        };
+        let names: Vec<_> = leaf.names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = at(leaf.begins).into();
+        params.not_after = at(leaf.ends).into();
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap(), key)
     }
 }
 

@@ -2,6 +2,7 @@
 //! while its panel is away. What is refused costs the provider nothing: it is never asked.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use iron_tests::binary::{self, Proxy};
 use iron_tests::client::{Client, chat, chat_stream, content, message};
 use iron_tests::plane::Scripted;
 use iron_tests::socket::Socket;
+use iron_tests::tls::{Issuer, Leaf};
 use iron_tests::world::{OPERATOR_KEY, until};
 use iron_tests::{Through, World};
 use serde_json::{Value, json};
@@ -529,6 +531,71 @@ async fn by_command_a_key_is_kept_and_a_token_issued_used_and_revoked() {
     assert!(proxy.terminate());
     // What the proxy keeps holds no provider key and no token.
     for file in iron_tests::files_below(folder.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+        assert!(!holds(KEY) && !holds(&token), "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_beside_the_agents_follows_its_panel_over_tls_and_goes_on_without_it() {
+    const KEY: &str = "sk-kept-in-the-panel";
+    let provider = Simulator::start(([127, 0, 0, 1], 0).into()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let issuer = Issuer::default();
+    let (certificate, key) = issuer.files(&Leaf::default());
+    let ca = file("ca.pem", &issuer.pem());
+    let (certificate, key) = (file("panel.pem", &certificate), file("panel.key.pem", &key));
+    let upstream = format!(
+        "[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"{}\"\n\
+         api_key_env = \"NOBODY_SET_IT\"\n",
+        provider.url()
+    );
+    let panel = format!(
+        "[panel]\nlisten = \"127.0.0.1:0\"\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n"
+    );
+    let config = file("server.toml", &format!("{panel}{upstream}"));
+    let state = folder.path().join("server.db");
+    let files = ["--config", config.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let (server, base) = Proxy::start_with_panel(&config, &state);
+    assert!(base.starts_with("https://127.0.0.1:"), "{base}");
+    let added = said(&["proxies", "add", "laptop"], &files, "");
+    let credential = file("credential", added["credential"].as_str().unwrap());
+    said(&["secret", "set", "main", "--upstream", "openai"], &files, KEY);
+    let token = said(&["token", "issue", "--agent", "researcher"], &files, "");
+    let token = token["token"].as_str().unwrap().to_owned();
+
+    let (own, own_state) = (file("laptop.toml", &upstream), folder.path().join("laptop/state.db"));
+    std::fs::create_dir(own_state.parent().unwrap()).unwrap();
+    let start = || Proxy::start_beside(&base, &ca, &credential, &own, &own_state);
+    let bearer = |proxy: &Proxy, token: &str| {
+        Client::new(proxy.address).header("authorization", &format!("Bearer {token}"))
+    };
+    let laptop = start();
+    // It heard from the panel before it served.
+    let answer = bearer(&laptop, &token).chat("x").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = format!("{:?}", provider.received().last().unwrap().headers);
+    assert!(sent.contains(KEY) && !sent.contains("iron_"), "{sent}");
+    assert_eq!(bearer(&laptop, "sk-own").chat("x").await.code(), "token_missing");
+    let listed = said(&["proxies", "list"], &files, "");
+    assert!(listed.to_string().contains(&laptop.address.to_string()), "{listed}");
+
+    server.kill();
+    assert_eq!(bearer(&laptop, &token).chat("x").await.status, 200);
+    assert!(laptop.terminate());
+    let laptop = start();
+    // The token is known; the provider's key was in memory alone.
+    let answer = bearer(&laptop, &token).chat("x").await;
+    assert!(answer.text().contains("no provider key"), "{}", answer.text());
+    assert_eq!(bearer(&laptop, "iron_nonsense").chat("x").await.code(), "token_invalid");
+    for file in iron_tests::files_below(own_state.parent().unwrap()) {
         let bytes = std::fs::read(&file).unwrap();
         let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
         assert!(!holds(KEY) && !holds(&token), "{}", file.display());
