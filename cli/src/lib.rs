@@ -12,6 +12,7 @@ pub mod files;
 pub mod house;
 pub mod launch;
 pub mod local_http;
+pub mod otel;
 pub mod output;
 pub mod reload;
 pub mod remote;

@@ -14,6 +14,7 @@ pub mod lease;
 pub mod limits;
 pub mod live;
 pub mod metrics;
+pub mod observer;
 pub mod pipeline;
 pub mod recogniser;
 pub mod report;

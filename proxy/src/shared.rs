@@ -13,6 +13,7 @@ use crate::control_plane::Standing;
 use crate::lease::Leases;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::observer::Observer;
 use crate::runaways::Runaways;
 use crate::runs::Runs;
 use crate::state::Ledger;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub leases: OnceLock<Leases>,
     /// Counters for `/_iron/metrics`.
     pub metrics: Arc<Metrics>,
+    /// Who else is told of calls that ended; set once, or never.
+    pub observer: OnceLock<Box<dyn Observer>>,
     /// Which agents are stopped.
     pub stops: Stops,
     /// What is known of the panel.
@@ -67,6 +70,7 @@ impl Shared {
             connections: Arc::default(),
             leases: OnceLock::new(),
             metrics: Arc::new(Metrics::new()),
+            observer: OnceLock::new(),
             stops: Stops::default(),
             panel: Standing::default(),
             tokens: Tokens::default(),

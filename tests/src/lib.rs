@@ -15,6 +15,7 @@
 pub mod binary;
 pub mod client;
 pub mod clients;
+pub mod collector;
 pub mod frames;
 pub mod messages;
 pub mod npm;

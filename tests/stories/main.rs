@@ -45,6 +45,7 @@ mod sdk;
 mod secrets;
 mod stable;
 mod stop;
+mod telemetry;
 mod tokens;
 mod uploads;
 mod upstream_tls;

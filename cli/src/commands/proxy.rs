@@ -16,6 +16,7 @@ use super::up::{log_to_stderr, stop_signal};
 use crate::args::{Files, LinkArgs};
 use crate::files::{self, Config};
 use crate::house::{House, Maker};
+use crate::otel::Telemetry;
 use crate::output::say;
 use crate::reload::{self, Enforcer};
 use crate::remote::https::Https;
@@ -46,6 +47,7 @@ pub(super) async fn proxy(
     let maker = Maker::new(None)?;
     let house = House::start(&config.policy, &state, &maker).await?;
     let address = house.server.address().context("the port is gone")?;
+    let telemetry = Telemetry::of_environment(&house.shared);
     let enforcer = Enforcer::new(&house.shared, maker, config.text, listen);
     let plane = Arc::new(Plane::over(Link::Remote(Arc::new(https))));
     let spending = Spending::begin(&house.shared, plane.clone(), Terms::default(), Pace::default());
@@ -64,6 +66,9 @@ pub(super) async fn proxy(
     house.server.run(stop).await;
     spending.close().await;
     house.shared.ledger.close().await;
+    if let Some(telemetry) = telemetry {
+        telemetry.finish().await;
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::args::{Files, Simulate};
 use crate::embedded;
 use crate::files::{self, Config};
 use crate::house::{House, Maker};
+use crate::otel::Telemetry;
 use crate::output::say;
 use crate::reload::{self, Enforcer};
 use crate::simulator::Simulator;
@@ -43,6 +44,7 @@ pub(super) async fn up(
     let maker = Maker::new(simulator.as_ref().map(Simulator::url))?;
     let house = House::start(&config.policy, &state, &maker).await?;
     let address = house.server.address().context("the port is gone")?;
+    let telemetry = Telemetry::of_environment(&house.shared);
     // Before anybody is told that it runs: who then stops it at once must find it listening.
     let stop = stop_signal()?;
     let panel = if config.policy.panel.enabled {
@@ -71,6 +73,9 @@ pub(super) async fn up(
     house.shared.ledger.close().await;
     if let Some(panel) = panel {
         panel.stop().await;
+    }
+    if let Some(telemetry) = telemetry {
+        telemetry.finish().await;
     }
     Ok(())
 }

@@ -26,10 +26,13 @@ const LARGEST: usize = 64 << 20;
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// A client that any number of requests share.
+pub(crate) type Pool = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// A panel that can be asked.
 #[derive(Clone)]
 pub struct Https {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Pool,
     base: String,
     bearer: Option<Zeroizing<String>>,
 }
@@ -91,35 +94,7 @@ impl Https {
         if uri.path() != "/" || uri.query().is_some() {
             bail!("`{base}` has a path: write only the panel's scheme, host and port");
         }
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(system_roots().iter().cloned());
-        if let Some(path) = ca {
-            let certificates = CertificateDer::pem_file_iter(path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-            for certificate in certificates {
-                let certificate =
-                    certificate.with_context(|| format!("{} is no PEM", path.display()))?;
-                roots.add(certificate).with_context(|| format!("{}", path.display()))?;
-            }
-        }
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_mins(1))
-            .build(connector);
+        let client = pool(ca)?;
         Ok(Self { client, base, bearer })
     }
 
@@ -189,13 +164,47 @@ impl std::fmt::Debug for Https {
     }
 }
 
+/// Connections that requests share, to hosts which the system's roots or those in `ca` (PEM) vouch
+/// for, and to hosts that are asked in plain.
+pub(crate) fn pool(ca: Option<&Path>) -> anyhow::Result<Pool> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(system_roots().iter().cloned());
+    if let Some(path) = ca {
+        let certificates = CertificateDer::pem_file_iter(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        for certificate in certificates {
+            let certificate =
+                certificate.with_context(|| format!("{} is no PEM", path.display()))?;
+            roots.add(certificate).with_context(|| format!("{}", path.display()))?;
+        }
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_mins(1))
+        .build(connector))
+}
+
 fn is_here(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// An error with what led to it: hyper's own text says little.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -117,6 +117,7 @@ pub(super) fn identify(
     head: Parts,
     spoken: &mut Dialect,
 ) -> Result<Identified, Box<Halt>> {
+    ticket.belongs_to(&head.headers);
     match read(live, &mut ticket, head, spoken) {
         Ok((target, leave)) => {
             ticket.mark("identify");

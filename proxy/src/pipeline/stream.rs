@@ -153,6 +153,9 @@ impl StreamBody {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.moved = true;
                     if let Ok(data) = frame.into_data() {
+                        if let Some(ticket) = &mut self.ticket {
+                            ticket.chunk_came();
+                        }
                         self.take(data);
                     }
                 }

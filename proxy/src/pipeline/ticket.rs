@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 use iron_policy::config::Policy;
@@ -22,6 +22,7 @@ use super::{Halt, Stopped};
 use crate::dialect::Operation;
 use crate::limits::Slot;
 use crate::metrics::Ended;
+use crate::observer::{EndedCall, TraceParent};
 use crate::runaways::Pace;
 use crate::shared::Shared;
 use crate::state::{BatchHold, CallRecord, End, Hold, Key, OpenBatch, ReserveError, Settlement};
@@ -81,6 +82,10 @@ pub struct Ticket {
     pace: Option<Pace>,
     /// What a stream of it may cost, and what that is told by.
     cap: Option<Cap>,
+    /// The span of the caller's that it belongs to; told to an observer and never kept.
+    parent: Option<TraceParent>,
+    /// When the first bytes of its stream came, where an observer is to be told.
+    first_chunk: Option<Duration>,
 }
 
 /// What an attempt that failed leaves to the next one: who calls, for what, and its places.
@@ -91,6 +96,7 @@ pub(super) struct Heir {
     slots: Option<[Slot; 2]>,
     leave: Option<Leave>,
     mark: Option<(u64, Runaway)>,
+    parent: Option<TraceParent>,
 }
 
 impl fmt::Debug for Ticket {
@@ -124,6 +130,8 @@ impl Ticket {
             mark: None,
             pace: None,
             cap: None,
+            parent: None,
+            first_chunk: None,
         }
     }
 
@@ -151,6 +159,7 @@ impl Ticket {
             slots: self.slots.take(),
             leave: self.leave.clone(),
             mark: self.mark.take(),
+            parent: self.parent,
         }
     }
 
@@ -160,8 +169,13 @@ impl Ticket {
     }
 
     /// Opens another call of the same caller to the same upstream.
-    pub(super) fn sibling(shared: &Arc<Shared>, of: &CallRecord) -> Self {
+    pub(super) fn sibling(
+        shared: &Arc<Shared>,
+        of: &CallRecord,
+        parent: Option<TraceParent>,
+    ) -> Self {
         let mut ticket = Self::open(shared);
+        ticket.parent = parent;
         let id = ticket.record.id;
         ticket.record = CallRecord { id, ..of.clone() };
         ticket
@@ -170,6 +184,25 @@ impl Ticket {
     /// What is known of the call so far, to be the beginning of its siblings.
     pub(super) fn known(&self) -> CallRecord {
         CallRecord { timeline: Vec::new(), ..self.record.clone() }
+    }
+
+    /// Notes the span of the caller's that the call belongs to, where somebody is to be told.
+    pub(super) fn belongs_to(&mut self, headers: &HeaderMap) {
+        if self.shared.observer.get().is_some() {
+            self.parent = TraceParent::of(headers);
+        }
+    }
+
+    /// That span.
+    pub(super) const fn parent(&self) -> Option<TraceParent> {
+        self.parent
+    }
+
+    /// Notes that bytes of a stream came; the first ones count.
+    pub(super) fn chunk_came(&mut self) {
+        if self.first_chunk.is_none() && self.shared.observer.get().is_some() {
+            self.first_chunk = Some(self.begun.elapsed());
+        }
     }
 
     /// The call's id.
@@ -522,6 +555,16 @@ impl Ticket {
             answer_findings: &self.record.answer_findings,
         });
         let record = std::mem::replace(&mut self.record, CallRecord::new(CallId(0)));
+        if let Some(observer) = self.shared.observer.get() {
+            observer.ended(EndedCall {
+                record: record.clone(),
+                took: self.begun.elapsed(),
+                at: SystemTime::now(),
+                first_chunk: self.first_chunk,
+                parent: self.parent,
+                other_host: self.other.is_some(),
+            });
+        }
         match end {
             Some(end) => self.shared.ledger.settle(Settlement { end, record }),
             None => self.shared.ledger.record(record),
@@ -553,6 +596,7 @@ impl Heir {
         ticket.slots = self.slots;
         ticket.leave = self.leave;
         ticket.mark = self.mark;
+        ticket.parent = self.parent;
         ticket
     }
 }

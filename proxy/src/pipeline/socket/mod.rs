@@ -137,6 +137,7 @@ impl Opening {
         let party = Party {
             shared: Arc::clone(shared),
             known: answered.ticket.known(),
+            parent: answered.ticket.parent(),
             target,
             leave,
             caller,

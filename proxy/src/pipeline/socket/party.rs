@@ -16,6 +16,7 @@ use super::end::End;
 use super::tell::{self, About};
 use crate::dialect::Socket;
 use crate::live::Live;
+use crate::observer::TraceParent;
 use crate::rescue::Caller;
 use crate::shared::Shared;
 use crate::state::CallRecord;
@@ -30,6 +31,8 @@ pub(super) struct Party {
     pub(super) shared: Arc<Shared>,
     /// What is known of each call of this connection.
     pub(super) known: CallRecord,
+    /// The span of the client's that the connection belongs to.
+    pub(super) parent: Option<TraceParent>,
     pub(super) target: Target,
     /// The agent's leave to be connected.
     pub(super) leave: Leave,
@@ -47,7 +50,7 @@ pub(super) struct Outgoing {
 impl Party {
     /// A call of this connection: who makes it and where it goes is known.
     pub(super) fn identified(&self) -> Identified {
-        let ticket = Ticket::sibling(&self.shared, &self.known);
+        let ticket = Ticket::sibling(&self.shared, &self.known, self.parent);
         Identified { ticket, leave: self.leave.clone(), target: self.target.clone() }
     }
 
