@@ -20,6 +20,7 @@ use iron_panel::tasks::{self, Tasks};
 use iron_policy::config;
 use iron_proxy::control_plane::{ControlPlane, Spending};
 use iron_proxy::lease::Terms;
+use iron_proxy::report::Pace;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -108,8 +109,9 @@ impl Served {
         add_local(&self.panel).await.map_err(anyhow::Error::from)?;
         let link = Link::here(&self.panel, Trusted::proxy(PROXY));
         let plane: Arc<dyn ControlPlane> = Arc::new(Plane::over(link));
-        // Its calls the panel reads where they are kept.
-        let spending = Spending::of_leases(&house.shared, Arc::clone(&plane), Terms::default());
+        // The panel reads its calls where they are kept, and counts those that it is told of.
+        let (terms, pace) = (Terms::default(), Pace::default());
+        let spending = Spending::begin(&house.shared, Arc::clone(&plane), terms, pace);
         let spending = spending.await.map_err(anyhow::Error::from)?;
         let listens = Some(format!("http://{address}"));
         plane::follow(&house.shared, plane, enforce, PROXY, listens, false).await;

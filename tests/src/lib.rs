@@ -16,6 +16,7 @@ pub mod binary;
 pub mod client;
 pub mod clients;
 pub mod collector;
+pub mod control_plane;
 pub mod frames;
 pub mod messages;
 pub mod npm;

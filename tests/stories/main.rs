@@ -30,6 +30,7 @@ mod https;
 mod intercept;
 mod launcher;
 mod leak_benchmark;
+mod leases;
 mod limits;
 mod media;
 mod midstream;

@@ -12,8 +12,7 @@ use crate::state::ReserveError;
 #[derive(Debug)]
 pub struct Spending {
     shared: Arc<Shared>,
-    /// None where the panel reads the calls itself.
-    records: Option<Records>,
+    records: Records,
 }
 
 impl Spending {
@@ -25,24 +24,13 @@ impl Spending {
         terms: Terms,
         pace: Pace,
     ) -> Result<Self, ReserveError> {
-        let records =
-            Records::start(shared.ledger.clone(), Arc::clone(&plane), Arc::downgrade(shared), pace);
-        let records = Some(records.await?);
-        Ok(Self { records, ..Self::of_leases(shared, plane, terms).await? })
-    }
-
-    /// Begins leases alone, for a panel that reads the proxy's own journal.
-    pub async fn of_leases(
-        shared: &Arc<Shared>,
-        plane: Arc<dyn ControlPlane>,
-        terms: Terms,
-    ) -> Result<Self, ReserveError> {
         let ledger = shared.ledger.clone();
         let clock = Arc::new(SystemClock::new());
-        let leases = Leases::start(ledger, plane, clock, terms).await?;
+        let leases = Leases::start(ledger.clone(), Arc::clone(&plane), clock, terms).await?;
         // The first one stays: a proxy has one control plane.
         let _ = shared.leases.set(leases);
-        Ok(Self { shared: Arc::clone(shared), records: None })
+        let records = Records::start(ledger, plane, Arc::downgrade(shared), pace).await?;
+        Ok(Self { shared: Arc::clone(shared), records })
     }
 
     /// Tells the panel everything once more, and gives back what is left; once no call is open, and
@@ -51,9 +39,7 @@ impl Spending {
         if let Some(leases) = self.shared.leases.get() {
             leases.close().await;
         }
-        if let Some(records) = &self.records
-            && !records.flush().await
-        {
+        if !self.records.flush().await {
             tracing::warn!("the panel was not told of all calls; the next start tells it");
         }
     }

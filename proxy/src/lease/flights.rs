@@ -367,8 +367,10 @@ impl Flight {
             return Ok(true);
         }
         if refused.iter().any(|refused| refused.reason == "old_epoch") {
+            // Its standing is learned with the report; what lacks it then asks without it.
             self.report().await?;
-            return Ok(false);
+            self.all_again();
+            return Ok(true);
         }
         if let Some(other) = refused.iter().find(|refused| refused.reason != "exhausted") {
             let why = match other.reason.as_str() {
@@ -376,10 +378,13 @@ impl Flight {
                     "the panel is in another window of this budget than this proxy: compare their \
                      clocks"
                 }
-                _ => "the panel does not know this budget any more: try again in a few seconds",
+                "unknown_budget" => {
+                    "the panel does not know this budget any more: try again in a few seconds"
+                }
+                _ => "the panel grants nothing for it: ask whoever runs the panel",
             };
             for want in self.wants.drain(..) {
-                let why = format!("the budget of {}: {why}", other.account);
+                let why = format!("the budget of {} ({}): {why}", other.account, other.reason);
                 let _ = want.answer.send(Verdict::Refused(ReserveError::Unheard(why)));
             }
             return Ok(true);

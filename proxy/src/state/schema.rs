@@ -161,7 +161,7 @@ CREATE TABLE lease (
     -- it is not known), `closing` (its last report is under way), `closed`.
     state        TEXT NOT NULL
 ) STRICT;
-CREATE INDEX lease_of_account ON lease (budget, name, start, epoch);
+CREATE INDEX lease_of_account ON lease (budget, name, start);
 CREATE INDEX lease_unfinished ON lease (state) WHERE state <> 'closed';
 -- One row where calls are told to a panel.
 CREATE TABLE reporting (

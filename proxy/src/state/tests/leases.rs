@@ -154,8 +154,9 @@ async fn what_goes_back_is_gone_and_the_last_report_ends_a_lease() {
     ledger.learn_of_leases(learned(2, Standing::Closed)).await.unwrap();
     assert!(Store::open(&path).unwrap().leases().unwrap().is_empty());
     assert_eq!(short(&ledger, 4, 1).await.state, Room::Absent);
-    // I9: nothing of an epoch that was, whatever it is called.
-    assert_eq!(grant(&ledger, granted("lse_0", 1, 100, NOW + 1)).await, None);
+    // I9: nothing of an epoch that was.
+    assert_eq!(grant(&ledger, granted("lse_1", 1, 100, NOW + 1)).await, None);
+    assert_eq!(grant(&ledger, granted("lse_1", 2, 100, NOW + 1)).await, None);
     assert_eq!(grant(&ledger, granted("lse_2", 2, 10, NOW + 1)).await, Some(10));
     reserve(&ledger, leased(5, 10)).await.unwrap();
 }

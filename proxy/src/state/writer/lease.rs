@@ -119,7 +119,7 @@ fn newest(connection: &Connection, key: &LeaseKey) -> rusqlite::Result<Option<Fo
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS}, l.account FROM lease l JOIN account a ON a.id = l.account
-             WHERE l.budget = ?1 AND l.name = ?2 AND l.start = ?3 ORDER BY l.epoch DESC LIMIT 1"
+             WHERE l.budget = ?1 AND l.name = ?2 AND l.start = ?3 ORDER BY l.rowid DESC LIMIT 1"
         ))?
         .query_row(params![key.budget, key.account, key.start], found)
         .optional()
@@ -169,8 +169,13 @@ fn grant(connection: &Connection, granted: &Granted) -> rusqlite::Result<Option<
         account: grant.account.clone(),
         start: grant.start,
     };
+    // What ended is known by its id, and not taken again. A panel that was restored from a backup
+    // counts epochs from there anew.
     if newest(connection, &key)?.is_some_and(|newest| newest.row.epoch >= grant.epoch) {
-        return Ok(None);
+        tracing::warn!(
+            lease = %grant.lease, budget = %key.budget, account = %key.account, epoch = grant.epoch,
+            "the panel counts its leases from an earlier one on: it was set back to an older state"
+        );
     }
     // The panel begins another lease only after it has taken the one before.
     connection
