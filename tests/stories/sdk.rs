@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use iron_tests::{Site, World, python};
+use iron_tests::{Scripted, Site, World, python};
 use tokio::process::Command as AsyncCommand;
 
 use crate::platforms::CLOUDS;
@@ -155,4 +155,24 @@ async fn the_official_sdks_work_unchanged_through_the_proxy() {
     let calls = world.calls().await;
     assert!(calls.iter().all(|call| call.agent == "nightly"), "{calls:?}");
     assert_eq!(calls.iter().filter(|call| call.reason == "unpriced_endpoint").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_sdks_take_a_token_for_their_key_and_ask_once_where_it_is_no_good() {
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
+    let (world, plane) = (World::with(crate::tokens::KEYED).await, Scripted::default());
+    world.linked(&plane, true).await;
+    let good = Scripted::token("tok_1", |_| {});
+    let expired = Scripted::token("tok_2", |claims| claims.exp -= 7_200);
+    for (token, story) in [(&good, "good"), (&expired, "token_expired")] {
+        let variables =
+            ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"].map(|name| (name, &**token));
+        run(&python, &world, "sdk/token_story.py", story, &variables).await;
+    }
+    let calls = world.calls().await;
+    let refused = calls.iter().filter(|call| call.reason == "token_expired").count();
+    assert_eq!((calls.len(), refused), (6, 3));
+    for received in world.provider.received() {
+        assert!(!format!("{:?}", received.headers).contains("iron_"), "{:?}", received.headers);
+    }
 }

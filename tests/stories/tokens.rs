@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::websocket::{ENDS, create};
 
 /// Three upstreams whose keys the operator has.
-const KEYED: &str = r#"
+pub(crate) const KEYED: &str = r#"
 [[upstream]]
 name = "openai"
 dialect = "openai"
