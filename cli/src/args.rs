@@ -259,6 +259,10 @@ pub enum Command {
         /// The breakdown to show as a table
         #[arg(long, value_enum, default_value = "agent")]
         by: By,
+        /// What all proxies of a panel spent, instead of the one on this machine: that of `iron login`,
+        /// or the one at URL
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", conflicts_with = "state")]
+        panel: Option<String>,
         /// Correct or show more
         #[command(subcommand)]
         command: Option<UsageCommand>,

@@ -23,6 +23,7 @@ mod stop;
 mod token;
 mod up;
 mod usage;
+mod usage_of_panel;
 mod user;
 
 use std::io::{IsTerminal, Write};
@@ -34,7 +35,7 @@ use iron_proxy::state::Filter;
 
 pub use run::Receipt;
 
-use crate::args::{Command, Files, Iron, PolicyCommand, RunArgs, UsageCommand};
+use crate::args::{At, Command, Files, Iron, PolicyCommand, RunArgs, UsageCommand};
 use crate::launch::plan::Ways;
 
 /// Why a command did not do what it was asked to.
@@ -130,15 +131,26 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }
         Command::Ca { command } => runtime()?.block_on(ca::ca(command)),
         Command::Demo => runtime()?.block_on(demo::demo()),
-        Command::Usage { files, output, since, until, agent, run, by, command } => match command {
-            Some(UsageCommand::Correct { files, call, amount, reason }) => {
-                runtime()?.block_on(correct::correct(&files, &call, &amount, &reason))
+        Command::Usage { files, output, since, until, agent, run, by, panel, command } => {
+            match command {
+                Some(UsageCommand::Correct { files, call, amount, reason }) => {
+                    runtime()?.block_on(correct::correct(&files, &call, &amount, &reason))
+                }
+                None => {
+                    let range = usage::Range { since, until, agent, run };
+                    match panel {
+                        None => runtime()?.block_on(usage::usage(&files, output, &range, by)),
+                        Some(url) => {
+                            let range = range.of_panel(&files)?;
+                            let files = Files { config: None, state: None };
+                            let panel = Some(url).filter(|url| !url.is_empty());
+                            let at = At { files, panel, output };
+                            runtime()?.block_on(usage_of_panel::usage(&at, &range, by))
+                        }
+                    }
+                }
             }
-            None => {
-                let range = usage::Range { since, until, agent, run };
-                runtime()?.block_on(usage::usage(&files, output, &range, by))
-            }
-        },
+        }
         Command::Logs { files, output, follow, lines, agent, run } => {
             let filter = Filter { agent, run, ..Filter::default() };
             runtime()?.block_on(logs::logs(&files, output, follow, lines, &filter))

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, usage_of_panel};
 use crate::args::{By, Files, Output};
 use crate::files::{self, Config};
 use crate::output::{say, say_json, table};
@@ -39,6 +39,12 @@ pub(super) async fn usage(
 }
 
 impl Range {
+    /// The same for a panel: days begin where the configuration says.
+    pub(super) fn of_panel(self, files: &Files) -> Result<usage_of_panel::Range, Failure> {
+        let Filter { since_ms, until_ms, .. } = self.filter(&Config::read(files)?.policy)?;
+        Ok(usage_of_panel::Range { since_ms, until_ms, agent: self.agent, run: self.run })
+    }
+
     fn filter(&self, policy: &Policy) -> Result<Filter, Failure> {
         let zone = &policy.time_zone;
         let since = self.since.as_deref().map(|day| midnight(day, zone, 0)).transpose()?;
