@@ -35,6 +35,7 @@ mod limits;
 mod media;
 mod midstream;
 mod platforms;
+mod production;
 mod realtime;
 mod recogniser;
 mod redaction;
