@@ -485,6 +485,17 @@ pub enum PolicyCommand {
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
     },
+    /// Say what another policy would have refused, redacted and cost on recorded calls
+    Replay {
+        /// The policy: an iron.toml, or the part of one that a panel hands out
+        policy: PathBuf,
+        /// Calls of so long until now: `24h`, `7d`
+        #[arg(long, default_value = "24h", value_name = "TIME")]
+        since: String,
+        /// Whose calls; without `--panel` those in this machine's state file.
+        #[command(flatten)]
+        at: At,
+    },
     /// Look up prices
     Prices {
         /// Part of a model's name; all where absent

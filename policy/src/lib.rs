@@ -15,6 +15,7 @@
 //! | [`connect`] | where may agents connect through the proxy?                         |
 //! | [`config`]  | what did the operator write in `iron.toml`?                         |
 //! | [`control`] | what do panel and proxy say to each other?                          |
+//! | [`mod@replay`] | what would another policy have done with recorded calls?        |
 //! | [`token`]   | whose call is this, and what may it ask for?                        |
 
 pub mod breaker;
@@ -26,6 +27,7 @@ pub mod json;
 pub mod outline;
 pub mod price;
 pub mod redact;
+pub mod replay;
 pub mod retry;
 pub mod runaway;
 pub mod token;

@@ -52,6 +52,13 @@ pub struct PanelArgs {
         conflicts_with = "master_key"
     )]
     pub master_key_command: Option<String>,
+    /// The master key before this one, while secrets still hang on it (see --rewrap); the variable
+    /// IRON_OLD_MASTER_KEY may hold it as well
+    #[arg(long, env = "IRON_OLD_MASTER_KEY_FILE", value_name = "FILE")]
+    pub old_master_key: Option<PathBuf>,
+    /// Make every secret hang on the master key instead of the old one, and end
+    #[arg(long)]
+    pub rewrap: bool,
 }
 
 const PANEL_EXAMPLES: &str = "Examples:

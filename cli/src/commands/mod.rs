@@ -15,6 +15,7 @@ mod panel;
 mod policy;
 mod proxies;
 mod proxy;
+mod replay;
 mod run;
 mod scan;
 mod secret_key;
@@ -176,6 +177,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
                 explain::explain(text, key.as_deref(), &files, output)
             }
             PolicyCommand::Kinds { files, output } => explain::kinds(&files, output),
+            PolicyCommand::Replay { policy, since, at } => {
+                runtime()?.block_on(replay::replay(&policy, &since, &at))
+            }
             PolicyCommand::Prices { query, files, output } => {
                 policy::prices(query.as_deref(), &files, output)
             }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use iron_panel::Panel;
 use iron_panel::keys::source::Source;
-use iron_panel::keys::{Master, unlock};
+use iron_panel::keys::{Master, rewrap, unlock};
 use iron_panel::server::Server;
 use iron_panel::store::{Engine, Store};
 use iron_policy::config::PanelTls;
@@ -18,6 +18,8 @@ use crate::output::say;
 
 /// The variable that may hold the master key itself.
 const MASTER_KEY: &str = "IRON_MASTER_KEY";
+/// The variable that may hold the one before it.
+const OLD_MASTER_KEY: &str = "IRON_OLD_MASTER_KEY";
 
 /// Runs the panel until it is told to stop.
 pub(super) async fn panel(given: PanelArgs) -> Result<(), Failure> {
@@ -32,11 +34,17 @@ pub(super) async fn panel(given: PanelArgs) -> Result<(), Failure> {
     let key = tokio::task::spawn_blocking(move || source.read()).await;
     let key = key.context("the master key was not read")?.map_err(anyhow::Error::from);
     let key = key.map_err(Failure::Config)?;
+    let older = older(given.old_master_key)?.map(|source| source.read()).transpose();
+    let older = older.map_err(anyhow::Error::from).map_err(Failure::Config)?;
     let store = Store::open(&given.database).await.map_err(anyhow::Error::from)?;
     let engine = store.engine();
-    let master = unlock(&store, Master::new(*key)).await.map_err(anyhow::Error::from)?;
-    drop(key);
+    let master = Master::new(*key).and_older(older.as_ref().map(|key| **key));
+    let master = unlock(&store, master).await.map_err(anyhow::Error::from)?;
+    drop((key, older));
     let panel = Panel::configured(store, master, settings.clone());
+    if given.rewrap {
+        return wrap_anew(&panel).await;
+    }
     let server = Server::bind(&panel, settings.listen, settings.tls.as_ref());
     let server = server.map_err(|error| Failure::Config(error.into()))?;
     let address = server.address().context("the port is gone")?;
@@ -88,6 +96,41 @@ fn source(file: Option<std::path::PathBuf>, command: Option<&str>) -> Result<Sou
              with --master-key"
         ))),
     }
+}
+
+/// Where the master key is that was used before, where one is still needed.
+fn older(file: Option<std::path::PathBuf>) -> Result<Option<Source>, Failure> {
+    let set = std::env::var_os(OLD_MASTER_KEY).is_some_and(|value| !value.is_empty());
+    match (file, set) {
+        (Some(_), true) => Err(Failure::Usage(anyhow::anyhow!(
+            "--old-master-key and {OLD_MASTER_KEY} exclude each other: keep one of them"
+        ))),
+        (Some(file), false) => Ok(Some(Source::File(file))),
+        (None, true) => Ok(Some(Source::Variable(OLD_MASTER_KEY.to_owned()))),
+        (None, false) => Ok(None),
+    }
+}
+
+/// Makes every secret hang on the master key that was given.
+async fn wrap_anew(panel: &Panel) -> Result<(), Failure> {
+    let done = rewrap(panel, "system", |_| ()).await.map_err(anyhow::Error::from)?;
+    panel.store.close().await;
+    for row in &done.damaged {
+        say(&format!("no key opens {row}: it was damaged; set it anew or remove it"));
+    }
+    if !done.damaged.is_empty() {
+        return Err(Failure::Other(anyhow::anyhow!(
+            "{} rows were wrapped anew, and the old master key is still needed: mend the rows above, then \
+             run this again",
+            done.rows
+        )));
+    }
+    say(&format!(
+        "{} rows were wrapped anew; everything hangs on the key {} now, and the old one is not needed",
+        done.rows,
+        panel.master.name()
+    ));
+    Ok(())
 }
 
 /// Reads a line from the terminal, or from what stands in for it.

@@ -130,8 +130,7 @@ CREATE TABLE secret (
 CREATE TABLE secret_version (
     secret     TEXT NOT NULL REFERENCES secret (id),
     number     BIGINT NOT NULL,
-    -- Which master key wraps the data key.
-    master     TEXT NOT NULL,
+    -- The wrapped data key; it says which master key wraps it.
     wrapped    BLOB NOT NULL,
     sealed     BLOB NOT NULL,
     created_at BIGINT NOT NULL,

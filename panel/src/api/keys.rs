@@ -13,18 +13,19 @@ use super::access::{Door, May, Principal, Role, door};
 use super::extract::Json;
 use super::problem::Problem;
 use crate::audit;
-use crate::keys::signing;
+use crate::keys::{rewrap, signing};
 use crate::panel::Panel;
 
 /// Who may ask.
 pub const DOORS: &[Door] = &[
     door("GET", "/api/v1/keys", May::Anyone),
     door("POST", "/api/v1/keys/rotate", May::Person(Role::Admin)),
+    door("POST", "/api/v1/keys/rewrap", May::Person(Role::Admin)),
 ];
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Panel> {
-    OpenApiRouter::new().routes(routes!(published)).routes(routes!(rotate))
+    OpenApiRouter::new().routes(routes!(published)).routes(routes!(rotate)).routes(routes!(wrap))
 }
 
 /// A JSON Web Key Set (RFC 7517).
@@ -78,4 +79,30 @@ pub async fn rotate(
     tx.commit().await?;
     panel.wake.notify(signing::PART);
     Ok((StatusCode::CREATED, Json(SigningKey { id: signer.id })))
+}
+
+/// What a rotation of the master key did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rewrapped {
+    /// The public name of the master key that wraps now.
+    pub master: String,
+    /// Rows that were wrapped anew.
+    pub rows: u64,
+    /// Rows that no key opens. While there are any, the old key is still needed.
+    pub damaged: Vec<String>,
+}
+
+/// Wraps everything with the master key that the panel was started with that an older one still
+/// wraps. Start every replica with the new key, and the old one besides, before this.
+#[utoipa::path(
+    post, path = "/api/v1/keys/rewrap", tag = "keys",
+    responses((status = 200, body = Rewrapped))
+)]
+pub async fn wrap(
+    State(panel): State<Panel>,
+    principal: Principal,
+) -> Result<Json<Rewrapped>, Problem> {
+    let done = rewrap(&panel, &principal.actor(), |_| ()).await?;
+    let master = panel.master.name();
+    Ok(Json(Rewrapped { master, rows: done.rows, damaged: done.damaged }))
 }

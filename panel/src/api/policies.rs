@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use iron_policy::config::ConfigError;
+use iron_policy::replay::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -16,13 +17,14 @@ use super::problem::Problem;
 use super::wire::Time;
 use crate::audit;
 use crate::panel::Panel;
-use crate::policies::{self, LONGEST_NOTE, Listed};
+use crate::policies::{self, LONGEST_NOTE, Listed, ReplayError};
 
 /// Who may ask.
 pub const DOORS: &[Door] = &[
     door("GET", "/api/v1/policies", May::Person(Role::Viewer)),
     door("POST", "/api/v1/policies", May::Person(Role::Admin)),
     door("POST", "/api/v1/policies/check", May::Person(Role::Viewer)),
+    door("POST", "/api/v1/policies/replay", May::Person(Role::Admin)),
     door("GET", "/api/v1/policies/{number}", May::Person(Role::Viewer)),
     door("POST", "/api/v1/policies/{number}/activate", May::Person(Role::Admin)),
 ];
@@ -32,6 +34,7 @@ pub fn routes() -> OpenApiRouter<Panel> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
         .routes(routes!(check))
+        .routes(routes!(replay))
         .routes(routes!(show))
         .routes(routes!(activate))
 }
@@ -94,6 +97,17 @@ pub struct NewPolicy {
 pub struct PolicyToCheck {
     /// The text.
     pub toml: String,
+}
+
+/// A policy to be tried on recorded calls.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyToReplay {
+    /// The text.
+    pub toml: String,
+    /// Calls of so many seconds until now: 366 days at most.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    pub since_s: i64,
 }
 
 /// Whether a text is a policy.
@@ -186,6 +200,37 @@ pub async fn check(Json(new): Json<PolicyToCheck>) -> Json<Checked> {
     Json(match policies::check(&new.toml) {
         Ok(_) => Checked { valid: true, line: None, message: None },
         Err(error) => Checked { valid: false, line: error.line, message: Some(error.message) },
+    })
+}
+
+/// Says what a policy would have refused, redacted and cost on the calls that the panel has, and keeps
+/// nothing.
+#[utoipa::path(
+    post, path = "/api/v1/policies/replay", tag = "policies", request_body = PolicyToReplay,
+    responses((status = 200, body = Report))
+)]
+pub async fn replay(
+    State(panel): State<Panel>,
+    Json(new): Json<PolicyToReplay>,
+) -> Result<Json<Report>, Problem> {
+    if !(1..=366 * 86_400).contains(&new.since_s) {
+        return Err(Problem::invalid("since_s must be 1 second to 366 days"));
+    }
+    let policy = policies::check(&new.toml).map_err(|error| refused(&error))?;
+    let mut connection = panel.store.pool().acquire().await?;
+    let before = policies::active(&mut connection).await?;
+    drop(connection);
+    let before = before.and_then(|text| policies::check(&text).ok());
+    let since = panel.clock.now_ms() - new.since_s * 1000;
+    policies::replay(&panel, &policy, before.as_ref(), since).await.map(Json).map_err(|error| {
+        match error {
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Price(error) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "policy_invalid",
+                format!("the policy does not hold together: {error}"),
+            ),
+        }
     })
 }
 

@@ -4,6 +4,10 @@
 //! older one in force. Proxies lay it over their own files and keep what they have where it does not
 //! fit to them.
 
+mod replay;
+
+pub use replay::{ReplayError, replay};
+
 use iron_policy::config::{ConfigError, Policy};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -87,6 +91,17 @@ pub async fn find(
         .await?
         .try_get(0)?;
     Ok(Some((listed(&row)?, toml)))
+}
+
+/// The text of the version in force.
+pub async fn active(connection: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query(
+        "SELECT policy.toml FROM policy
+         JOIN setting ON setting.name = 'policy' AND setting.value = CAST(policy.number AS TEXT)",
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// Keeps a version that was checked, within a transaction. Returns its number.

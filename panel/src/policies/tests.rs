@@ -86,3 +86,57 @@ async fn what_does_not_hold_together_is_refused_with_its_line_and_changes_nothin
         assert_eq!(checked.json["valid"], json!(true));
     }
 }
+
+#[tokio::test]
+async fn a_policy_is_tried_on_the_calls_of_all_proxies_before_it_goes_live() {
+    use iron_policy::control::{Batch, CallRecord, FindingCount};
+    use iron_policy::types::CallId;
+
+    for world in worlds().await {
+        let admin = world.signed_in(Role::Admin).await;
+        let now = world.panel.clock.now_ms();
+        let call = |minutes_ago: i64, cents: i64, kind: &str| CallRecord {
+            id: CallId::first_at(now - minutes_ago * 60_000).0,
+            agent: Some("researcher".to_owned()),
+            model: "gpt-4o-mini".to_owned(),
+            upstream: Some("openai".to_owned()),
+            endpoint: "chat".to_owned(),
+            outcome: "ok".to_owned(),
+            reason: "ok".to_owned(),
+            reserved: cents * 10_000_000,
+            posted: cents * 10_000_000,
+            findings: vec![FindingCount { kind: kind.to_owned(), count: 2 }],
+            ..CallRecord::default()
+        };
+        for name in ["edge-1", "edge-2"] {
+            let proxy = world.as_proxy(name).await;
+            // The same ids at both proxies, and one from before.
+            let calls = vec![call(9, 40, "EMAIL"), call(3, 40, "IBAN"), call(200, 1, "EMAIL")];
+            let batch = Batch { calls, ..Batch::default() };
+            let taken = proxy.post("/api/v1/ingest", &serde_json::to_value(&batch).unwrap()).await;
+            assert_eq!((taken.status, &taken.json["new"]), (200, &json!(3)), "{}", taken.text);
+        }
+        let toml = "[[budget]]\nscope = \"agent:researcher\"\nwindow = \"total\"\nlimit = \"1 USD\"\n\
+                    [redact.kinds]\nIBAN = \"block\"\n";
+        let asks = json!({"toml": toml, "since_s": 3600});
+        let report = admin.post("/api/v1/policies/replay", &asks).await;
+        assert_eq!(report.status, 200, "{}", report.text);
+        assert_eq!(
+            (&report.json["calls"], &report.json["posted"]),
+            (&json!(4), &json!(1_600_000_000))
+        );
+        assert_eq!(report.json["refused"]["finding: IBAN"]["calls"], json!(2));
+        assert_eq!(report.json["redacted"]["EMAIL"], json!({"calls": 2, "found": 4}));
+        assert_eq!(report.json["would_post"], json!(800_000_000));
+        // What was spent before is in the budget: a cent of each proxy.
+        let tight = json!({"toml": toml.replace("1 USD", "81 cents"), "since_s": 3600});
+        let report = admin.post("/api/v1/policies/replay", &tight).await;
+        assert_eq!(report.json["would_post"], json!(400_000_000), "{}", report.text);
+        for (asks, status) in [
+            (json!({"toml": "[proxy]\n", "since_s": 60}), 422),
+            (json!({"toml": "", "since_s": 0}), 400),
+        ] {
+            assert_eq!(admin.post("/api/v1/policies/replay", &asks).await.status, status);
+        }
+    }
+}

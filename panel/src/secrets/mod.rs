@@ -235,12 +235,11 @@ async fn keep(
     let mut wrapped = panel.master.seal(place, value.0.as_bytes())?;
     let sealed = wrapped.split_off(WRAPPER);
     sqlx::query(
-        "INSERT INTO secret_version (secret, number, master, wrapped, sealed, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO secret_version (secret, number, wrapped, sealed, created_at)
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(id.to_owned())
     .bind(number)
-    .bind(panel.master.name())
     .bind(wrapped)
     .bind(sealed)
     .bind(panel.clock.now_ms())

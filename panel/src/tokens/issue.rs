@@ -27,6 +27,8 @@ const MOST_NAMES: usize = 100;
 const LONGEST_TEXT: usize = 200;
 /// Tokens of one agent that may be used, at most.
 const MOST_OF_AGENT: i64 = 1000;
+/// Budgets that there may be.
+const MOST_BUDGETS: i64 = 10_000;
 /// The project of those that name none.
 const DEFAULT: &str = "default";
 
@@ -428,7 +430,8 @@ async fn make(
     Ok(Issued { token, listed: listed.ok_or_else(damaged)? })
 }
 
-/// The token's own budget. Its windows begin in the panel's zone.
+/// The token's own budget; its days, weeks and months begin in UTC, as of every budget that names no
+/// zone.
 async fn own_budget(
     panel: &Panel,
     connection: &mut AnyConnection,
@@ -436,19 +439,24 @@ async fn own_budget(
     limit: NanoUsd,
     span: &str,
 ) -> Result<String, TokenError> {
-    let zone = sqlx::query("SELECT value FROM setting WHERE name = 'time_zone'")
-        .fetch_optional(&mut *connection)
+    let row = sqlx::query("SELECT COUNT(*) FROM budget WHERE removed_at IS NULL")
+        .fetch_one(&mut *connection)
         .await?;
-    let zone: Option<String> = zone.map(|row| row.try_get(0)).transpose()?;
+    if row.try_get::<i64, _>(0)? >= MOST_BUDGETS {
+        let detail = format!("there are {MOST_BUDGETS} budgets, of which every proxy holds all");
+        return Err(TokenError::Conflict(
+            "too_many_budgets",
+            format!("{detail}: remove some first"),
+        ));
+    }
     let new = id("bud");
     sqlx::query(
         "INSERT INTO budget (id, scope, span, zone, limit_nano, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+         VALUES ($1, $2, $3, 'UTC', $4, $5)",
     )
     .bind(new.clone())
     .bind(format!("token:{token}"))
     .bind(span.to_owned())
-    .bind(zone.unwrap_or_else(|| "UTC".to_owned()))
     .bind(limit.0)
     .bind(panel.clock.now_ms())
     .execute(&mut *connection)

@@ -131,7 +131,7 @@ pub(crate) async fn everything(store: &Store) -> String {
         ("token", "id, last4, label, models, upstreams, issued_by, hash"),
         ("signing_key", "id, public, wrapped"),
         ("secret", "id, name, upstream, last4"),
-        ("secret_version", "secret, master, wrapped, sealed"),
+        ("secret_version", "secret, wrapped, sealed"),
         ("audit", "actor, action, target, detail, mac"),
         ("event", "kind, body"),
         ("idempotency", "principal, key, request, answer"),
