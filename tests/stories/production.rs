@@ -118,11 +118,9 @@ async fn within(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) ->
     began.elapsed()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
-    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
-    let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let home = Home(tempfile::tempdir().unwrap());
+/// What an operator sets up: a panel on PostgreSQL, over TLS, and a proxy beside the agent, which has no
+/// key in its environment or its file. Returns both, and where agents reach the proxy.
+async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String) {
     let database = new_database(&cluster()).await;
 
     // The panel, with a certificate of an authority of the house.
@@ -158,7 +156,7 @@ async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
     let credential = home.iron(&["proxies", "add", "laptop"], "");
     home.write("laptop.credential", credential.trim());
 
-    // The proxy beside the agent: it has no key in its environment or its file.
+    // The proxy.
     let url = provider.url();
     let upstreams = ["openai", "anthropic"].map(|name| {
         format!("[[upstream]]\nname = \"{name}\"\ndialect = \"{name}\"\nbase_url = \"{url}\"\n")
@@ -182,6 +180,15 @@ async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
     let line = proxy.line_with("http://");
     let agents =
         line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+    (panel, proxy, agents)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
+    let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
+    let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let home = Home(tempfile::tempdir().unwrap());
+    let (panel, proxy, agents) = set_up(&home, &provider).await;
 
     // The colleague's agent.
     let issued = home.json(&[

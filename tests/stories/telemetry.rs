@@ -85,7 +85,7 @@ async fn a_call_a_stream_and_a_refusal_are_told_as_the_convention_says() {
     assert_silence(&collector);
 }
 
-fn find<'s>(spans: &'s [Span], wanted: impl Fn(&Span) -> bool) -> &'s Span {
+fn find(spans: &[Span], wanted: impl Fn(&Span) -> bool) -> &Span {
     let mut found = spans.iter().filter(|span| wanted(span));
     let first = found.next().unwrap_or_else(|| panic!("{spans:#?}"));
     assert_eq!(found.count(), 0);
@@ -181,7 +181,7 @@ fn assert_points(points: &[Point], spent: i64) {
 
     let times: Vec<_> = of("gen_ai.client.operation.duration").collect();
     assert_eq!(times.iter().map(|point| point.count).sum::<u64>(), 6);
-    assert!(times.iter().all(|point| point.unit == "s" && point.bounds[13] == 81.92));
+    assert!(times.iter().all(|point| point.unit == "s" && (point.bounds[13] - 81.92).abs() < 1e-9));
     let errors = times.iter().filter_map(|point| point.attributes.get("error.type"));
     let mut errors: Vec<_> = errors.filter_map(Value::as_str).collect();
     errors.sort_unstable();
@@ -189,7 +189,8 @@ fn assert_points(points: &[Point], spent: i64) {
 
     let first = of("gen_ai.client.operation.time_to_first_chunk");
     assert_eq!(first.map(|point| point.count).sum::<u64>(), 1);
-    assert_eq!(of("iron.cost").map(|point| point.sum).sum::<f64>(), spent as f64);
+    let told: f64 = of("iron.cost").map(|point| point.sum).sum();
+    assert!((told - spent as f64).abs() < 0.5, "{told} is not {spent}");
     let of_project = of("iron.cost").find(|point| point.attributes.contains_key("iron.project"));
     assert_eq!(of_project.unwrap().attributes["iron.agent"], "researcher");
     assert_eq!(of("iron.telemetry.dropped").count(), 0);
