@@ -15,7 +15,7 @@ use iron_proxy::state::{
     CallRecord, End, Hold, LeaseHold, LeaseKey, LeaseState, Ledger, Options, ReserveError,
     Settlement, Source, Store,
 };
-use iron_tests::control_plane::{Account, Fault, Panel};
+use iron_tests::control_plane::{Fault, Panel};
 use tempfile::TempDir;
 
 const BUDGET: &str = "bud_1";
@@ -300,7 +300,6 @@ impl World {
 async fn whatever_becomes_of_messages_and_proxies_nothing_is_overspent_or_lost() {
     let (mut refused, mut spent) = ([0; 2], 0);
     for seed in 0..10 {
-        // Shown where the story fails.
         println!("seed {seed}");
         let mut world = World::new(seed).await;
         for _ in 0..50 {
@@ -329,7 +328,8 @@ async fn looking_first_and_adding_after_overspends() {
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap();
     }
-    let over: i64 = panel.state().accounts.values().map(Account::over).sum();
+    let over: i64 =
+        panel.state().accounts.values().map(iron_tests::control_plane::Account::over).sum();
     assert!(over > 0, "the check of the other test would not have seen it");
 }
 
