@@ -8,7 +8,7 @@ export CARGO_TERM_COLOR ?= auto
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help run demo build test test-clients lint fmt bench bench-redact doc prices clean
+.PHONY: help run demo build test test-clients lint fmt bench bench-redact bench-panel doc prices clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,10 @@ bench-redact: ## Measure detection: recall, precision, false alarms, speed (see 
 	python3 tests/redact/make.py --check
 	cargo bench -p iron_policy --bench redact
 	python3 tests/bench/redact.py --target $(TARGET)/release --show $(TARGET)/redact/findings.tsv --write docs/redaction.md
+
+CALLS ?= 10000000
+bench-panel: ## Measure the panel on PostgreSQL: the first screen over CALLS calls, ingest (see docs/benchmarks.md)
+	cargo run --release -p iron_panel --features testing --example panel_bench -- $(CALLS)
 
 doc: ## Build the crates' documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

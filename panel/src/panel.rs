@@ -5,6 +5,7 @@ use std::sync::Arc;
 use iron_policy::config;
 
 use crate::api::live::Views;
+use crate::api::metrics::Requests;
 use crate::audit::Refusals;
 use crate::clock::Clock;
 use crate::events::{Hub, Wake};
@@ -30,6 +31,8 @@ pub struct Shared {
     pub master: Master,
     /// Wakes those who wait for events, or for a change in what proxies hold a copy of.
     pub wake: Wake,
+    /// How many requests were answered.
+    pub requests: Requests,
     /// How many live views there are.
     pub views: Views,
     /// What live views get events from.
@@ -74,6 +77,7 @@ impl Panel {
             master,
             wake: Wake::default(),
             events: Hub::default(),
+            requests: Requests::default(),
             views: Views::default(),
             telemetry: Telemetry::default(),
             refusals: Refusals::default(),

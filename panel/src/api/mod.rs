@@ -22,6 +22,7 @@ pub mod ingest;
 pub mod keys;
 pub mod leases;
 pub mod live;
+pub mod metrics;
 pub mod money;
 pub mod overview;
 pub mod page;
@@ -89,6 +90,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
     Resource { doors: policies::DOORS, routes: policies::routes },
     Resource { doors: calls::DOORS, routes: calls::routes },
     Resource { doors: live::DOORS, routes: live::routes },
+    Resource { doors: metrics::DOORS, routes: metrics::routes },
 ];
 
 /// Who may read the OpenAPI document.
@@ -144,6 +146,7 @@ pub fn router(panel: &Panel) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(|_| problem::panicked()))
         .layer(from_fn_with_state(panel.clone(), browser::guard))
+        .layer(from_fn_with_state(panel.clone(), metrics::counted))
         .layer(from_fn(request::around))
         .with_state(panel.clone())
 }
