@@ -71,9 +71,12 @@ async fn metrics(
 ) -> Result<Response, Problem> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
     if !matches!(principal, Principal::Person { .. }) && !is_local(peer, &headers) {
-        return Err(Problem::unauthenticated(
-            "metrics are for this machine and for people: send `Authorization: Bearer iron_user_…`",
-        ));
+        let why =
+            "metrics are for this machine and for people: send `Authorization: Bearer iron_user_…`";
+        return Err(match principal {
+            Principal::Anyone => Problem::unauthenticated(why),
+            _ => Problem::forbidden(why),
+        });
     }
     let text = text(&panel).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
