@@ -75,7 +75,8 @@ fn refusals(door: &Door, has_body: bool) -> Vec<(&'static str, &'static str)> {
         ("500", "The panel failed in an unforeseen way."),
         ("503", "The panel's database cannot be used now."),
     ];
-    if door.path.contains('{') {
+    // A body may name things, too.
+    if door.path.contains('{') || has_body {
         all.push(("404", "There is no such thing, or it is not the caller's to see."));
     }
     if door.method != "GET" {
