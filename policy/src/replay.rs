@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn kinds_decide_by_their_new_mode_and_new_kinds_are_named_as_unknown() {
-        let policy = "[redact]\nmode = \"reversible\"\n[redact.kinds]\nEMAIL = \"block\"\nIBAN = \"detect\"\nPERSON = \"mask\"\n";
+        let policy = "[redact]\nmode = \"reversible\"\n[redact.kinds]\nEMAIL = \"block\"\nIBAN = \"detect\"\nDATE = \"mask\"\n";
         let with = |kinds: &[(&str, u32)]| CallRecord {
             findings: kinds.iter().map(|(kind, count)| found(kind, *count)).collect(),
             ..call(1, "a", 10)
@@ -440,6 +440,7 @@ mod tests {
         assert_eq!(report.redacted["PHONE"], Found { calls: 2, found: 4 });
         assert_eq!(report.not_looked_for["NO_SUCH_KIND"].calls, 1);
         assert_eq!(report.would_post, 30 * CENT);
+        assert!(report.unknown[0].contains("nobody looked for DATE then"), "{:?}", report.unknown);
     }
 
     #[test]

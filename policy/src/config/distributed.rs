@@ -65,6 +65,7 @@ mod tests {
     fn what_belongs_to_one_machine_is_refused_with_its_line() {
         let upstream =
             "[[upstream]]\nname = \"a\"\ndialect = \"openai\"\nbase_url = \"https://a.example\"\n";
+        let other = upstream.replace("\"a\"", "\"b\"").replace("a.example", "b.example");
         for (text, line, words) in [
             ("[proxy]\nlisten = \"127.0.0.1:1\"\n".to_owned(), 1, "[proxy]"),
             ("\n\nproxy.listen = \"127.0.0.1:1\"\n".to_owned(), 3, "[proxy]"),
@@ -76,12 +77,7 @@ mod tests {
             ),
             ("[redact]\nsecret_env = \"A\"\n".to_owned(), 2, "redact.secret_env"),
             ("redact = { secret_file = \"/a\" }\n".to_owned(), 1, "redact.secret_file"),
-            (
-                format!("{upstream}\n{upstream}api_key_env = \"A\"\n")
-                    .replacen("\"a\"", "\"b\"", 1),
-                10,
-                "upstream.api_key_env",
-            ),
+            (format!("{other}\n{upstream}api_key_env = \"A\"\n"), 10, "upstream.api_key_env"),
         ] {
             let error = Policy::parse_distributed(&text).unwrap_err();
             assert_eq!(error.line, Some(line), "{text}: {error}");
