@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use iron_policy::budget::Window;
+use iron_policy::control::LeasedBudget;
 use iron_policy::types::{CallId, NanoUsd, Outcome};
 use iron_proxy::lease::{Leases, SystemClock, Terms};
 use iron_proxy::report::{Pace, Records};
@@ -418,6 +419,32 @@ async fn a_panel_set_back_to_an_older_state_does_not_make_a_proxy_spend_more() {
     assert_eq!(state.leases.len(), 1);
     let account = state.accounts.values().next().unwrap();
     assert!(account.leased >= 10 && account.over() == 0, "{account:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_call_holds_of_a_budget_goes_back_when_its_limit_is_lowered() {
+    let panel = Panel::with(&[(BUDGET, 600)]);
+    let (_folder, mut proxy) = alone(&panel).await;
+    let limit = |nano| LeasedBudget {
+        id: BUDGET.to_owned(),
+        scope: ACCOUNT.to_owned(),
+        window: "total".to_owned(),
+        zone: "UTC".to_owned(),
+        limit: NanoUsd(nano),
+        clamp: false,
+    };
+    proxy.leases.set_budgets(&[limit(600)]);
+    let id = proxy.next();
+    proxy.hold(id, 40).await.unwrap();
+    let leased = || panel.state().accounts.values().next().unwrap().leased;
+    assert!(leased() > 40);
+    // The same again, or more, gives nothing back.
+    proxy.leases.set_budgets(&[limit(700)]);
+    proxy.leases.report_now().await.unwrap();
+    assert!(leased() > 40);
+    proxy.leases.set_budgets(&[limit(50)]);
+    proxy.leases.report_now().await.unwrap();
+    assert_eq!(leased(), 40, "what the open call holds is all that stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

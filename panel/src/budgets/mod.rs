@@ -11,7 +11,7 @@
 //! | `request`   | asking for more, and deciding it                                          |
 //!
 //! What a change costs proxies: they are told of every one (`mark` budgets), and top up by the new
-//! limit. A lease that is out is not torn back.
+//! limit. A lease that is out is given back by its proxy, once that has heard.
 
 mod balance;
 mod change;

@@ -1,8 +1,8 @@
 //! What a new limit would do, before it is set.
 //!
-//! A lower limit binds for what is granted from now on. What proxies hold already they may spend, up
-//! to their next words with the panel that close a lease: nothing is torn back, and this says how much
-//! that is and who holds it.
+//! A lower limit binds for what is granted from now on. What proxies hold already they give back once
+//! they hear of it, as far as no call holds it; one that is away may spend it until its lease is over.
+//! This says how much that is and who holds it.
 
 use std::collections::HashMap;
 

@@ -38,6 +38,14 @@ impl Budgets {
         budgets.iter().map(Budget::read).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Those of `before` that may be spent less of now, or not at all: by id.
+    pub(super) fn lowered_since<'b>(&self, before: &'b Self) -> impl Iterator<Item = &'b str> {
+        before.0.iter().filter_map(|old| {
+            let now = self.0.iter().find(|own| own.id == old.id);
+            now.is_none_or(|own| own.limit < old.limit).then_some(old.id.as_str())
+        })
+    }
+
     /// What a call must hold of them.
     pub(super) fn touched(&self, call: &Subject<'_>, now_ms: i64) -> Vec<LeaseHold> {
         self.0.iter().filter_map(|budget| budget.hold(call, now_ms)).collect()

@@ -19,7 +19,7 @@ mod contact;
 mod flights;
 mod reports;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -93,6 +93,8 @@ struct Core {
     clock: Arc<dyn BootClock>,
     terms: Terms,
     contact: Contact,
+    /// Budgets whose limit was lowered: what no call holds of them goes back with the next reports.
+    lowered: Mutex<HashSet<String>>,
 }
 
 /// A call comes back for money so often at most: each time some other call took what was granted.
@@ -115,7 +117,9 @@ impl Leases {
     ) -> Result<Self, ReserveError> {
         ledger.booted(clock.boot()).await?;
         let (reports, wanted) = mpsc::unbounded_channel();
-        let core = Arc::new(Core { ledger, plane, clock, terms, contact: Contact::default() });
+        let contact = Contact::default();
+        let lowered = Mutex::default();
+        let core = Arc::new(Core { ledger, plane, clock, terms, contact, lowered });
         tokio::spawn(Reporter::new(Arc::clone(&core)).run(wanted));
         let inner = Inner {
             core,
@@ -133,7 +137,13 @@ impl Leases {
         if let Err(error) = &read {
             tracing::error!(%error, "calls are refused");
         }
-        self.inner.budgets.store(Some(Arc::new(read)));
+        let read = Arc::new(read);
+        let before = self.inner.budgets.swap(Some(Arc::clone(&read)));
+        if let (Ok(now), Some(Ok(before))) = (&*read, before.as_deref()) {
+            let lowered = now.lowered_since(before).map(str::to_owned);
+            let core = &self.inner.core;
+            core.lowered.lock().unwrap_or_else(PoisonError::into_inner).extend(lowered);
+        }
     }
 
     /// What a call must hold of the panel's budgets.

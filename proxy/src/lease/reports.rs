@@ -6,7 +6,7 @@
 //! anything.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use iron_policy::control::{LeaseId, Report, Reports};
@@ -70,6 +70,8 @@ struct Moment {
     /// Somebody waits: everything is reported.
     all: bool,
     closing: bool,
+    /// The budget's limit was lowered: whoever set it wants it to bind now.
+    lowered: bool,
 }
 
 /// The task.
@@ -117,11 +119,19 @@ impl Reporter {
     /// Reports what there is to report; what was not heard is in the next round's reports.
     async fn round(&mut self, all: bool, closing: bool) -> Result<(), String> {
         let leases = self.core.ledger.leases().await.map_err(|error| error.to_string())?;
-        let moment = Moment { at: Instant::now(), unix_ms: unix_ms(), all, closing };
+        let (at, unix_ms) = (Instant::now(), unix_ms());
+        let moment = Moment { at, unix_ms, all, closing, lowered: false };
         self.remember(&leases, moment.at);
+        let lowered = {
+            let mut lowered = self.core.lowered.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *lowered)
+        };
         let prepare: Vec<Prepare> = leases
             .iter()
-            .filter_map(|row| decide(row, self.memory.get(&row.id)?, moment, &self.core.terms))
+            .filter_map(|row| {
+                let moment = Moment { lowered: lowered.contains(&row.key.budget), ..moment };
+                decide(row, self.memory.get(&row.id)?, moment, &self.core.terms)
+            })
             .collect();
         for some in prepare.chunks(MOST_REPORTS) {
             let reports = self.core.ledger.prepare(some.to_vec()).await;
@@ -211,6 +221,7 @@ fn decide(row: &LeaseRow, memory: &Memory, moment: Moment, terms: &Terms) -> Opt
     let room = row.room().0.max(0);
     let keeps = (room / 4).max(row.chunk.0 / KEEPS);
     let give_back = match row.state {
+        LeaseState::Open if moment.lowered => NanoUsd(room),
         LeaseState::Open if idle => NanoUsd((room - keeps).max(0)),
         _ => NanoUsd::ZERO,
     };

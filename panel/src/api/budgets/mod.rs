@@ -232,7 +232,8 @@ pub async fn show(
 }
 
 /// Changes a budget, or with `dry_run` says what that would do. A lower limit binds for what is granted
-/// from now on: what proxies hold already is not torn back, and `effect` says how much that is.
+/// from now on: proxies give back what no call of theirs holds once they hear of it, and `effect` says
+/// how much they hold.
 #[utoipa::path(
     patch, path = "/api/v1/budgets/{id}", tag = "budgets", params(("id" = String, Path), How),
     request_body = BudgetChange,

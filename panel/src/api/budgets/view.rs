@@ -227,9 +227,10 @@ impl PreviewView {
         let beyond: Money = preview.beyond.into();
         let notice = if preview.beyond > 0 {
             format!(
-                "{holders} leases hold {} beyond {}: it is not torn back and may still be spent, \
-                 until {} at the latest without another word from their proxies. Nothing more is \
-                 granted meanwhile. To take it back from a proxy that is gone, reclaim its lease",
+                "{holders} leases hold {} beyond {}. Proxies that are connected give back what no call \
+                 holds of it within seconds; one that is not may spend it still, until {} at the \
+                 latest. Nothing more is granted meanwhile. To take it back from a proxy that is gone, \
+                 reclaim its lease",
                 beyond.text,
                 new.text,
                 Time(binds_at)
