@@ -59,7 +59,7 @@ impl Files {
         let master = master.with_context(|| {
             format!("{} is not the key of {}", self.key.display(), self.database.display())
         })?;
-        Ok(Panel::configured(store, master, settings))
+        Ok(Panel::pilot(store, master, settings))
     }
 }
 
