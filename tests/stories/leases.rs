@@ -455,9 +455,9 @@ async fn an_expired_lease_waits_for_the_panels_word() {
     panel.expires_in(Duration::from_mins(10));
     let id = proxy.next();
     proxy.hold(id, 10).await.unwrap();
-    // To another boot of the machine every lease has expired.
-    proxy.ledger.booted("another").await.unwrap();
+    // To another boot of the machine every lease has expired. Nobody renews it meanwhile.
     panel.down(true);
+    proxy.ledger.booted("another").await.unwrap();
     let id = proxy.next();
     let refused = proxy.hold(id, 1).await.unwrap_err();
     assert!(matches!(refused, ReserveError::Exhausted(why) if why.left == NanoUsd::ZERO));

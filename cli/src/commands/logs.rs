@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Failure;
 use crate::args::{Files, Output};
 use crate::files::{self, Config};
-use crate::output::say;
+use crate::output::{harmless, say};
 
 /// How often a followed file is read again.
 const INTERVAL: Duration = Duration::from_millis(300);
@@ -89,7 +89,7 @@ fn line(call: &CallRow, output: Output, zone: &TimeZone) -> String {
         "{time:<23} {:<18} {:<12} {:<24} {:>6} {outcome:<28} {:>13} {:>7}  {}",
         call.id,
         dash(&call.agent),
-        dash(&call.model),
+        harmless(dash(&call.model), &[]),
         if call.status == 0 { "-".to_owned() } else { call.status.to_string() },
         format!("{}{}", if call.estimated { "~" } else { "" }, call.posted),
         micros / 1_000,
