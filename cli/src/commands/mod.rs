@@ -67,7 +67,8 @@ impl From<anyhow::Error> for Failure {
 pub fn tell(failure: &Failure) {
     let mut err = std::io::stderr().lock();
     let label = if err.is_terminal() { "\x1b[31merror:\x1b[0m" } else { "error:" };
-    let _ = writeln!(err, "{label} {failure}");
+    let failure = failure.to_string();
+    let _ = writeln!(err, "{label} {}", crate::output::harmless(&failure, &['\n', '\t']));
 }
 
 /// Runs one command to its end, and says with which code to exit.

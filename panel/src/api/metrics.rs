@@ -35,7 +35,10 @@ const SILENT: i64 = 90_000;
 
 /// How many requests there were, and how long they took, by method, route and status.
 #[derive(Debug, Default)]
-pub struct Requests(Mutex<BTreeMap<(&'static str, String, u16), (u64, Duration)>>);
+pub struct Requests(Mutex<BTreeMap<Asked, (u64, Duration)>>);
+
+/// Method, route and status.
+type Asked = (&'static str, String, u16);
 
 impl Requests {
     fn count(&self, method: &'static str, route: &str, status: u16, took: Duration) {
