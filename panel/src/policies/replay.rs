@@ -82,13 +82,15 @@ pub async fn replay(
 #[serde(default)]
 struct Detail {
     usage: BTreeMap<String, u64>,
-    findings: Vec<FindingCount>,
+    /// By kind.
+    findings: BTreeMap<String, u32>,
 }
 
 fn record(row: &AnyRow) -> Result<CallRecord, StoreError> {
     let id: i64 = row.try_get(0)?;
     let detail: Detail = serde_json::from_str(&row.try_get::<String, _>(13)?)
         .map_err(|_| StoreError::Damaged(CallId(id).to_string()))?;
+    let findings = detail.findings.into_iter().map(|(kind, count)| FindingCount { kind, count });
     Ok(CallRecord {
         id,
         agent: row.try_get(2)?,
@@ -103,7 +105,7 @@ fn record(row: &AnyRow) -> Result<CallRecord, StoreError> {
         posted: row.try_get(11)?,
         estimated: row.try_get::<i64, _>(12)? != 0,
         usage: detail.usage,
-        findings: detail.findings,
+        findings: findings.collect(),
         ..CallRecord::default()
     })
 }

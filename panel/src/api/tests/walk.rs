@@ -4,7 +4,7 @@ use iron_policy::types::CallId;
 use serde_json::{Value, json};
 
 use crate::api::access::{Door, May, Role, Whose, table};
-use crate::keys::Master;
+use crate::keys::{Master, unlock};
 use crate::panel::Panel;
 use crate::store::id;
 use crate::testing::{World, sqlite};
@@ -51,7 +51,9 @@ const CALLERS: [Caller; 9] = [
 
 impl Things {
     async fn new() -> Self {
-        let world = World::of(Panel::new(sqlite().await, Master::new([7; 32])));
+        let store = sqlite().await;
+        let master = unlock(&store, Master::new([7; 32])).await.unwrap();
+        let world = World::of(Panel::new(store, master));
         let admin = world.signed_in(Role::Admin).await;
         let made = async |path: &str, body: Value| {
             let answer = admin.post(path, &body).await;
