@@ -49,16 +49,21 @@ start)
                 >>"$folder/data/postgresql.conf"
         fi
         as_user "$bin/pg_ctl" -D "$folder/data" -w -t 60 -l /dev/null start >/dev/null 9>&-
-        # Ends it once the file was not touched for two minutes.
+        # Ends it once the file was not touched for two minutes. Under the lock, so that whoever asks
+        # for it at that moment finds it running and used, or gone: never about to go.
         (
             exec 9>&- >/dev/null 2>&1 </dev/null
             while sleep 10; do
+                exec 9>"$folder/lock" || break
+                flock 9
                 running || break
                 if [ ! -e "$folder/used" ] || [ -n "$(find "$folder/used" -mmin +2)" ]; then
-                    as_user "$bin/pg_ctl" -D "$folder/data" -m immediate stop
-                    rm -rf "$folder"
+                    as_user "$bin/pg_ctl" -D "$folder/data" -m immediate stop 9>&-
+                    # The lock stays: somebody may be waiting for it.
+                    rm -rf "$folder/data" "$folder/socket" "$folder/used"
                     break
                 fi
+                exec 9>&-
             done
         ) &
         disown
