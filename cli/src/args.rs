@@ -496,6 +496,34 @@ pub enum PolicyCommand {
         #[command(flatten)]
         at: At,
     },
+    /// Hand a policy out to all proxies of a panel, which checks it first
+    Publish {
+        /// The policy: an iron.toml without [proxy], [panel] and where keys are kept
+        file: PathBuf,
+        /// Why, for the list of versions
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Only keep it, and do not put it in force
+        #[arg(long)]
+        keep: bool,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// List the versions of a panel's policy
+    Versions {
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Put a version of a panel's policy in force, also an older one again
+    Activate {
+        /// The version's number
+        number: u32,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
     /// Look up prices
     Prices {
         /// Part of a model's name; all where absent
@@ -507,4 +535,16 @@ pub enum PolicyCommand {
         #[arg(long, value_enum, default_value = "table")]
         output: Output,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_hold_together() {
+        Iron::command().debug_assert();
+    }
 }

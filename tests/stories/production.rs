@@ -119,8 +119,8 @@ async fn within(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) ->
 }
 
 /// What an operator sets up: a panel on PostgreSQL, over TLS, and a proxy beside the agent, which has no
-/// key in its environment or its file. Returns both, and where agents reach the proxy.
-async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String) {
+/// key in its environment or its file. Returns both, where the panel is, and where agents reach the proxy.
+async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String, String) {
     let database = new_database(&cluster()).await;
 
     // The panel, with a certificate of an authority of the house.
@@ -180,7 +180,7 @@ async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String)
     let line = proxy.line_with("http://");
     let agents =
         line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-    (panel, proxy, agents)
+    (panel, proxy, base, agents)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,7 +188,7 @@ async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
     let python = tokio::task::spawn_blocking(|| python::with_requirements_of("sdk")).await.unwrap();
     let provider = Simulator::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let home = Home(tempfile::tempdir().unwrap());
-    let (panel, proxy, agents) = set_up(&home, &provider).await;
+    let (panel, proxy, base, agents) = set_up(&home, &provider).await;
 
     // The colleague's agent.
     let issued = home.json(&[
@@ -241,11 +241,33 @@ async fn a_colleague_gets_a_token_and_the_money_is_seen_to_move() {
     })
     .await;
 
-    // Revoked: within two seconds, at the proxy, for both SDKs.
-    home.iron(&["token", "revoke", id], "");
+    // A policy reaches the proxy, and goes again.
+    let block = "[redact.kinds]\nEMAIL = \"block\"\n";
+    home.write("new.toml", block);
+    let replayed = home.json(&["policy", "replay", "new.toml", "--panel", &base]);
+    assert_eq!(replayed["calls"], 4, "{replayed}");
+    home.iron(&["policy", "publish", "proxy.toml"], "");
+    home.write(
+        "new.toml",
+        &format!("{}{block}", std::fs::read_to_string(home.file("proxy.toml")).unwrap()),
+    );
+    home.iron(&["policy", "publish", "new.toml", "--note", "no addresses"], "");
     let client = iron_tests::Client::new(agents.trim_start_matches("http://").parse().unwrap())
         .without("authorization")
         .header("authorization", &format!("Bearer {token}"));
+    let status_is = async |wanted: u16| {
+        let began = Instant::now();
+        while client.chat("ada@example.org").await.status != wanted {
+            assert!(began.elapsed() < Duration::from_secs(2), "a policy takes two seconds at most");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    status_is(403).await;
+    home.iron(&["policy", "activate", "1"], "");
+    status_is(200).await;
+
+    // Revoked: within two seconds, at the proxy, for both SDKs.
+    home.iron(&["token", "revoke", id], "");
     let began = Instant::now();
     while client.chat("hello").await.status != 401 {
         assert!(began.elapsed() < Duration::from_secs(2), "a revocation takes two seconds at most");

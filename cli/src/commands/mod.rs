@@ -26,6 +26,7 @@ mod up;
 mod usage;
 mod usage_of_panel;
 mod user;
+mod versions;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -180,6 +181,13 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             PolicyCommand::Kinds { files, output } => explain::kinds(&files, output),
             PolicyCommand::Replay { policy, since, at } => {
                 runtime()?.block_on(replay::replay(&policy, &since, &at))
+            }
+            PolicyCommand::Publish { file, note, keep, at } => {
+                runtime()?.block_on(versions::publish(&file, &note, keep, &at))
+            }
+            PolicyCommand::Versions { at } => runtime()?.block_on(versions::versions(&at)),
+            PolicyCommand::Activate { number, at } => {
+                runtime()?.block_on(versions::activate(number, &at))
             }
             PolicyCommand::Prices { query, files, output } => {
                 policy::prices(query.as_deref(), &files, output)
