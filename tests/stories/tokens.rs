@@ -373,7 +373,7 @@ async fn a_proxy_starts_and_goes_on_without_its_panel() {
     let (world, plane) = world("").await;
     plane.revoke("tok_gone", false);
     plane.stop(&["wild"]);
-    plane.policy("[reserve]\nclamp = true\n[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\n");
+    plane.policy("[reserve]\nclamp = true\n[[upstream]]\nname = \"openai\"\ndialect = \"openai\"\nbase_url = \"https://provider.example\"\n");
     until("the policy is in force", || world.shared.live().policy.reserve.clamp).await;
     let good = Scripted::token("tok_1", |_| {});
     let wild = Scripted::token("tok_2", |claims| claims.sub = "wild".parse().unwrap());

@@ -310,7 +310,7 @@ fn wrong(text: &str, at: usize, message: String) -> ConfigError {
 }
 
 impl Place {
-    fn of_url(url: &str) -> Option<Self> {
+    pub(super) fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         Self::read(rest, if scheme == "https" { 443 } else { 80 }, "")
     }

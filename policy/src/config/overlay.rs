@@ -9,11 +9,19 @@
 //! | `[[secret]]`, `redact.secret*` | they name variables and files of this machine |
 //! | `api_key_env` of an `[[upstream]]` | a variable of this machine; it is read only for an upstream that the file has as well, at the same address: else the panel could have it sent anywhere |
 //! | `[[budget]]` | the file's budgets hold beside the panel's |
-//! | `tokens.required = true` | a panel can demand tokens and not waive them |
+//! | `tokens.required` | a panel can demand tokens and not waive them |
+//! | `connect.private` | which addresses of its own networks a machine opens is its own affair |
+//!
+//! For the same reason an address that only the panel's policy names, of an upstream or of the recogniser,
+//! is refused where it says by itself that it is one of the machine's own networks. A name that a
+//! resolver leads there is not looked up here.
+
+use std::net::IpAddr;
 
 use toml::{Table, Value};
 
-use super::{ConfigError, Policy};
+use super::{ConfigError, Place, Policy};
+use crate::connect::class;
 
 /// Sections that a panel has no say in.
 const OWN: [&str; 3] = ["proxy", "panel", "secret"];
@@ -39,17 +47,69 @@ impl Policy {
         }
         keep_secret(&merged, &mut panel);
         add_budgets(&merged, &mut panel);
-        if known.tokens_required == Some(true) {
+        keep_private(&merged, &mut panel);
+        let demands = |tokens: &Value| tokens.get("required").and_then(Value::as_bool);
+        if panel.get("tokens").and_then(demands) != Some(true) {
             panel.remove("tokens");
         }
         merged.extend(panel);
         let text = toml::to_string(&merged)
             .map_err(|error| ConfigError { line: None, message: error.to_string() })?;
         // Lines are those of a text that nobody has seen.
-        Self::parse(&text).map_err(|error| ConfigError {
+        let policy = Self::parse(&text).map_err(|error| ConfigError {
             line: None,
             message: format!("the panel's policy over this proxy's file: {}", error.message),
-        })
+        })?;
+        stays_out(&known, &policy)?;
+        Ok(policy)
+    }
+}
+
+/// Refuses addresses of the machine's own networks that the file does not have.
+fn stays_out(known: &Policy, policy: &Policy) -> Result<(), ConfigError> {
+    let upstreams = policy.upstreams.iter().map(|upstream| &upstream.base_url);
+    let had = |url: &String| known.upstreams.iter().any(|own| own.base_url == *url);
+    let new = upstreams.filter(|url| !had(url));
+    let recogniser = policy.redact.recogniser.iter().map(|service| &service.url);
+    let own = known.redact.recogniser.as_ref().map(|service| &service.url);
+    for url in new.chain(recogniser.filter(|url| Some(*url) != own)) {
+        if is_inside(known, url) {
+            return Err(ConfigError {
+                line: None,
+                message: format!(
+                    "the panel's policy names {url}, an address of this proxy's own networks: name it \
+                     in the iron.toml beside the proxy, or allow it there with connect.private"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an address says by itself that it is inside, and the file does not open it.
+fn is_inside(known: &Policy, url: &str) -> bool {
+    let Some(Place { host, port, .. }) = Place::of_url(url) else { return true };
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let local = host == "localhost" || host.ends_with(".localhost");
+    let ip: IpAddr = match host.parse() {
+        Ok(ip) => ip,
+        Err(_) if local => IpAddr::from([127, 0, 0, 1]),
+        // Resolvers take `127.1` and `0x7f000001` for addresses.
+        Err(_) => {
+            let last = host.rsplit('.').next().unwrap_or_default();
+            return last.starts_with(|c: char| c.is_ascii_digit());
+        }
+    };
+    let allowed = known.connect.private.iter().any(|private| private.allows(&host, ip, port));
+    class(ip).is_some() && !allowed
+}
+
+/// What is open of the machine's own networks stays as the file says.
+fn keep_private(own: &Table, panel: &mut Table) {
+    let Some(connect) = panel.get_mut("connect").and_then(Value::as_table_mut) else { return };
+    connect.remove("private");
+    if let Some(private) = own.get("connect").and_then(|connect| connect.get("private")) {
+        connect.insert("private".to_owned(), private.clone());
     }
 }
 
@@ -162,6 +222,64 @@ mod tests {
             // What the file does not name is there by itself.
             let policy = Policy::overlaid("", &upstream(name, url)).unwrap();
             assert_eq!(policy.upstreams[0].api_key_env.as_deref(), variable, "{name} {url}");
+        }
+    }
+
+    #[test]
+    fn a_panel_demands_tokens_and_waives_none() {
+        for (own, panel, required) in [
+            ("", "[tokens]\nrequired = false", None),
+            ("", "[tokens]\nrequired = true", Some(true)),
+            ("[tokens]\nrequired = false", "[tokens]\nrequired = true", Some(true)),
+            ("[tokens]\nrequired = true", "[tokens]\nrequired = false", Some(true)),
+            ("[tokens]\nrequired = true", "", Some(true)),
+        ] {
+            assert_eq!(
+                Policy::overlaid(own, panel).unwrap().tokens_required,
+                required,
+                "{own} {panel}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_panel_opens_none_of_the_machines_own_networks() {
+        let file = "[connect]\nprivate = [\"10.1.2.3:8080\"]";
+        let opens = "[connect]\nprivate = [\"192.168.0.0/16:80\"]";
+        let own = Policy::parse(file).unwrap().connect.private;
+        assert_eq!(Policy::overlaid(file, opens).unwrap().connect.private, own);
+        assert!(Policy::overlaid("", opens).unwrap().connect.private.is_empty());
+        let at = |url: &str| {
+            format!("[[upstream]]\nname = \"a\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n")
+        };
+        let recogniser = |url: &str| {
+            format!("[redact.recogniser]\nurl = \"{url}\"\nkinds = {{ PERSON = \"PERSON\" }}\n")
+        };
+        for url in [
+            "http://127.0.0.1:9000",
+            "http://localhost",
+            "http://LOCALHOST.:8080/x",
+            "http://a.localhost",
+            "http://[::1]:80",
+            "http://[::ffff:127.0.0.1]",
+            "http://169.254.169.254/latest",
+            "http://10.0.0.1",
+            "http://10.1.2.3:8081",
+            "http://192.168.1.1",
+            "http://0.0.0.0",
+            "http://127.1",
+            "http://0x7f000001",
+            "http://2130706433",
+        ] {
+            let error = Policy::overlaid(file, &at(url)).unwrap_err();
+            assert!(error.message.contains("own networks"), "{url}: {error}");
+            // What the file has itself is its own decision.
+            assert!(Policy::overlaid(&at(url), &at(url)).is_ok(), "{url}");
+            let error = Policy::overlaid(file, &recogniser(url)).unwrap_err();
+            assert!(error.message.contains("own networks"), "{url}: {error}");
+        }
+        for url in ["http://10.1.2.3:8080", "https://llm.example.org", "https://9.9.9.9"] {
+            assert!(Policy::overlaid(file, &at(url)).is_ok(), "{url}");
         }
     }
 
