@@ -64,7 +64,7 @@ pub struct PanelArgs {
 const PANEL_EXAMPLES: &str = "Examples:
   DATABASE_URL=postgres://iron@db/iron iron panel --master-key /etc/iron/master.key \\
       --tls-certificate /etc/iron/tls.pem --tls-key /etc/iron/tls.key --listen 0.0.0.0:8443
-  iron panel --database sqlite:panel.db     to try it, on this machine alone
+  iron panel --database sqlite:panel.db --master-key master.key     to try it, on this machine alone
 
 The master key may also be in IRON_MASTER_KEY (base64 of 32 bytes).";
 
@@ -372,6 +372,14 @@ pub enum UserCommand {
         /// Projects that they are members of
         #[arg(long = "project", value_name = "NAME")]
         projects: Vec<String>,
+        /// Which panel.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Invite somebody anew who has no password or forgot it
+    Invite {
+        /// Who
+        name: String,
         /// Which panel.
         #[command(flatten)]
         at: At,

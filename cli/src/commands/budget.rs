@@ -27,15 +27,30 @@ pub(super) async fn budget(command: BudgetCommand) -> Result<(), Failure> {
             match at.output {
                 Output::Json => say_json(&Value::Array(budgets)),
                 Output::Table => say(&table(
-                    &["budget", "scope", "window", ">limit", ">spent", ">held", "begins anew"],
+                    &[
+                        "budget",
+                        "scope",
+                        "window",
+                        ">limit",
+                        ">spent",
+                        ">held",
+                        ">left",
+                        "begins anew",
+                    ],
                     budgets.iter().map(|budget| {
                         vec![
                             text(&budget["id"]),
                             text(&budget["scope"]),
                             text(&budget["window"]),
-                            money(&budget["limit"]),
+                            money(sole(budget, "limit").unwrap_or(&budget["limit"])),
                             money(&budget["posted"]),
                             money(&budget["leased"]),
+                            // Of several accounts each has its own: see `iron budget show`.
+                            match (sole(budget, "left"), budget["accounts_total"].as_u64()) {
+                                (Some(left), _) => money(left),
+                                (None, Some(0)) => money(&budget["limit"]),
+                                _ => String::new(),
+                            },
                             text(&budget["resets_at"]),
                         ]
                     }),
@@ -213,6 +228,15 @@ fn print(budget: &Value) {
     }
     for warning in budget["warnings"].as_array().into_iter().flatten() {
         say(&format!("note: {}", text(warning)));
+    }
+}
+
+/// What the only account of a budget has, and may spend in this window with what was allowed on top.
+fn sole<'b>(budget: &'b Value, what: &str) -> Option<&'b Value> {
+    let accounts = budget["accounts"].as_array()?;
+    match accounts.as_slice() {
+        [one] if budget["accounts_total"] == 1 => Some(&one[what]),
+        _ => None,
     }
 }
 

@@ -52,13 +52,20 @@ pub(super) async fn panel(given: PanelArgs) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let _tasks = iron_panel::tasks::start(&panel);
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let base = settings.url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let mut here = address;
+    if here.ip().is_unspecified() {
+        // An address to reach it at, rather than one that says where it listens.
+        here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let base = settings.url.clone().unwrap_or_else(|| format!("{scheme}://{here}"));
     let kind = if engine == Engine::Postgres { "PostgreSQL" } else { "SQLite" };
     say(&format!("Iron Cage {} panel at {base} on {kind}", env!("CARGO_PKG_VERSION")));
     say(&format!("  API        {base}/api/v1/openapi.json"));
-    if settings.tls.is_none() && !address.ip().is_loopback() {
+    if settings.tls.is_none() && !address.ip().is_loopback() && !settings.behind_proxy {
         say(
-            "  TLS        none here: put it behind a proxy that speaks TLS, or set [panel] tls_certificate",
+            "  WARNING    passwords and keys cross the network in plain: give it --tls-certificate and \
+             --tls-key,\n             or put it behind something that speaks TLS and say so ([panel] url, \
+             behind_proxy)",
         );
     }
     offer(&panel, &base).await?;

@@ -16,22 +16,22 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Add { name, role, projects, at } => {
             let link = connect(&at).await?;
+            // Before anything is made: an invitation is shown once.
+            for project in &projects {
+                link.get(&format!("{PROJECTS}/{}", segment(project))).await?;
+            }
             let body = json!({"name": name, "role": named(role)});
             let invited = link.post(USERS, &body).await?;
             for project in &projects {
                 let path = format!("{PROJECTS}/{}/members/{}", segment(project), segment(&name));
                 link.call(Method::PUT, &path, &[], None::<&Value>).await?;
             }
-            match at.output {
-                Output::Json => say_json(&invited),
-                Output::Table => {
-                    say(&text(&invited["invitation"]));
-                    note(&format!(
-                        "{name} chooses a password with this invitation, which works once: \
-                         `iron login URL --invitation`"
-                    ));
-                }
-            }
+            invitation(&name, &invited, at.output);
+        }
+        UserCommand::Invite { name, at } => {
+            let path = format!("{USERS}/{}/invite", segment(&name));
+            let invited = connect(&at).await?.post(&path, &json!({})).await?;
+            invitation(&name, &invited, at.output);
         }
         UserCommand::List { at } => {
             let users = connect(&at).await?.list(USERS, MOST).await?;
@@ -76,6 +76,16 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn invitation(name: &str, invited: &Value, output: Output) {
+    if output == Output::Json {
+        return say_json(invited);
+    }
+    say(&text(&invited["invitation"]));
+    note(&format!(
+        "{name} chooses a password with this invitation, which works once: `iron login URL --invitation`"
+    ));
 }
 
 /// Does what is wanted with projects.

@@ -61,6 +61,9 @@ pub async fn connect(at: &At) -> Result<Link, Failure> {
         let saved = Login::read()?;
         let here = |url: &str| saved.clone().filter(|login| login.url == url.trim_end_matches('/'));
         let given = std::env::var(TOKEN).ok().filter(|token| !token.is_empty()).map(Zeroizing::new);
+        if let Some(url) = &at.panel {
+            Https::new(url, None, None).map_err(Failure::Usage)?;
+        }
         match (&at.panel, given) {
             (Some(url), Some(token)) => {
                 let ca = here(url).and_then(|login| login.ca);

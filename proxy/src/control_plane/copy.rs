@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use iron_policy::control::Changes;
 use serde::{Deserialize, Serialize};
 
-/// The file's name, beside the state.
+/// How the file's name ends: beside `x.db` it is `x.panel.json`, so that two proxies share a folder.
 const FILE: &str = "panel.json";
 
 /// A copy in a file.
@@ -30,7 +30,7 @@ struct Written {
 impl CopyFile {
     /// Beside this state, of this panel.
     pub(super) fn beside(state: &Path, panel: &str) -> Self {
-        Self { path: state.with_file_name(FILE), panel: panel.to_owned() }
+        Self { path: state.with_extension(FILE), panel: panel.to_owned() }
     }
 
     /// What is in it; none where there is none of this panel, or none that can be read.
