@@ -86,7 +86,10 @@ async fn find(
     principal: &Principal,
     key: &str,
 ) -> Result<Agent, Problem> {
-    let sql = format!("{SELECT} WHERE agent.id = $1 OR agent.name = $1");
+    let sql = format!(
+        "{SELECT} WHERE agent.id = $1 OR agent.name = $1
+         ORDER BY CASE WHEN agent.id = $1 THEN 0 ELSE 1 END LIMIT 1"
+    );
     let row =
         sqlx::query(AssertSqlSafe(sql)).bind(key.to_owned()).fetch_optional(connection).await?;
     let found = row.as_ref().map(agent).transpose()?;
@@ -154,7 +157,7 @@ pub async fn create(
     principal: Principal,
     Json(body): Json<NewAgent>,
 ) -> Result<Response, Problem> {
-    names::check(&body.name)?;
+    names::check_agent(&body.name, &principal)?;
     let mut tx = panel.store.begin().await?;
     let project = projects::find(&mut tx, &principal, &body.project).await?;
     let agent = id("agt");

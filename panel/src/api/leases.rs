@@ -181,6 +181,7 @@ pub struct Reclaimed {
 }
 
 /// Takes back what a silent proxy holds. It may have been spent: the budget's bound grows by as much.
+/// It is for whoever could have set the budget; that of a proxy that is heard, for admins alone.
 #[utoipa::path(
     post, path = "/api/v1/leases/{id}/reclaim", tag = "leases", params(("id" = String, Path)),
     responses((status = 200, body = Reclaimed))
@@ -196,10 +197,20 @@ pub async fn reclaim(
         Some(account) => budgets::is_own(&mut connection, &principal, &account.account).await?,
         None => false,
     };
-    drop(connection);
-    if !own {
+    let scope = match &account {
+        Some(account) if own => budgets::Terms::find(&mut connection, &account.budget).await?,
+        _ => None,
+    };
+    let Some(scope) = scope.map(|terms| terms.scope.to_string()) else {
         return Err(LeaseError::NotFound.into());
+    };
+    // Whoever could not have set the budget cannot raise its bound either.
+    if !budgets::is_own(&mut connection, &principal, &scope).await? {
+        return Err(Problem::forbidden(format!(
+            "the budget of {scope} belongs to none of your projects: ask an admin to reclaim this"
+        )));
     }
+    drop(connection);
     let (account, lease, taken) = leases::reclaim(&panel, &id, &principal).await?;
     let taken: Money = taken.into();
     Ok(Json(Reclaimed {
@@ -237,6 +248,11 @@ impl From<LeaseError> for Problem {
             LeaseError::NotOpen(state) => Self::conflict(
                 "lease_not_open",
                 format!("the lease is {state} already: nothing of it can be taken back"),
+            ),
+            LeaseError::NotSilent => Self::conflict(
+                "lease_not_silent",
+                "its proxy is heard, and may be spending it: wait until it gives it back, or ask an \
+                 admin to reclaim it",
             ),
             LeaseError::Store(error) => StoreError::into(error),
         }

@@ -159,9 +159,22 @@ async fn whoever_is_no_member_sees_and_changes_nothing() {
         let path = format!("/api/v1/leases/{of_b}/reclaim");
         assert_eq!(operator.post(&path, &Value::Null).await.status, 404);
         assert_eq!(viewer.post(&path, &Value::Null).await.status, 403);
+        // What an admin set for every agent is not taken back by an operator of one project.
+        let of_a = leases.json["items"][0]["id"].as_str().unwrap();
+        let each_path = format!("/api/v1/leases/{of_a}/reclaim");
+        assert_eq!(operator.post(&each_path, &Value::Null).await.status, 403);
         let taken = admin.post(&path, &Value::Null).await;
         assert_eq!((taken.status, taken.json["taken"]["nano"].as_i64()), (200, Some(500_000_000)));
         assert_eq!(admin.post(&path, &Value::Null).await.json["code"], "lease_not_open");
+        // What they could have set they take back, once its proxy is silent.
+        lease(&world, &own, "agent:a", 1_000).await;
+        let leases = operator.get(&format!("/api/v1/leases?budget={own}")).await;
+        let path =
+            format!("/api/v1/leases/{}/reclaim", leases.json["items"][0]["id"].as_str().unwrap());
+        let refused = operator.post(&path, &Value::Null).await;
+        assert_eq!((refused.status, &refused.json["code"]), (409, &json!("lease_not_silent")));
+        world.panel.clock.turn(crate::leases::TERM_MS + 1_000);
+        assert_eq!(operator.post(&path, &Value::Null).await.status, 200);
     }
 }
 
@@ -176,6 +189,7 @@ async fn the_tree_hangs_agents_on_projects_and_warns_of_what_can_never_be_used()
         }
         let made = set(&operator, "agent:a", "6 USD").await;
         assert_eq!(made.json["warnings"].as_array().unwrap().len(), 1, "{}", made.text);
+        let agent_a = made;
         let tree = admin.get("/api/v1/budgets/tree").await.json;
         let root = &tree["root"];
         assert_eq!(root["budgets"][0]["limit"]["text"], "$9.00");
@@ -183,9 +197,20 @@ async fn the_tree_hangs_agents_on_projects_and_warns_of_what_can_never_be_used()
         assert_eq!([&children[0]["scope"], &children[1]["scope"]], ["model:gpt-*", "project:web"]);
         let agent = &children[1]["children"][0];
         assert_eq!(agent["scope"], "agent:a");
+        assert_eq!(agent["budgets"][0]["warnings"].as_array().unwrap().len(), 1);
         assert!(agent["budgets"][0]["warnings"][0].as_str().unwrap().contains("project:web"));
         let own = operator.get("/api/v1/budgets/tree").await.json;
         assert_eq!(own["root"]["budgets"], json!([]));
+        // What hangs above and is not theirs to see is not told of, whichever way they ask.
+        let path = format!("/api/v1/budgets/{}", id_of(&agent_a));
+        let more = json!({"limit": "10 USD"});
+        assert_eq!(patch(&operator, &path, "*", &more).await.status, 200);
+        let warned = |answer: &Answer| answer.json["warnings"].as_array().unwrap().len();
+        let (seen, all) = (operator.get(&path).await, admin.get(&path).await);
+        assert_eq!((warned(&seen), warned(&all)), (1, 2), "{} {}", seen.text, all.text);
+        assert!(!seen.text.contains("organisation"), "{}", seen.text);
+        let listed = operator.get("/api/v1/budgets").await;
+        assert!(!listed.text.contains("organisation"), "{}", listed.text);
         assert_eq!(own["root"]["children"][0]["scope"], "project:web");
     }
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use iron_policy::budget::Scope;
 use sqlx::{AnyConnection, Row};
 
-use super::{Balance, Terms, balances, owner};
+use super::{Balance, Terms, balances, is_own, owner};
+use crate::api::access::Principal;
 use crate::store::StoreError;
 
 /// Budgets in a tree at most.
@@ -63,15 +64,20 @@ pub async fn tree(
     Ok((root, cut))
 }
 
-/// What is odd about a budget, seen from those above it: it can never be used up.
+/// What is odd about a budget, seen from those above it that the caller may see: it can never be used
+/// up.
 pub async fn above(
     connection: &mut AnyConnection,
+    principal: &Principal,
     terms: &Terms,
 ) -> Result<Vec<String>, StoreError> {
     let parents = parents(&mut *connection, std::slice::from_ref(terms)).await?;
     let path = path(&terms.scope, &parents);
     let mut warnings = Vec::new();
     for above in path.iter().rev().skip(1) {
+        if !is_own(&mut *connection, principal, above).await? {
+            continue;
+        }
         let row = sqlx::query(
             "SELECT limit_nano FROM budget WHERE scope = $1 AND span = $2 AND removed_at IS NULL",
         )

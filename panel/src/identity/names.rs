@@ -2,8 +2,11 @@
 
 use iron_policy::types::Name;
 
+use crate::api::access::Principal;
 use crate::api::problem::Problem;
 
+/// The agent of calls that name none.
+const UNNAMED: &str = "default";
 /// What ids begin with: no name may look like one.
 const IDS: [&str; 3] = ["usr_", "prj_", "agt_"];
 
@@ -12,6 +15,19 @@ pub fn check(name: &str) -> Result<(), Problem> {
     name.parse::<Name>().map_err(|error| Problem::invalid(error.to_string()))?;
     if IDS.iter().any(|prefix| name.starts_with(prefix)) {
         let detail = "a name may not begin like an id (usr_, prj_, agt_): choose another one";
+        return Err(Problem::invalid(detail));
+    }
+    Ok(())
+}
+
+/// Checks the name of a new agent. The one of calls that name none is an admin's to give: with it
+/// somebody would own what strangers do.
+pub fn check_agent(name: &str, principal: &Principal) -> Result<(), Problem> {
+    check(name)?;
+    if name == UNNAMED && !principal.sees_all() {
+        let detail = format!(
+            "{UNNAMED} is the agent of calls that name none: choose another name, or ask an admin"
+        );
         return Err(Problem::invalid(detail));
     }
     Ok(())

@@ -113,7 +113,8 @@ pub async fn begin(
     Ok(Begun { id: session, credential, carrier, expires_at })
 }
 
-/// Ends all sessions of somebody, but for one.
+/// Ends all sessions of somebody, but for one, and the logins from terminals that they approved and that
+/// are no sessions yet.
 pub async fn end_all(
     connection: &mut AnyConnection,
     person: &str,
@@ -122,6 +123,10 @@ pub async fn end_all(
     sqlx::query("DELETE FROM session WHERE person = $1 AND id <> $2")
         .bind(person.to_owned())
         .bind(but.to_owned())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM device_login WHERE person = $1")
+        .bind(person.to_owned())
         .execute(connection)
         .await?;
     Ok(())

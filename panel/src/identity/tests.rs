@@ -207,7 +207,10 @@ async fn sessions_end_when_they_should() {
         assert_eq!(stranger.send("DELETE", &path, None).await.status, 404);
         assert_eq!(ada.send("DELETE", &path, None).await.status, 204);
         assert_eq!(second.get("/api/v1/session").await.status, 401);
-        // A new password ends all others.
+        // A new password ends all others, and what they approved and nobody came for yet.
+        let waiting = world.post("/api/v1/session/device", &json!({})).await;
+        let code = json!({"code": waiting.json["code"]});
+        assert_eq!(ada.post("/api/v1/session/device/approve", &code).await.status, 200);
         let other = sign_in(&world, "ada", PASSWORD).await;
         let second = world.with_bearer(other.json["token"].as_str().unwrap());
         let change = |old: &str| json!({"old": old, "new": "another horse battery"}).to_string();
@@ -215,6 +218,8 @@ async fn sessions_end_when_they_should() {
         assert_eq!(ada.send("PUT", path, Some(change("wrong"))).await.status, 403);
         assert_eq!(ada.send("PUT", path, Some(change(PASSWORD))).await.status, 204);
         assert_eq!(second.get("/api/v1/session").await.status, 401);
+        let question = json!({"device_token": waiting.json["device_token"]});
+        assert_eq!(world.post("/api/v1/session/device/token", &question).await.status, 410);
         assert_eq!(ada.get("/api/v1/session").await.status, 200);
         assert_eq!(sign_in(&world, "ada", PASSWORD).await.status, 401);
         assert_eq!(ada.send("DELETE", "/api/v1/session", None).await.status, 204);

@@ -37,6 +37,9 @@ pub const TERM_MS: i64 = 10 * 60_000;
 pub const MINIMUM: iron_policy::types::NanoUsd = iron_policy::types::NanoUsd(10_000_000);
 /// The largest amount that anybody may name: a billion dollars. Sums of several still fit.
 pub const LARGEST: i64 = 1_000_000_000_000_000_000;
+/// What a report may say beyond all that was granted with its lease: $1,000. Calls in flight do not cost
+/// so much more than was held for them.
+const MOST_BEYOND: i64 = 1_000_000_000_000;
 /// Budgets that one request may be about, and leases in one report.
 pub const MOST_ASKS: usize = 32;
 /// Leases in one report.
@@ -61,6 +64,9 @@ pub enum LeaseError {
     /// It is not open (any more).
     #[error("the lease is {0}")]
     NotOpen(String),
+    /// Its proxy is heard, and only admins take back what it may be spending.
+    #[error("the lease is not silent")]
+    NotSilent,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

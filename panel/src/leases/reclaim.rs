@@ -37,6 +37,9 @@ async fn within(
     if !before.is_open() {
         return Ok(Err(LeaseError::NotOpen(before.state)));
     }
+    if before.expires_at >= now && !principal.sees_all() {
+        return Ok(Err(LeaseError::NotSilent));
+    }
     let taken = before.outstanding();
     let mut after = before.clone();
     "reclaimed".clone_into(&mut after.state);

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use iron_policy::control::{Acknowledged, Kept, Report, Reports, Standing};
+use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::account::{Account, Lease};
-use super::{LARGEST, LeaseError, MOST_REPORTS, TERM_MS, told};
-use crate::alerts;
+use super::{LARGEST, LeaseError, MOST_BEYOND, MOST_REPORTS, TERM_MS, told};
 use crate::budgets::Terms;
 use crate::events::{self, Kind};
 use crate::panel::Panel;
 use crate::store::StoreError;
+use crate::{alerts, audit};
 
 /// Takes what a proxy reports. Amounts are cumulative and reports are numbered: one that comes twice,
 /// or late, changes nothing.
@@ -53,6 +54,7 @@ async fn within(panel: &Panel, proxy: &str, reports: &Reports) -> Result<Acknowl
     let mut tx = panel.store.begin().await?;
     let mut kept: Vec<Kept> = reports.reports.iter().map(unknown).collect();
     let mut news = Vec::new();
+    let mut absurd = Vec::new();
     // By account, and in one order, so that no two transactions wait for each other.
     let mut accounts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, report) in reports.reports.iter().enumerate() {
@@ -72,6 +74,12 @@ async fn within(panel: &Panel, proxy: &str, reports: &Reports) -> Result<Acknowl
             let Some(report) = reports.reports.get(at) else { continue };
             let lease = one(&mut tx, &mut account, report, spendable, now).await?;
             if let (Some(slot), Some((lease, told))) = (kept.get_mut(at), lease) {
+                if lease.sequence < report.sequence {
+                    absurd.push(json!({
+                        "lease": lease.id, "granted": lease.granted, "spent": report.spent.0,
+                        "overrun": report.overrun.0,
+                    }));
+                }
                 *slot = standing(&lease, spendable, now);
                 news.extend(told);
             }
@@ -87,6 +95,12 @@ async fn within(panel: &Panel, proxy: &str, reports: &Reports) -> Result<Acknowl
         alerts::tell(panel, &mut tx, &news).await?;
     }
     tx.commit().await?;
+    for detail in absurd {
+        let (actor, target) = (format!("proxy:{proxy}"), detail["lease"].to_string());
+        tracing::error!(proxy, %detail, "a report of a lease is refused: nobody spends so much of it");
+        let target = target.trim_matches('"');
+        audit::refusal(panel, &actor, "lease_report.refused", target, detail).await;
+    }
     if !news.is_empty() {
         panel.wake.notify(events::EVENT);
     }
@@ -107,9 +121,18 @@ async fn one(
     if report.sequence <= before.sequence {
         return Ok(Some((before, None)));
     }
+    let most = before.granted.saturating_add(MOST_BEYOND);
+    if report.spent.0 > most || report.overrun.0 > most {
+        // It stays untaken: the lease's sequence is not the report's.
+        return Ok(Some((before, None)));
+    }
     let mut after = before.clone();
     after.sequence = report.sequence;
     after.spent = report.spent.0;
+    if !before.is_open() {
+        // A correction of an estimate lowers what an open lease spent; what has ended is settled.
+        after.spent = after.spent.max(before.spent);
+    }
     after.pending = report.pending.0;
     if before.is_open() {
         // What calls in flight may still cost is not given back, whatever is said.

@@ -11,6 +11,7 @@ use super::{Listed, PART, State, budget, find};
 use crate::api::access::Principal;
 use crate::api::authenticate::hash;
 use crate::audit;
+use crate::identity::names;
 use crate::keys::signing;
 use crate::panel::Panel;
 use crate::store::{StoreError, id, raise};
@@ -274,6 +275,8 @@ async fn agent(
         let project = in_its_project(connection, principal, &own, project).await?;
         return Ok((agent, project, false));
     }
+    names::check_agent(name.as_str(), principal)
+        .map_err(|problem| TokenError::Invalid(problem.detail))?;
     let project = match project {
         Some(project) => project,
         None => only_project(panel, connection, principal).await?,

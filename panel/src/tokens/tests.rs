@@ -168,6 +168,7 @@ async fn what_makes_no_sense_is_refused_and_makes_nothing() {
         for order in [
             json!({"agent": ""}),
             json!({"agent": "two words"}),
+            json!({"agent": "agt_researcher"}),
             json!({"agent": "a", "expires": "59s"}),
             json!({"agent": "a", "expires": "367d"}),
             json!({"agent": "a", "expires": "-1d"}),
@@ -243,6 +244,22 @@ async fn people_see_and_touch_the_tokens_of_their_projects_alone() {
         }
         let answer = theirs.post("/api/v1/tokens", &json!({"agent": "x", "project": "blue"})).await;
         assert_eq!(answer.status, 404);
+        // The name of calls that name nobody is an admin's to give.
+        let unnamed = json!({"name": "default", "project": "red"});
+        assert_eq!(theirs.post("/api/v1/agents", &unnamed).await.status, 400);
+        assert_eq!(theirs.post("/api/v1/tokens", &json!({"agent": "default"})).await.status, 400);
+        assert_eq!(admin.post("/api/v1/agents", &unnamed).await.status, 201);
+        // An id is asked for before a name that looks like it.
+        sqlx::query(
+            "INSERT INTO agent (id, name, project, created_at) VALUES ('agt_0', $1, $2, 0)",
+        )
+        .bind(text(&admin.get("/api/v1/agents/sailor").await, "id").to_owned())
+        .bind(red.clone())
+        .execute(world.panel.store.pool())
+        .await
+        .unwrap();
+        let sailor = text(&admin.get("/api/v1/agents/sailor").await, "id").to_owned();
+        assert_eq!(text(&admin.get(&format!("/api/v1/agents/{sailor}")).await, "name"), "sailor");
         let both = member(&world, Role::Operator, &[&blue]).await;
         assert_eq!(both.get("/api/v1/tokens").await.json["items"][0]["agent"], "sailor");
     }

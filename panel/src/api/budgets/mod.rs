@@ -142,7 +142,8 @@ pub async fn list(
     let mut views = Vec::with_capacity(items.len());
     for terms in &items {
         let balance = sums.remove(&terms.id).unwrap_or_default();
-        views.push(BudgetView::of(terms, &balance, budgets::above(&mut connection, terms).await?));
+        let warnings = budgets::above(&mut connection, &principal, terms).await?;
+        views.push(BudgetView::of(terms, &balance, warnings));
     }
     Ok(Json(Paged { items: views, next }))
 }
@@ -358,7 +359,7 @@ async fn whole(
     let (person, now) = (budgets::whose(principal), panel.clock.now_ms());
     let one = std::slice::from_ref(terms);
     let mut sums = budgets::balances(&mut *connection, one, &person, now).await?;
-    let warnings = budgets::above(&mut *connection, terms).await?;
+    let warnings = budgets::above(&mut *connection, principal, terms).await?;
     Ok(BudgetView::of(terms, &sums.remove(&terms.id).unwrap_or_default(), warnings))
 }
 

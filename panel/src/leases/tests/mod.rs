@@ -284,6 +284,48 @@ async fn a_window_that_is_over_is_settled_but_not_spent() {
 }
 
 #[tokio::test]
+async fn what_a_report_says_is_bounded_and_only_an_open_lease_is_corrected() {
+    for store in stores().await {
+        let panel = over(store);
+        let budget = budget(&panel, "agent:a", 1_000).await;
+        let first = asks(vec![ask(&budget, "agent:a", None, 1_000)]);
+        let lease = grant(&panel, "p", &first).await.unwrap().grants.remove(0);
+        let say = async |said: Report| {
+            let kept = report(&panel, "p", &Reports { reports: vec![said] }).await.unwrap().kept;
+            kept[0].sequence
+        };
+        // Far beyond what was granted: nothing is taken of it, and it is written down.
+        assert_eq!(say(report_of(&lease.lease, 1, 1, MOST_BEYOND + 1_001)).await, 0);
+        let mut overrun = report_of(&lease.lease, 1, 1, 5);
+        overrun.overrun = NanoUsd(MOST_BEYOND + 1_001);
+        assert_eq!(say(overrun).await, 0);
+        assert_eq!(sums(&panel, &budget).await, [1_000, 0, 1_000, 0, 0]);
+        let refused =
+            sqlx::query("SELECT COUNT(*) FROM audit WHERE action = 'lease_report.refused'")
+                .fetch_one(panel.store.pool())
+                .await
+                .unwrap();
+        assert_eq!(refused.try_get::<i64, _>(0).unwrap(), 2);
+        // An estimate is corrected while the lease is open.
+        assert_eq!(say(report_of(&lease.lease, 1, 1, 800)).await, 1);
+        assert_eq!(say(report_of(&lease.lease, 1, 2, 600)).await, 2);
+        assert_eq!(sums(&panel, &budget).await, [1_000, 600, 400, 0, 0]);
+        // What has ended is settled: more may come of it, and never less.
+        let mut last = report_of(&lease.lease, 1, 3, 700);
+        last.last = true;
+        assert_eq!(say(last).await, 3);
+        assert_eq!(say(report_of(&lease.lease, 1, 4, 0)).await, 4);
+        assert_eq!(sums(&panel, &budget).await, [1_000, 700, 0, 0, 0]);
+        assert_eq!(say(report_of(&lease.lease, 1, 5, 750)).await, 5);
+        assert_eq!(
+            sums(&panel, &budget).await,
+            [1_000, 750, 0, 50, 0],
+            "it had given back 50 more"
+        );
+    }
+}
+
+#[tokio::test]
 async fn reports_of_others_and_of_nothing_change_nothing() {
     for store in stores().await {
         let panel = over(store);

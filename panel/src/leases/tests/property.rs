@@ -58,7 +58,7 @@ async fn run(panel: &Panel, case: u32, steps: &[Step], overruns: bool) {
             0..=6 => {
                 let touched: Vec<usize> =
                     (0..3).filter(|bit| (number % 7 + 1) >> bit & 1 == 1).collect();
-                let cost = i64::try_from(number).unwrap() * 20_000;
+                let cost = (1 + i64::try_from(number).unwrap()) * 20_000;
                 proxy.call(panel, &budgets, &touched, cost).await;
             }
             7..=10 => {
