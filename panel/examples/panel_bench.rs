@@ -3,7 +3,8 @@
 //!
 //! The calls are made by PostgreSQL itself, over a year; their sums are those that ingest makes, added
 //! up by statements over the same tables. Then the API is asked as a browser asks it, and told as
-//! proxies tell it.
+//! proxies tell it. `FSYNC=on` has PostgreSQL wait for the disk, as one does that is to be kept;
+//! `TMPDIR` says where it lies.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement ends where this fails")]
 
@@ -87,9 +88,12 @@ async fn fill(panel: &Panel, calls: i64, folder: &std::path::Path) {
     let now = panel.clock.now_ms();
     let step = (YEAR_MS / calls).max(1);
     let part = 500_000;
-    for from in (0..calls).step_by(500_000) {
+    let one = async |from: i64| {
         let _ = std::fs::write(folder.join("used"), "");
         let to = (from + part).min(calls) - 1;
+        if from > to {
+            return;
+        }
         run(panel, format!(
             "INSERT INTO call (proxy, id, agent, project, token, run, model, upstream, dialect,
              endpoint, stream, status, outcome, reason, reserved, posted, estimated, input_tokens,
@@ -106,6 +110,9 @@ async fn fill(panel: &Panel, calls: i64, folder: &std::path::Path) {
              '{{\"usage\":{{\"input\":512,\"output\":128}},\"cost\":{{\"input\":640000,\"output\":1280000}},\"findings\":{{}},\"timeline\":[[\"identify\",12],[\"upstream\",812345],[\"relay\",99]],\"attempt\":1,\"first_attempt\":null}}'
              FROM generate_series(CAST({from} AS BIGINT), CAST({to} AS BIGINT)) AS n"
         )).await;
+    };
+    for from in (0..calls).step_by(1_000_000) {
+        tokio::join!(one(from), one(from + part));
     }
     let kept = [now - 7 * 86_400_000, now - 70 * 86_400_000, 0];
     for (grain, since) in Grain::ALL.into_iter().zip(kept) {

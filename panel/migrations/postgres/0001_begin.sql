@@ -350,9 +350,11 @@ CREATE TABLE counted (
     proxy TEXT NOT NULL,
     PRIMARY KEY (id, proxy)
 );
--- Sums per minute, hour and day. `grain` is their length in seconds. Hours and days begin where the
--- reporting time zone's do (setting `reporting_zone`). `fb00` to `fb23` count calls by the time to
--- the first byte of their answer (`telemetry::sums::BOUNDS`).
+-- Sums per minute, hour and day, each of them in a table of its own: a year of days lies close
+-- together. Half of each page is left for what rows become: an update within its page touches no
+-- index. `grain` is their length in seconds. Hours and days begin where the reporting time zone's
+-- do (setting `reporting_zone`). `fb00` to `fb23` count calls by the time to the first byte of their
+-- answer (`telemetry::sums::BOUNDS`).
 CREATE TABLE rollup (
     grain         BIGINT NOT NULL,
     start         BIGINT NOT NULL,
@@ -377,7 +379,10 @@ CREATE TABLE rollup (
     fb12 BIGINT NOT NULL, fb13 BIGINT NOT NULL, fb14 BIGINT NOT NULL, fb15 BIGINT NOT NULL, fb16 BIGINT NOT NULL, fb17 BIGINT NOT NULL,
     fb18 BIGINT NOT NULL, fb19 BIGINT NOT NULL, fb20 BIGINT NOT NULL, fb21 BIGINT NOT NULL, fb22 BIGINT NOT NULL, fb23 BIGINT NOT NULL,
     PRIMARY KEY (grain, start, agent, project, model, upstream, outcome, reason)
-);
+) PARTITION BY LIST (grain);
+CREATE TABLE rollup_minute PARTITION OF rollup FOR VALUES IN (60) WITH (fillfactor = 50);
+CREATE TABLE rollup_hour PARTITION OF rollup FOR VALUES IN (3600) WITH (fillfactor = 50);
+CREATE TABLE rollup_day PARTITION OF rollup FOR VALUES IN (86400) WITH (fillfactor = 50);
 -- The same by one thing at a time, so that a year is few rows: `dim` is `all`, `agent`, `model`,
 -- `upstream`, `outcome`, `reason` or `kind` (of findings), `name` one of it.
 CREATE TABLE tally (
@@ -401,7 +406,18 @@ CREATE TABLE tally (
     fb12 BIGINT NOT NULL, fb13 BIGINT NOT NULL, fb14 BIGINT NOT NULL, fb15 BIGINT NOT NULL, fb16 BIGINT NOT NULL, fb17 BIGINT NOT NULL,
     fb18 BIGINT NOT NULL, fb19 BIGINT NOT NULL, fb20 BIGINT NOT NULL, fb21 BIGINT NOT NULL, fb22 BIGINT NOT NULL, fb23 BIGINT NOT NULL,
     PRIMARY KEY (grain, dim, start, project, name)
-);
+) PARTITION BY LIST (grain);
+CREATE TABLE tally_minute PARTITION OF tally FOR VALUES IN (60) WITH (fillfactor = 50);
+CREATE TABLE tally_hour PARTITION OF tally FOR VALUES IN (3600) WITH (fillfactor = 50);
+-- Days also by thing: what agents used in a year is read without what models did.
+CREATE TABLE tally_day PARTITION OF tally FOR VALUES IN (86400) PARTITION BY LIST (dim);
+CREATE TABLE tally_day_all PARTITION OF tally_day FOR VALUES IN ('all') WITH (fillfactor = 50);
+CREATE TABLE tally_day_agent PARTITION OF tally_day FOR VALUES IN ('agent') WITH (fillfactor = 50);
+CREATE TABLE tally_day_model PARTITION OF tally_day FOR VALUES IN ('model') WITH (fillfactor = 50);
+CREATE TABLE tally_day_upstream PARTITION OF tally_day FOR VALUES IN ('upstream') WITH (fillfactor = 50);
+CREATE TABLE tally_day_outcome PARTITION OF tally_day FOR VALUES IN ('outcome') WITH (fillfactor = 50);
+CREATE TABLE tally_day_reason PARTITION OF tally_day FOR VALUES IN ('reason') WITH (fillfactor = 50);
+CREATE TABLE tally_day_kind PARTITION OF tally_day FOR VALUES IN ('kind') WITH (fillfactor = 50);
 CREATE TABLE finding (
     grain    BIGINT NOT NULL,
     start    BIGINT NOT NULL,

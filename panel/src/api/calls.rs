@@ -47,6 +47,8 @@ pub fn routes() -> OpenApiRouter<Panel> {
 const USUAL: i64 = 30 * 86_400_000;
 /// Rows of a table for spreadsheets.
 const TABLE: i64 = 5_000;
+/// The longest name in a cursor, in bytes.
+const LONGEST_CURSOR: usize = 300;
 
 /// A call.
 #[derive(Debug, Serialize, ToSchema)]
@@ -193,14 +195,31 @@ fn before(page: &Page) -> Result<Option<(i64, String)>, Problem> {
     let Some(cursor) = page.cursor.as_deref().filter(|cursor| !cursor.is_empty()) else {
         return Ok(None);
     };
-    let wrong =
-        || Problem::invalid("cursor is none: send back `next` of the page before, as it was");
-    let (number, name) = cursor.split_once(':').ok_or_else(wrong)?;
-    let number = number.parse().map_err(|_| wrong())?;
-    if name.len() > 300 {
-        return Err(wrong());
+    let (number, name) = cursor.split_once(':').ok_or_else(no_cursor)?;
+    let number = number.parse().map_err(|_| no_cursor())?;
+    if name.len() > LONGEST_CURSOR {
+        return Err(no_cursor());
     }
     Ok(Some((number, name.to_owned())))
+}
+
+/// The cursor behind a run. Names may hold anything: the length says where one ends.
+fn behind(run: &RunView) -> String {
+    let project = run.project.as_deref().unwrap_or_default();
+    format!("{}:{}:{}{project}", run.last_at.0, run.run.len(), run.run)
+}
+
+/// The run that such a cursor stands behind: when it was called last, its name, its project.
+fn before_run(page: &Page) -> Result<Option<(i64, String, String)>, Problem> {
+    let Some((last_at, rest)) = before(page)? else { return Ok(None) };
+    let (length, names) = rest.split_once(':').ok_or_else(no_cursor)?;
+    let length = length.parse().map_err(|_| no_cursor())?;
+    let (run, project) = names.split_at_checked(length).ok_or_else(no_cursor)?;
+    Ok(Some((last_at, run.to_owned(), project.to_owned())))
+}
+
+fn no_cursor() -> Problem {
+    Problem::invalid("cursor is none: send back `next` of the page before, as it was")
 }
 
 fn table(calls: &[CallView]) -> String {
@@ -456,9 +475,9 @@ async fn runs(
     let limit = page.limit()?;
     let mut connection = panel.store.pool().acquire().await?;
     let rows =
-        browse::runs(&mut connection, &sight, which.agent, before(&page)?, limit + 1).await?;
+        browse::runs(&mut connection, &sight, which.agent, before_run(&page)?, limit + 1).await?;
     let rows = rows.into_iter().map(RunView::from).collect();
-    Ok(Json(Paged::of(rows, limit, |row: &RunView| format!("{}:{}", row.last_at.0, row.run))))
+    Ok(Json(Paged::of(rows, limit, behind)))
 }
 
 /// By what findings are added up.
@@ -551,6 +570,7 @@ async fn findings(
         group,
         only: &[],
         by_start: false,
+        first_byte: false,
     };
     let answer = ask(&mut connection, &question, &range.segments()).await?;
     let mut items: Vec<FoundView> = answer

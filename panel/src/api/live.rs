@@ -450,6 +450,7 @@ async fn snapshot(panel: &Panel, sight: &Sight, too_old: bool) -> Result<Snapsho
         group: Group::All,
         only: &[],
         by_start: false,
+        first_byte: true,
     };
     let (from, to) = (zone.start_of(Step::Day, now), zone.end_of(Step::Day, now));
     let today = whole(&ask(&mut tx, &question, &zone.cover(from, to, Grain::Day)).await?);

@@ -108,7 +108,7 @@ pub struct Point {
 pub struct Card {
     /// The name; null where calls have none.
     pub name: Option<String>,
-    /// Its sums.
+    /// Its sums, but for the time to the first byte.
     pub total: Total,
 }
 
@@ -149,7 +149,8 @@ pub struct BreakerState {
     pub at: Time,
 }
 
-/// The first screen: totals against the period before, the graph, cards, and the status strip.
+/// The first screen: totals against the period before, the graph, cards, and the status strip. The
+/// lines of budgets are those of `/api/v1/budgets/tree`.
 #[utoipa::path(
     get, path = "/api/v1/usage/overview", tag = "usage", params(When, Of, Which),
     responses((status = 200, body = Overview))
@@ -164,8 +165,7 @@ pub async fn overview(
     let sight = Sight::of(&panel, &principal).await?;
     let filter = which.filter()?;
     let now = panel.clock.now_ms();
-    let mut connection = panel.store.pool().acquire().await?;
-    let zone = setting::zone(&mut connection).await?;
+    let zone = setting::zone(&mut *panel.store.pool().acquire().await?).await?;
     let (from, to) = if when.from.is_some() {
         when.range(now, 0)
     } else {
@@ -187,7 +187,22 @@ pub async fn overview(
         top: 0,
         compare: true,
     };
-    let found = report(&mut connection, &sight, &range, &asked).await?;
+    // On connections of their own, none of which waits for another: the screen is there as soon as
+    // the slowest question is answered.
+    let cards = Cards { panel: &panel, range: &range, filter: &filter, sight: &sight };
+    let (found, agents, models, (upstreams, refusals, findings), strip) = tokio::try_join!(
+        async {
+            let mut connection = panel.store.pool().acquire().await?;
+            Ok::<_, Problem>(report(&mut connection, &sight, &range, &asked).await?)
+        },
+        async { Ok(cards.of(Group::Agent).await?) },
+        async { Ok(cards.of(Group::Model).await?) },
+        async {
+            let (upstreams, refusals) = (cards.of(Group::Upstream).await?, cards.refusals().await?);
+            Ok((upstreams, refusals, cards.findings().await?))
+        },
+        async { Ok(strip(&panel, &sight).await?) },
+    )?;
     let graph = found.starts.iter().zip(&found.all.steps);
     let graph = graph.filter(|(start, _)| **start < range.until).map(|(start, sums)| Point {
         start: Time(*start),
@@ -195,16 +210,6 @@ pub async fn overview(
         calls: sums.calls(),
         refused: sums.refused(),
     });
-    let graph = graph.collect();
-    let mut cards =
-        Cards { connection: &mut connection, range: &range, filter: &filter, sight: &sight };
-    let agents = cards.of(Group::Agent).await?;
-    let models = cards.of(Group::Model).await?;
-    let upstreams = cards.of(Group::Upstream).await?;
-    let refusals = cards.refusals().await?;
-    let findings = cards.findings().await?;
-    let reserved =
-        if sight.sees_all() { Some(reserved(&mut connection).await?.into()) } else { None };
     Ok(Json(Overview {
         zone: range.zone.name().to_owned(),
         from: Time(range.from),
@@ -214,16 +219,16 @@ pub async fn overview(
         total: (&found.all.total).into(),
         before: (&found.all.before.unwrap_or_default()).into(),
         before_period: Period { from: Time(before_from), to: Time(before_to) },
-        reserved,
+        reserved: strip.reserved,
         rollup: asked.step,
-        graph,
+        graph: graph.collect(),
         agents,
         models,
         upstreams,
         findings,
         refusals,
-        proxies: proxies(&mut connection).await?,
-        breakers: breakers(&mut connection).await?,
+        proxies: strip.proxies,
+        breakers: strip.breakers,
     }))
 }
 
@@ -238,15 +243,31 @@ fn projected(range: &Range, now: i64, spent: i64) -> Option<i64> {
     i64::try_from(projected).ok()
 }
 
+/// What proxies hold and how they are.
+struct Strip {
+    reserved: Option<Money>,
+    proxies: Vec<ProxyState>,
+    breakers: Vec<BreakerState>,
+}
+
+async fn strip(panel: &Panel, sight: &Sight) -> Result<Strip, StoreError> {
+    let mut connection = panel.store.pool().acquire().await?;
+    let reserved =
+        if sight.sees_all() { Some(reserved(&mut connection).await?.into()) } else { None };
+    let proxies = proxies(&mut connection).await?;
+    Ok(Strip { reserved, proxies, breakers: breakers(&mut connection).await? })
+}
+
+/// Asks for cards, each on a connection that it holds no longer than that.
 struct Cards<'a> {
-    connection: &'a mut AnyConnection,
+    panel: &'a Panel,
     range: &'a Range,
     filter: &'a Filter,
     sight: &'a Sight,
 }
 
 impl Cards<'_> {
-    async fn sums(&mut self, group: Group) -> Result<Vec<(String, Sums)>, StoreError> {
+    async fn sums(&self, group: Group) -> Result<Vec<(String, Sums)>, StoreError> {
         let question = Question {
             filter: self.filter,
             sight: self.sight,
@@ -254,22 +275,24 @@ impl Cards<'_> {
             group,
             only: &[],
             by_start: false,
+            first_byte: false,
         };
-        let answer = ask(self.connection, &question, &self.range.segments()).await?;
+        let mut connection = self.panel.store.pool().acquire().await?;
+        let answer = ask(&mut connection, &question, &self.range.segments()).await?;
         Ok(answer.into_iter().map(|((_, name), sums)| (name, sums)).collect())
     }
 
-    async fn of(&mut self, group: Group) -> Result<Vec<Card>, StoreError> {
+    async fn of(&self, group: Group) -> Result<Vec<Card>, StoreError> {
         Ok(cards(self.sums(group).await?, |sums| (sums.posted(), sums.calls())))
     }
 
-    async fn refusals(&mut self) -> Result<Vec<Card>, StoreError> {
+    async fn refusals(&self) -> Result<Vec<Card>, StoreError> {
         let mut all = self.sums(Group::Reason).await?;
         all.retain(|(_, sums)| sums.refused() > 0);
         Ok(cards(all, |sums| (sums.refused(), 0)))
     }
 
-    async fn findings(&mut self) -> Result<Option<Vec<FoundCard>>, StoreError> {
+    async fn findings(&self) -> Result<Option<Vec<FoundCard>>, StoreError> {
         if !self.filter.fits_findings() {
             return Ok(None);
         }

@@ -32,7 +32,7 @@ pub struct Total {
     /// Findings in requests and answers.
     pub findings: i64,
     /// Microseconds to the first byte of the answer that 95 of 100 calls stayed within, read off
-    /// buckets; null where no call had one.
+    /// buckets; null where no call had one, and on the cards of the first screen.
     pub p95_first_byte_us: Option<i64>,
 }
 

@@ -27,7 +27,7 @@ pub use wake::{EVENT, Wake};
 
 use crate::api::time;
 use crate::panel::Panel;
-use crate::store::{StoreError, places, tell};
+use crate::store::{StoreError, places, portions, tell};
 
 /// An event with its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -68,12 +68,12 @@ pub async fn publish_all(
             .await?
             .try_get(0)?;
     let mut sequence = last - count;
-    for events in events.chunks(100) {
+    for events in portions(events, 64) {
         let sql = format!(
             "INSERT INTO event (sequence, at, kind, body) VALUES {}",
             places(events.len(), 4)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for event in events {
             sequence += 1;
             let written = serde_json::to_value(event).unwrap_or_default();

@@ -148,6 +148,20 @@ pub async fn raise(connection: &mut AnyConnection, part: &str) -> Result<i64, St
     Ok(row.try_get(0)?)
 }
 
+/// Cuts rows into statements of `most` rows, a power of two, and what is left over into statements of
+/// half, a quarter, … of it: any number of rows takes a few texts, each of which is prepared once.
+pub fn portions<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    let mut size = most;
+    std::iter::from_fn(move || {
+        while size > rows.len() {
+            size /= 2;
+        }
+        let (portion, rest) = rows.split_at_checked(size).filter(|_| size > 0)?;
+        rows = rest;
+        Some(portion)
+    })
+}
+
 /// `($1,$2),($3,$4)`: places for `rows` rows of `columns` values.
 pub fn places(rows: usize, columns: usize) -> String {
     let mut text = String::with_capacity(rows * columns * 6);

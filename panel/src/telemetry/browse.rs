@@ -302,22 +302,24 @@ pub async fn runs(
     connection: &mut AnyConnection,
     sight: &Sight,
     agent: Option<String>,
-    before: Option<(i64, String)>,
+    before: Option<(i64, String, String)>,
     limit: i64,
 ) -> Result<Vec<Run>, StoreError> {
     let mut conditions = Conditions::default();
     if let Some(agent) = agent {
         conditions.is("agent", "=", Bound::Text(agent));
     }
-    if let Some((at, run)) = before {
+    if let Some((at, run, project)) = before {
         let (at, run) = (conditions.place(Bound::Number(at)), conditions.place(Bound::Text(run)));
-        conditions.and(&format!("(last_at < {at} OR (last_at = {at} AND run < {run}))"));
+        let project = conditions.place(Bound::Text(project));
+        conditions.and(&format!("(last_at, run, project) < ({at}, {run}, {project})"));
     }
     conditions.seen_by(sight);
     let limit = conditions.place(Bound::Number(limit));
     let sql = format!(
         "SELECT run, project, agent, first_at, last_at, calls, refused, posted, estimated,
-         input_tokens, output_tokens, found FROM run{} ORDER BY last_at DESC, run DESC LIMIT {limit}",
+         input_tokens, output_tokens, found FROM run{} ORDER BY last_at DESC, run DESC,
+         project DESC LIMIT {limit}",
         conditions.sql
     );
     let rows = conditions.rows(connection, sql).await?;

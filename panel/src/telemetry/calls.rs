@@ -9,10 +9,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::deltas::{Cell, Deltas, Spot};
 use super::sums::Sums;
-use crate::store::{StoreError, places};
+use crate::store::{StoreError, places, portions};
 
 /// Rows a statement.
-const CHUNK: usize = 100;
+const CHUNK: usize = 128;
 /// The step of a call that ends with the first byte of the answer.
 const FIRST_BYTE: &str = "upstream";
 
@@ -83,7 +83,7 @@ pub async fn insert(
     calls: &[CallRecord],
 ) -> Result<BTreeSet<i64>, StoreError> {
     let mut new = BTreeSet::new();
-    for calls in calls.chunks(CHUNK) {
+    for calls in portions(calls, CHUNK) {
         let sql = format!(
             "INSERT INTO call (proxy, id, agent, project, token, run, model, upstream, dialect,
              endpoint, stream, status, outcome, reason, reserved, posted, estimated, input_tokens,
@@ -91,7 +91,7 @@ pub async fn insert(
              ON CONFLICT (id, proxy) DO NOTHING RETURNING id",
             places(calls.len(), 22)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(calls.len() == CHUNK);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for call in calls {
             query = query
                 .bind(proxy.to_owned())
@@ -131,12 +131,12 @@ pub async fn note(
     calls: &[CallRecord],
 ) -> Result<BTreeSet<i64>, StoreError> {
     let mut new = BTreeSet::new();
-    for calls in calls.chunks(CHUNK) {
+    for calls in portions(calls, CHUNK) {
         let sql = format!(
             "INSERT INTO counted (id, proxy) VALUES {} ON CONFLICT (id, proxy) DO NOTHING RETURNING id",
             places(calls.len(), 2)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(calls.len() == CHUNK);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for call in calls {
             query = query.bind(call.id).bind(proxy.to_owned());
         }

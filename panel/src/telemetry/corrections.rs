@@ -8,10 +8,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::deltas::{Cell, Deltas};
 use super::sums::Sums;
-use crate::store::{Store, StoreError, places};
+use crate::store::{Store, StoreError, places, portions};
 
 /// Rows a statement.
-const CHUNK: usize = 100;
+const CHUNK: usize = 64;
 /// The kind of an extra record that says what a call cost in the end.
 const CORRECTION: &str = "correction";
 
@@ -22,13 +22,13 @@ pub async fn insert<'a>(
     extra: &'a [ExtraRecord],
 ) -> Result<Vec<&'a ExtraRecord>, StoreError> {
     let mut new = HashSet::new();
-    for extra in extra.chunks(CHUNK) {
+    for extra in portions(extra, CHUNK) {
         let sql = format!(
             "INSERT INTO extra (proxy, id, kind, at, call, posted, detail) VALUES {}
              ON CONFLICT (proxy, id) DO NOTHING RETURNING id",
             places(extra.len(), 7)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for extra in extra {
             query = query
                 .bind(proxy.to_owned())

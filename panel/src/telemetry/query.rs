@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use utoipa::ToSchema;
 
 use super::grain::Segment;
-use super::sums::{COLUMNS, Sums};
+use super::sums::{COLUMNS, NAMED, Sums};
 use crate::events::Sight;
 use crate::store::StoreError;
 
@@ -111,6 +111,8 @@ pub struct Question<'a> {
     pub only: &'a [String],
     /// Also by when.
     pub by_start: bool,
+    /// Also how long calls took to their first byte: nearly three times as many columns to add up.
+    pub first_byte: bool,
 }
 
 /// Sums by start (0 where that was not asked for) and by name.
@@ -156,13 +158,14 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn of(question: &Question<'a>) -> Self {
+        let columns = if question.first_byte { &COLUMNS[..] } else { &COLUMNS[..NAMED] };
         let conditions = question.filter.conditions();
         let named = || conditions.iter().map(|(group, value)| (group.name(), *value)).collect();
         if question.of_findings {
             if conditions.is_empty()
                 && matches!(question.group, Group::All | Group::Project | Group::Kind)
             {
-                return Self::tally("kind", question.group, Group::Kind, Vec::new());
+                return Self::tally("kind", question.group, Group::Kind, Vec::new(), columns);
             }
             let key = if question.group == Group::All { "''" } else { question.group.name() };
             let columns: &[&str] = &["found", "calls"];
@@ -171,16 +174,16 @@ impl<'a> Plan<'a> {
         match (&*conditions, question.group) {
             ([], group) => {
                 let dim = if group == Group::Project { Group::All } else { group };
-                Self::tally(dim.name(), group, dim, Vec::new())
+                Self::tally(dim.name(), group, dim, Vec::new(), columns)
             }
             ([(dim, value)], group)
                 if matches!(group, Group::All | Group::Project) || group == *dim =>
             {
-                Self::tally(dim.name(), group, *dim, vec![("name", *value)])
+                Self::tally(dim.name(), group, *dim, vec![("name", *value)], columns)
             }
             (_, group) => {
                 let key = if group == Group::All { "''" } else { group.name() };
-                Self { table: "rollup", dim: None, key, conditions: named(), columns: &COLUMNS }
+                Self { table: "rollup", dim: None, key, conditions: named(), columns }
             }
         }
     }
@@ -190,6 +193,7 @@ impl<'a> Plan<'a> {
         group: Group,
         thing: Group,
         conditions: Vec<(&'static str, &'a str)>,
+        columns: &'static [&'static str],
     ) -> Self {
         let key = match group {
             Group::All => "''",
@@ -197,7 +201,7 @@ impl<'a> Plan<'a> {
             group if group == thing => "name",
             _ => "''",
         };
-        Self { table: "tally", dim: Some(dim), key, conditions, columns: &COLUMNS }
+        Self { table: "tally", dim: Some(dim), key, conditions, columns }
     }
 
     /// The statement, and what is bound in it from `$4` on.

@@ -210,6 +210,7 @@ pub async fn report(
         group: Group::All,
         only: &[],
         by_start: true,
+        first_byte: true,
     };
     let spans = range.zone.cover(range.from, range.until, asked.step.grain());
     let mut all = named(&starts, &ask(connection, &question, &spans).await?);
@@ -222,7 +223,10 @@ pub async fn report(
     }
     let mut top = Vec::new();
     if asked.group != Group::All {
-        let totals = ask(connection, &names, &range.segments()).await?;
+        // Of all names only what the greatest are chosen by.
+        let first_byte = asked.metric == Metric::FirstByte;
+        let choice = Question { first_byte, ..names.clone() };
+        let totals = ask(connection, &choice, &range.segments()).await?;
         let mut totals: Vec<_> = totals.into_iter().map(|((_, name), sums)| (name, sums)).collect();
         totals.sort_by_key(|(_, sums)| std::cmp::Reverse(asked.metric.of(sums)));
         totals.truncate(asked.top);

@@ -9,7 +9,7 @@ pub const BOUNDS: [i64; FIRST_BYTE - 1] = [
 /// How many buckets there are.
 pub const FIRST_BYTE: usize = 24;
 /// How many sums there are before them.
-const NAMED: usize = 9;
+pub const NAMED: usize = 9;
 /// How many columns there are.
 pub const WIDTH: usize = NAMED + FIRST_BYTE;
 

@@ -8,9 +8,9 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 use super::deltas::{Rows, Run};
 use super::sums::{COLUMNS, Sums};
-use crate::store::{StoreError, places};
+use crate::store::{StoreError, places, portions};
 
-/// Rows a statement. A full statement is prepared once; what is left over is not kept.
+/// Rows a statement.
 const CHUNK: usize = 64;
 
 type Statement<'q> = Query<'q, Any, AnyArguments>;
@@ -107,9 +107,9 @@ async fn insert<T: Sync>(
     rows: &[T],
     bind: impl for<'q> Fn(Statement<'q>, &T) -> Statement<'q> + Send + Sync,
 ) -> Result<(), StoreError> {
-    for rows in rows.chunks(CHUNK) {
+    for rows in portions(rows, CHUNK) {
         let sql = format!("{head} VALUES {} {tail}", places(rows.len(), columns));
-        let query = sqlx::query(AssertSqlSafe(sql)).persistent(rows.len() == CHUNK);
+        let query = sqlx::query(AssertSqlSafe(sql));
         rows.iter().fold(query, &bind).execute(&mut *connection).await?;
     }
     Ok(())

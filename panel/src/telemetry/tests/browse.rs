@@ -112,6 +112,26 @@ async fn runs_are_what_their_calls_come_to() {
             let estimated = own.iter().filter(|call| call.estimated).map(|call| call.posted);
             assert_eq!(run["estimated"]["nano"], estimated.sum::<i64>());
         }
+        // A run of the same name and time in other projects is another one.
+        let mut same = call(0, now);
+        same.run = Some("7:same\nrun".to_owned());
+        for n in 0..5 {
+            same.id += 1;
+            same.project = (n > 0).then(|| format!("p{n}"));
+            take(&world.panel, "p1", batch(std::slice::from_ref(&same))).await.unwrap();
+        }
+        for limit in [1, 2, 3] {
+            let runs = pages(&admin, &format!("/api/v1/runs?limit={limit}")).await;
+            let own: BTreeSet<_> = runs
+                .iter()
+                .map(|run| (run["run"].to_string(), run["project"].to_string()))
+                .collect();
+            assert_eq!((runs.len(), own.len()), (11, 11), "{runs:?}");
+        }
+        for wrong in ["x", "1:run", "1:9:run", "1:x:run"] {
+            let answer = admin.get(&format!("/api/v1/runs?cursor={wrong}")).await;
+            assert_eq!(answer.status, 400, "{wrong}");
+        }
         assert_eq!(pages(&admin, "/api/v1/runs?limit=9&agent=b").await.len(), 0);
         let viewer = world.signed_in(Role::Viewer).await;
         assert_eq!(pages(&viewer, "/api/v1/runs?limit=4").await.len(), 0);
