@@ -4,7 +4,7 @@
 //! The calls are made by PostgreSQL itself, over a year; their sums are those that ingest makes, added
 //! up by statements over the same tables. Then the API is asked as a browser asks it, and told as
 //! proxies tell it. `FSYNC=on` has PostgreSQL wait for the disk, as one does that is to be kept;
-//! `TMPDIR` says where it lies.
+//! `TMPDIR` says where it lies. `BENCH_DATABASE` names a database that stays: it is filled once.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement ends where this fails")]
 
@@ -37,13 +37,22 @@ const ASKED: usize = 41;
 async fn main() {
     let calls = std::env::args().nth(1).map_or(10_000_000, |text| text.parse().expect("a number"));
     let folder = std::env::temp_dir().join(format!("iron-cage-bench-{}", std::process::id()));
-    let url = new_database(&cluster_in(&folder)).await;
+    let kept = std::env::var("BENCH_DATABASE").ok();
+    let url = match &kept {
+        Some(url) => url.clone(),
+        None => new_database(&cluster_in(&folder)).await,
+    };
     let store = Store::open(&url).await.expect("a new database");
     let panel = Panel::new(store, Master::new([7; 32]));
     keep(&panel).await.expect("partitions");
-    let began = Instant::now();
-    fill(&panel, calls, &folder).await;
-    say(&format!("{calls} calls and their sums loaded in {:.0} s", began.elapsed().as_secs_f64()));
+    if is_filled(&panel).await {
+        say("measuring what is there");
+    } else {
+        let began = Instant::now();
+        fill(&panel, calls, &folder).await;
+        let took = began.elapsed().as_secs_f64();
+        say(&format!("{calls} calls and their sums loaded in {took:.0} s"));
+    }
     let world = World::of(panel.clone());
     let admin = world.signed_in(Role::Admin).await;
     let year = panel.clock.now_ms() - YEAR_MS;
@@ -75,12 +84,20 @@ async fn main() {
         taken as f64 / seconds
     ));
     panel.store.close().await;
-    postgres_tool("stop", &folder);
-    let _ = std::fs::remove_dir_all(&folder);
+    if kept.is_none() {
+        postgres_tool("stop", &folder);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }
 
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Whether somebody filled it before.
+async fn is_filled(panel: &Panel) -> bool {
+    let found = sqlx::query("SELECT 1 FROM rollup LIMIT 1").fetch_optional(panel.store.pool());
+    found.await.expect("an answer").is_some()
 }
 
 /// Makes calls over the last year, and their sums.
@@ -184,8 +201,8 @@ async fn run(panel: &Panel, sql: String) {
 async fn tell(world: &World) -> (i64, f64) {
     let mut proxies = tokio::task::JoinSet::new();
     let began = Instant::now();
-    for place in 0..PROXIES {
-        let proxy = world.as_proxy(&format!("bench-{place}")).await;
+    for _ in 0..PROXIES {
+        let proxy = world.as_proxy(&iron_panel::store::id("bench")).await;
         let clock = world.panel.clock.clone();
         proxies.spawn(async move {
             let mut taken = 0;
