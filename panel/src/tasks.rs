@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::panel::Panel;
-use crate::{alerts, events, leases, telemetry};
+use crate::{alerts, events, leases, telemetry, tokens};
 
 /// How often what is kept for a while only is looked through.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -40,6 +40,9 @@ async fn sweep(panel: Panel) {
         }
         if let Err(error) = leases::prune(&panel).await {
             tracing::warn!(%error, "old requests for leases could not be removed; trying again");
+        }
+        if let Err(error) = tokens::prune(&panel).await {
+            tracing::warn!(%error, "budgets of expired tokens could not be removed; trying again");
         }
         tokio::time::sleep(SWEEP).await;
     }

@@ -46,6 +46,8 @@ CREATE TABLE invitation (
 CREATE TABLE device_login (
     hash       BLOB PRIMARY KEY,
     code       TEXT NOT NULL UNIQUE,
+    -- Where it was begun: so many wait from one address at most.
+    address    TEXT NOT NULL,
     label      TEXT NOT NULL,
     person     TEXT REFERENCES person (id),
     state      TEXT NOT NULL,
@@ -106,6 +108,7 @@ CREATE TABLE token (
 CREATE INDEX token_of_agent ON token (agent);
 CREATE INDEX token_revoked ON token (revoked_at) WHERE revoked_at IS NOT NULL;
 CREATE INDEX token_retires ON token (retires_at) WHERE retires_at IS NOT NULL AND revoked_at IS NULL;
+CREATE INDEX token_by_expiry ON token (expires_at);
 CREATE INDEX token_of_key ON token (key, expires_at);
 
 -- Keys. What is wrapped is sealed with the master key; the row's id and version are bound to it.

@@ -67,10 +67,11 @@ pub struct Begun {
 )]
 pub async fn begin(
     State(panel): State<Panel>,
+    address: Address,
     Json(body): Json<Begin>,
 ) -> Result<Response, Problem> {
     names::check_text("label", &body.label, 100)?;
-    let waiting = device::begin(&panel, &body.label).await?;
+    let waiting = device::begin(&panel, &body.label, &address.0).await?;
     let path = format!("/device?code={}", waiting.code);
     let begun = Begun {
         device_token: waiting.token.to_string(),

@@ -256,7 +256,7 @@ pub(super) async fn make_first_admin(
     carrier: Carrier,
 ) -> Result<(Begun, String), Problem> {
     names::check(name)?;
-    let attempt = attempts::begin(panel, "bootstrap token", &address.0).await?;
+    let attempt = attempts::begin_with_token(panel, &address.0).await?;
     let password = match password {
         Some(password) => {
             password.check(name)?;
@@ -296,7 +296,7 @@ pub async fn set_up(
             "this invitation is not valid (any more): ask an admin of this panel for a new one";
         Problem::unauthenticated(detail)
     };
-    let attempt = attempts::begin(&panel, "invitation", &address.0).await?;
+    let attempt = attempts::begin_with_token(&panel, &address.0).await?;
     let row = sqlx::query(
         "SELECT person.id, person.name, person.role FROM invitation
          JOIN person ON person.id = invitation.person

@@ -28,18 +28,26 @@ const FORGOTTEN: i64 = 3_600_000;
 #[derive(Debug)]
 #[must_use = "an attempt that was right is to be forgiven"]
 pub struct Attempt {
-    name: String,
+    name: Option<String>,
     address: String,
 }
 
 /// Begins an attempt: to sign in with a name, to approve a code, whatever can be guessed. Refused
 /// while the name or the address has to wait.
 pub async fn begin(panel: &Panel, name: &str, address: &str) -> Result<Attempt, Problem> {
-    let attempt = Attempt {
-        // What people type for a name may be their password: it is not kept as it is.
-        name: format!("name:{}", digest(panel, &name.to_lowercase())),
-        address: format!("address:{address}"),
-    };
+    // What people type for a name may be their password: it is not kept as it is.
+    let name = format!("name:{}", digest(panel, &name.to_lowercase()));
+    count(panel, Some(name), address).await
+}
+
+/// The same for what nobody guesses, a token of 256 random bits: counted by address alone, so that
+/// nobody who sends wrong ones makes those wait who have the right one.
+pub async fn begin_with_token(panel: &Panel, address: &str) -> Result<Attempt, Problem> {
+    count(panel, None, address).await
+}
+
+async fn count(panel: &Panel, name: Option<String>, address: &str) -> Result<Attempt, Problem> {
+    let attempt = Attempt { name, address: format!("address:{address}") };
     let now = panel.clock.now_ms();
     let mut tx = panel.store.begin().await?;
     sqlx::query("DELETE FROM failed_login WHERE at < $1")
@@ -48,7 +56,8 @@ pub async fn begin(panel: &Panel, name: &str, address: &str) -> Result<Attempt, 
         .await?;
     let mut wait = 0;
     // Always in this order: two attempts never wait for each other.
-    for (who, free) in [(&attempt.address, OF_ADDRESS), (&attempt.name, OF_NAME)] {
+    let of_name = attempt.name.as_ref().map(|name| (name, OF_NAME));
+    for (who, free) in std::iter::once((&attempt.address, OF_ADDRESS)).chain(of_name) {
         let row = sqlx::query(
             "INSERT INTO failed_login (who, failures, until, at) VALUES ($1, 1, 0, $2)
              ON CONFLICT (who) DO UPDATE SET failures = failed_login.failures + 1
@@ -99,10 +108,12 @@ impl Attempt {
             .bind(self.address)
             .execute(&mut *tx)
             .await?;
-        sqlx::query("DELETE FROM failed_login WHERE who = $1")
-            .bind(self.name)
-            .execute(&mut *tx)
-            .await?;
+        if let Some(name) = self.name {
+            sqlx::query("DELETE FROM failed_login WHERE who = $1")
+                .bind(name)
+                .execute(&mut *tx)
+                .await?;
+        }
         tx.commit().await?;
         Ok(())
     }

@@ -18,6 +18,8 @@ pub const LASTS: i64 = 10 * 60_000;
 pub const INTERVAL: u64 = 2;
 /// Logins that wait at a time.
 const MOST: i64 = 1000;
+/// Of these, from one address: whoever floods does not keep others out.
+const MOST_OF_ADDRESS: i64 = 50;
 /// Letters of codes: no vowels, so that they spell nothing, and none that look alike.
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 /// Letters of a code.
@@ -34,28 +36,35 @@ pub struct Waiting {
 }
 
 /// Begins a login.
-pub async fn begin(panel: &Panel, label: &str) -> Result<Waiting, Problem> {
+pub async fn begin(panel: &Panel, label: &str, address: &str) -> Result<Waiting, Problem> {
     let (token, code, now) = (credential(PREFIX)?, code()?, panel.clock.now_ms());
     let mut tx = panel.store.begin().await?;
     sqlx::query("DELETE FROM device_login WHERE expires_at < $1")
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    let row = sqlx::query("SELECT COUNT(*) FROM device_login").fetch_one(&mut *tx).await?;
-    if row.try_get::<i64, _>(0)? >= MOST {
+    let row = sqlx::query(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN address = $1 THEN 1 ELSE 0 END), 0) AS BIGINT)
+         FROM device_login",
+    )
+    .bind(address.to_owned())
+    .fetch_one(&mut *tx)
+    .await?;
+    if row.try_get::<i64, _>(0)? >= MOST || row.try_get::<i64, _>(1)? >= MOST_OF_ADDRESS {
         let detail = "too many logins wait to be approved: try again";
         let status = http::StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, "too_many_logins", detail).after(60));
     }
     sqlx::query(
-        "INSERT INTO device_login (hash, code, label, state, created_at, expires_at)
-         VALUES ($1, $2, $3, 'waiting', $4, $5)",
+        "INSERT INTO device_login (hash, code, label, state, created_at, expires_at, address)
+         VALUES ($1, $2, $3, 'waiting', $4, $5, $6)",
     )
     .bind(hash(&token))
     .bind(code.clone())
     .bind(label.to_owned())
     .bind(now)
     .bind(now + LASTS)
+    .bind(address.to_owned())
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;

@@ -4,6 +4,7 @@ use iron_policy::config;
 use serde_json::{Value, json};
 
 use super::bootstrap::PREFIX;
+use super::{attempts, device};
 use crate::api::access::Role;
 use crate::keys::Master;
 use crate::panel::Panel;
@@ -190,6 +191,30 @@ async fn a_terminal_is_signed_in_by_somebody_who_is() {
         world.panel.clock.turn(601_000);
         let question = json!({"device_token": begun.json["device_token"]});
         assert_eq!(world.post("/api/v1/session/device/token", &question).await.status, 410);
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_send_wrong_tokens_or_begin_logins_keep_nobody_else_out() {
+    for world in worlds().await {
+        world.panel.clock.stop();
+        let token = world.panel.bootstrap().await.unwrap().unwrap();
+        let count = async |address: &str| attempts::begin_with_token(&world.panel, address).await;
+        let mut waits = 0;
+        for _ in 0..30 {
+            waits += i32::from(count("192.0.2.1").await.is_err());
+        }
+        assert!(waits > 5, "whoever sends wrong ones waits: {waits}");
+        let body =
+            json!({"token": *token, "name": "ada", "password": PASSWORD, "carrier": "machine"});
+        let answer = world.post("/api/v1/session/bootstrap", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        for _ in 0..50 {
+            device::begin(&world.panel, "flood", "192.0.2.1").await.unwrap();
+        }
+        let refused = device::begin(&world.panel, "flood", "192.0.2.1").await.err().unwrap();
+        assert_eq!((refused.status, refused.code), (429, "too_many_logins"));
+        assert_eq!(world.post("/api/v1/session/device", &json!({})).await.status, 201);
     }
 }
 

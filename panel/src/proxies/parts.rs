@@ -11,6 +11,7 @@ use super::sealed::SealTo;
 use crate::keys::Place;
 use crate::panel::Panel;
 use crate::store::StoreError;
+use crate::tokens::BEHIND_MS;
 
 /// How many rows of a part are handed out: more means that something is wrong, and is logged.
 const MOST: i64 = 100_000;
@@ -82,7 +83,7 @@ pub(super) async fn revocations(
          ORDER BY revoked_at DESC LIMIT $2",
     )
     // Clocks of proxies may be behind.
-    .bind(panel.clock.now_ms() - 3_600_000)
+    .bind(panel.clock.now_ms() - BEHIND_MS)
     .bind(MOST)
     .fetch_all(connection)
     .await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{AnyConnection, Row};
 use zeroize::Zeroizing;
 
-use super::{Listed, PART, State, budget, find};
+use super::{BEHIND_MS, Listed, PART, State, budget, end_budgets, find, tell_ended};
 use crate::api::access::Principal;
 use crate::api::authenticate::hash;
 use crate::audit;
@@ -28,6 +28,11 @@ const MOST_NAMES: usize = 100;
 const LONGEST_TEXT: usize = 200;
 /// Tokens of one agent that may be used, at most.
 const MOST_OF_AGENT: i64 = 1000;
+/// Tokens of one project that have not expired, revoked ones too, at most; and of all projects. Proxies
+/// are told of every revocation until its token expires, and of no more than 100,000: less by what those
+/// that issue at once do not see of each other.
+const MOST_OF_PROJECT: i64 = 10_000;
+const MOST_OF_ALL: i64 = 95_000;
 /// Budgets that there may be.
 const MOST_BUDGETS: i64 = 10_000;
 /// The project of those that name none.
@@ -200,9 +205,12 @@ pub async fn rotate(
             "the token was rotated or revoked meanwhile: look at it again".to_owned(),
         ));
     }
+    let mut ended = Vec::new();
     if rotation.overlap_s == 0 {
+        ended = end_budgets(panel, connection, &old.id).await?;
         raise(connection, PART).await?;
     }
+    tell_ended(panel, connection, &ended).await?;
     let detail = json!({
         "agent": old.agent, "rotated_to": new, "overlap_s": rotation.overlap_s,
         "expires_at": made.listed.expires_at,
@@ -380,6 +388,7 @@ async fn make(
     own: Option<(NanoUsd, String)>,
 ) -> Result<Issued, TokenError> {
     let now = panel.clock.now_ms();
+    room(connection, agent, now).await?;
     let damaged = || StoreError::Damaged("an id that was just made".to_owned());
     let budget = match own {
         None => None,
@@ -431,6 +440,31 @@ async fn make(
     .await?;
     let listed = find(panel, connection, new).await?;
     Ok(Issued { token, listed: listed.ok_or_else(damaged)? })
+}
+
+/// Whether there may be one more token of this agent's project.
+async fn room(connection: &mut AnyConnection, agent: &str, now: i64) -> Result<(), TokenError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN agent.project =
+             (SELECT project FROM agent WHERE id = $1) THEN 1 ELSE 0 END), 0) AS BIGINT)
+         FROM token JOIN agent ON agent.id = token.agent WHERE token.expires_at > $2",
+    )
+    .bind(agent.to_owned())
+    .bind(now - BEHIND_MS)
+    .fetch_one(connection)
+    .await?;
+    let (all, own): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if own >= MOST_OF_PROJECT || all >= MOST_OF_ALL {
+        return Err(TokenError::Conflict(
+            "too_many_tokens",
+            format!(
+                "the project has {own} tokens that have not expired, revoked ones too, and the panel \
+                 {all}, of {MOST_OF_PROJECT} and {MOST_OF_ALL}: wait until some expire, and issue \
+                 tokens that expire sooner"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// The token's own budget; its days, weeks and months begin in UTC, as of every budget that names no

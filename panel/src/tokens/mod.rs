@@ -20,12 +20,16 @@ pub use issue::{
 pub use snippets::{Snippets, base_url, is_plain};
 
 use crate::api::access::Principal;
+use crate::audit::{self, Entry};
+use crate::budgets;
 use crate::keys::signing;
 use crate::panel::Panel;
 use crate::store::{StoreError, raise};
 
 /// The part of the marks that a revocation raises.
 pub const PART: &str = "revocations";
+/// Clocks of proxies may be behind by so much, in milliseconds: for as long an expired token counts.
+pub const BEHIND_MS: i64 = 3_600_000;
 
 /// What a token is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -236,7 +240,9 @@ pub async fn revoke(
     if revoked.rows_affected() == 0 {
         return Ok(false);
     }
+    let ended = end_budgets(panel, connection, id).await?;
     raise(connection, PART).await?;
+    tell_ended(panel, connection, &ended).await?;
     Ok(true)
 }
 
@@ -263,10 +269,77 @@ pub async fn retire_due(panel: &Panel) -> Result<(), StoreError> {
     .execute(&mut *tx)
     .await?;
     if retired.rows_affected() > 0 {
+        let ended = end_budgets(panel, &mut tx, "").await?;
         raise(&mut tx, PART).await?;
+        tell_ended(panel, &mut tx, &ended).await?;
     }
     tx.commit().await?;
     panel.wake.notify(PART);
+    Ok(())
+}
+
+/// Removes the budgets of tokens that nobody may use any more: of this one, or of all where it is
+/// empty. Returns their ids, for [`tell_ended`].
+async fn end_budgets(
+    panel: &Panel,
+    connection: &mut AnyConnection,
+    token: &str,
+) -> Result<Vec<String>, StoreError> {
+    let now = panel.clock.now_ms();
+    let rows = sqlx::query(
+        "UPDATE budget SET removed_at = $1, version = version + 1
+         WHERE removed_at IS NULL AND scope LIKE 'token:%' AND ($3 = '' OR scope = 'token:' || $3)
+           AND EXISTS (SELECT 1 FROM token WHERE token.id = substr(budget.scope, 7)
+                       AND (token.revoked_at IS NOT NULL OR token.expires_at < $2))
+         RETURNING id",
+    )
+    .bind(now)
+    .bind(now - BEHIND_MS)
+    .bind(token.to_owned())
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended: Vec<String> =
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>()?;
+    for budget in &ended {
+        sqlx::query(
+            "UPDATE budget_request SET state = 'denied', decided_by = 'system', decided_at = $2,
+               version = version + 1
+             WHERE budget = $1 AND state = 'open'",
+        )
+        .bind(budget.clone())
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !ended.is_empty() {
+        raise(connection, budgets::MARK).await?;
+    }
+    Ok(ended)
+}
+
+/// Writes down that budgets ended with their tokens: after everything else, as all do.
+async fn tell_ended(
+    panel: &Panel,
+    connection: &mut AnyConnection,
+    ended: &[String],
+) -> Result<(), StoreError> {
+    for budget in ended {
+        let detail = serde_json::json!({"because": "its token ended"});
+        let entry = Entry { actor: "system", action: "budget.remove", target: budget, detail };
+        audit::write(panel, connection, entry).await?;
+    }
+    Ok(())
+}
+
+/// Removes the budgets of tokens that have expired.
+pub async fn prune(panel: &Panel) -> Result<(), StoreError> {
+    let mut tx = panel.store.begin().await?;
+    let ended = end_budgets(panel, &mut tx, "").await?;
+    tell_ended(panel, &mut tx, &ended).await?;
+    tx.commit().await?;
+    if !ended.is_empty() {
+        panel.wake.notify(budgets::MARK);
+    }
     Ok(())
 }
 

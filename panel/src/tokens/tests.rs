@@ -348,6 +348,60 @@ async fn a_token_that_is_rotated_is_good_for_its_overlap_and_revoked_then() {
 }
 
 #[tokio::test]
+async fn a_tokens_own_budget_ends_with_it() {
+    for world in worlds().await {
+        let admin = world.signed_in(Role::Admin).await;
+        let proxy = world.as_proxy("edge").await;
+        let order =
+            |expires: &str| json!({"agent": "a", "budget": "1 USD/day", "expires": expires});
+        let (one, two) = (issue(&admin, order("1d")).await, issue(&admin, order("10m")).await);
+        let three = issue(&admin, order("1d")).await;
+        let ids = async || -> Vec<Value> {
+            let budgets = held(&proxy).await["budgets"].clone();
+            budgets.as_array().unwrap().iter().map(|budget| budget["id"].clone()).collect()
+        };
+        let of = |token: &Answer| token.json["budget"].clone();
+        assert_eq!(ids().await, [of(&one), of(&two), of(&three)]);
+        let path = format!("/api/v1/tokens/{}", text(&one, "id"));
+        assert_eq!(admin.post(&format!("{path}/revoke"), &json!({})).await.status, 200);
+        assert_eq!(ids().await, [of(&two), of(&three)]);
+        let path = format!("/api/v1/tokens/{}", text(&three, "id"));
+        let new = admin.post(&format!("{path}/rotate"), &json!({"overlap": "0s"})).await;
+        assert_eq!(ids().await, [of(&two), of(&new)]);
+        super::prune(&world.panel).await.unwrap();
+        assert_eq!(ids().await, [of(&two), of(&new)], "neither has expired");
+        world.panel.clock.turn(600_000 + super::BEHIND_MS + 1_000);
+        super::prune(&world.panel).await.unwrap();
+        assert_eq!(ids().await, [of(&new)]);
+    }
+}
+
+#[tokio::test]
+async fn revocations_of_a_project_never_outgrow_what_proxies_are_told() {
+    for world in worlds().await {
+        let admin = world.signed_in(Role::Admin).await;
+        let first = issue(&admin, json!({"agent": "a", "expires": "30d"})).await;
+        sqlx::query(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+             INSERT INTO token (id, agent, key, hash, last4, models, upstreams, issued_by, issued_at,
+                                expires_at, revoked_at)
+             SELECT 'tok_' || CAST(n.i AS TEXT), agent, key, hash, last4, models, upstreams,
+                    issued_by, issued_at, expires_at, issued_at FROM token, n",
+        )
+        .execute(world.panel.store.pool())
+        .await
+        .unwrap();
+        let full = admin.post("/api/v1/tokens", &json!({"agent": "b", "expires": "1d"})).await;
+        assert_eq!((full.status, text(&full, "code")), (409, "too_many_tokens"), "{}", full.text);
+        let path = format!("/api/v1/tokens/{}/rotate", text(&first, "id"));
+        assert_eq!(admin.post(&path, &json!({})).await.status, 409);
+        project(&world, "other").await;
+        let order = json!({"agent": "c", "project": "other"});
+        assert_eq!(admin.post("/api/v1/tokens", &order).await.status, 201);
+    }
+}
+
+#[tokio::test]
 async fn a_signing_key_that_is_rotated_stays_published_until_its_last_token_expires() {
     for world in worlds().await {
         let admin = world.signed_in(Role::Admin).await;
