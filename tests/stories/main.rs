@@ -48,6 +48,7 @@ mod secrets;
 mod stable;
 mod stop;
 mod telemetry;
+mod three_proxies;
 mod tokens;
 mod uploads;
 mod upstream_tls;
