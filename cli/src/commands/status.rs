@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use iron_policy::types::NanoUsd;
+use iron_proxy::lease::{BootClock, SystemClock};
 use iron_proxy::shared::unix_ms;
-use iron_proxy::state::{AccountRow, BatchRow, Store};
+use iron_proxy::state::{AccountRow, BatchRow, LeaseRow, LeaseState, Store};
 use iron_proxy::stops::Whom;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -24,10 +25,12 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
     let listen = files::proxy_address(&policy);
     let proxy = local_http::get_json(listen, "/_iron/status", Duration::from_secs(1)).await.ok();
     let path = files::state_to_read(files, &policy).await?;
-    let read = Store::open(&path)
-        .and_then(|store| Ok((store.accounts()?, store.batches()?, store.stopped()?)));
-    let (accounts, batches, stopped) = read.map_err(anyhow::Error::from)?;
+    let read = Store::open(&path).and_then(|store| {
+        Ok((store.accounts()?, store.batches()?, store.stopped()?, store.leases()?))
+    });
+    let (accounts, batches, stopped, leases) = read.map_err(anyhow::Error::from)?;
     let now = unix_ms();
+    let leases: Vec<Lease> = leases.into_iter().map(|row| Lease::read(row, now)).collect();
     let current: Vec<_> = accounts
         .into_iter()
         .filter(|account| account.resets_at.is_none_or(|ends| ends > now))
@@ -39,6 +42,7 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
             "state": path.display().to_string(),
             "proxy": proxy,
             "budgets": current.iter().map(object).collect::<Vec<_>>(),
+            "leases": leases.iter().map(Lease::object).collect::<Vec<_>>(),
             "batches": batches.iter().map(batch).collect::<Vec<_>>(),
             "stopped": stopped
                 .iter()
@@ -50,6 +54,7 @@ pub(super) async fn status(files: &Files, output: Output) -> Result<(), Failure>
             say(&format!("state     {}", path.display()));
             print_stopped(&stopped);
             print_budgets(&current);
+            print_leases(&leases);
             print_batches(&batches);
         }
     }
@@ -142,6 +147,75 @@ fn print_budgets(accounts: &[AccountRow]) {
         &["budget", "window", ">spent", ">reserved", ">left", ">limit", "begins anew"],
         rows,
     ));
+}
+
+/// A slice of one of the panel's budgets that this proxy holds.
+struct Lease {
+    row: LeaseRow,
+    /// Until when it may be spent, in Unix milliseconds; none where it may not.
+    until: Option<i64>,
+}
+
+impl Lease {
+    /// Leases expire by the clock of the machine's run: what another run left has expired.
+    fn read(row: LeaseRow, unix_ms: i64) -> Self {
+        let clock = SystemClock::new();
+        let left = row.expires.saturating_sub(clock.now_ms());
+        let may_be_spent = row.state == LeaseState::Open && row.boot == clock.boot() && left > 0;
+        let until = may_be_spent.then(|| unix_ms.saturating_add(left));
+        Self { row, until }
+    }
+
+    fn amount(&self) -> NanoUsd {
+        self.row.amount.less(self.row.returned)
+    }
+
+    /// Until when it may be spent, in words.
+    fn spendable(&self) -> String {
+        match (self.row.state, time(self.until)) {
+            (LeaseState::Open, Some(until)) => until,
+            (LeaseState::Open, None) => "expired: the panel is asked first".to_owned(),
+            (state, _) => state.name().to_owned(),
+        }
+    }
+
+    fn object(&self) -> Value {
+        let row = &self.row;
+        json!({
+            "id": row.id,
+            "budget": row.key.budget,
+            "account": row.key.account,
+            "state": row.state.name(),
+            "amount_nano_usd": self.amount().0,
+            "spent_nano_usd": row.posted.0,
+            "reserved_nano_usd": row.pending.0,
+            "left_nano_usd": row.room().0,
+            "may_be_spent_until": time(self.until),
+            "resets_at": time(row.resets_at),
+        })
+    }
+}
+
+/// What this proxy holds of the panel's budgets.
+fn print_leases(leases: &[Lease]) {
+    if leases.is_empty() {
+        return;
+    }
+    let rows = leases.iter().map(|lease| {
+        vec![
+            lease.row.key.account.clone(),
+            lease.row.key.budget.clone(),
+            lease.amount().to_string(),
+            lease.row.posted.to_string(),
+            lease.row.pending.to_string(),
+            lease.row.room().to_string(),
+            lease.spendable(),
+        ]
+    });
+    say("");
+    let head =
+        ["lease of", "budget", ">amount", ">spent", ">reserved", ">left", "may be spent until"];
+    say(&table(&head, rows));
 }
 
 /// What is held until the results of batches are fetched.

@@ -16,6 +16,7 @@
 mod budgets;
 mod clock;
 mod contact;
+mod figures;
 mod flights;
 mod reports;
 
@@ -34,6 +35,7 @@ pub use clock::{BootClock, SystemClock};
 
 use budgets::Budgets;
 use contact::Contact;
+pub(crate) use figures::figures;
 use flights::{Desk, Verdict};
 use reports::{Reporter, Wanted};
 

@@ -30,7 +30,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: &Parts) -> Response<Bo
             status(shared)
         }
         "/_iron/metrics" => {
-            let mut response = Response::new(Body::from(shared.metrics.render()));
+            let mut response = Response::new(Body::from(metrics(shared).await));
             response.headers_mut().insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("text/plain; version=0.0.4"),
@@ -43,6 +43,16 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: &Parts) -> Response<Bo
             "there are /_iron/health, /_iron/ready, /_iron/status and /_iron/metrics",
         ),
     }
+}
+
+async fn metrics(shared: &Shared) -> String {
+    let mut text = shared.metrics.render();
+    if shared.leases.get().is_some() {
+        // What cannot be read has no figures.
+        let leases = shared.ledger.leases().await.unwrap_or_default();
+        text.push_str(&crate::lease::figures(&leases));
+    }
+    text
 }
 
 fn ready(shared: &Shared) -> Response<Body> {

@@ -169,6 +169,8 @@ pub struct LeaseRow {
     pub acknowledged: i64,
     /// Until when it may be spent, in milliseconds of `CLOCK_BOOTTIME`.
     pub expires: i64,
+    /// Of which boot.
+    pub boot: String,
     /// What it is.
     pub state: LeaseState,
 }
@@ -275,7 +277,7 @@ pub(super) async fn read<T: Send + 'static>(
 /// What a lease's row is read from.
 pub(super) const COLUMNS: &str = "l.id, l.budget, l.name, l.start, l.resets_at, l.epoch, l.amount,
     l.returned, a.posted, a.pending, a.overrun, l.limit_nano, l.sequence, l.acknowledged, l.expires,
-    l.state, l.chunk";
+    l.state, l.chunk, l.boot";
 
 /// Reads [`COLUMNS`].
 pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<LeaseRow> {
@@ -295,6 +297,7 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<LeaseRow> {
         expires: row.get(14)?,
         state: LeaseState::named(&row.get::<_, String>(15)?),
         chunk: NanoUsd(row.get(16)?),
+        boot: row.get(17)?,
     })
 }
 

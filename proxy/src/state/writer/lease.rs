@@ -136,7 +136,7 @@ fn of_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Found>> {
 }
 
 fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
-    Ok(Found { row: leases::row(row)?, account: row.get(17)? })
+    Ok(Found { row: leases::row(row)?, account: row.get(18)? })
 }
 
 /// Takes a grant. The amount is the panel's last word, also where it is lower: one that was restored
