@@ -43,7 +43,7 @@ impl Share {
 
 /// Findings of a kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ReplayFound))]
 pub struct Found {
     /// In how many calls.
     pub calls: u64,
@@ -53,7 +53,7 @@ pub struct Found {
 
 /// What the policy would have done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Replay))]
 pub struct Report {
     /// Calls that were replayed.
     pub calls: u64,

@@ -36,6 +36,7 @@ fn complete_operation(door: &Door, operation: &mut Map<String, Value>) {
     };
     let security = schemes.iter().map(|scheme| json!({*scheme: []}));
     operation.insert("security".to_owned(), security.collect());
+    name(operation);
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
         if door.takes_key() {
@@ -52,6 +53,11 @@ fn complete_operation(door: &Door, operation: &mut Map<String, Value>) {
     let has_body = operation.contains_key("requestBody");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
+    for (status, response) in responses.iter_mut() {
+        if let Some(response) = response.as_object_mut() {
+            response.entry("description").or_insert_with(|| usual(status).into());
+        }
+    }
     for (status, why) in refusals(door, has_body) {
         responses.entry(status).or_insert_with(|| {
             json!({
@@ -60,6 +66,27 @@ fn complete_operation(door: &Door, operation: &mut Map<String, Value>) {
                     {"schema": {"$ref": "#/components/schemas/Problem"}}},
             })
         });
+    }
+}
+
+/// Gives an operation a name that no other one has: handlers of several resources are called alike.
+fn name(operation: &mut Map<String, Value>) {
+    let tag = operation.get("tags").and_then(|tags| tags[0].as_str()).unwrap_or_default();
+    let own = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+    let name = format!("{tag}_{own}").replace([' ', '-'], "_");
+    operation.insert("operationId".to_owned(), name.into());
+}
+
+/// What an answer says whose handler says no more than its status: every one must say something.
+fn usual(status: &str) -> &'static str {
+    match status {
+        "200" => "It is so.",
+        "201" => "It was made.",
+        "202" => "It was taken, and is not done yet.",
+        "204" => "It was done.",
+        "404" => "There is no such thing, or it is not the caller's to see.",
+        "410" => "It was there, and is not any more.",
+        _ => "See the body.",
     }
 }
 

@@ -86,6 +86,7 @@ pub async fn begin(
 
 /// A terminal's question.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeviceQuestion)]
 pub struct Ask {
     /// The `device_token` that the login began with.
     #[schema(value_type = String, max_length = 200)]

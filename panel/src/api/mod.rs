@@ -105,7 +105,7 @@ const DOCUMENT: &[Door] = &[door("GET", "/api/v1/openapi.json", May::Anyone)];
                        nano-USD. Errors are RFC 9457 problem documents with a stable `code`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, calls::By, overview::Window, usage::Format))
 )]
 struct About;
 

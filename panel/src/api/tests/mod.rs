@@ -27,6 +27,36 @@ fn every_route_is_in_the_table_and_nothing_else_is() {
     assert_eq!(pages.len(), 5, "{pages:?}");
 }
 
+#[test]
+fn the_document_refers_to_nothing_that_it_lacks_and_names_each_operation() {
+    let document = super::document();
+    let text = document.to_string();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let referred: BTreeSet<_> = text
+        .split("\"#/components/schemas/")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let lacking: Vec<_> = referred.iter().filter(|name| !schemas.contains_key(**name)).collect();
+    assert!(referred.len() > 50 && lacking.is_empty(), "{lacking:?}");
+    let mut names = BTreeSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{name} is two operations");
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                assert!(answer["description"].is_string(), "{name} does not say what {status} is");
+            }
+        }
+    }
+    // Two that are called alike would pass for one another.
+    assert!(
+        schemas["Asks"]["properties"]["asks"]["items"]["$ref"].as_str().unwrap().ends_with("/Ask")
+    );
+    assert!(schemas["Ask"]["properties"]["budget"].is_object());
+    assert!(schemas["Report"]["properties"]["lease"].is_object());
+}
+
 #[tokio::test]
 async fn whoever_asks_for_what_is_not_there_gets_a_problem_document() {
     for world in worlds().await {
