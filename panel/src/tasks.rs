@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::identity::sessions;
 use crate::panel::Panel;
 use crate::{alerts, events, leases, telemetry, tokens};
 
@@ -41,8 +42,13 @@ async fn sweep(panel: Panel) {
         if let Err(error) = leases::prune(&panel).await {
             tracing::warn!(%error, "old requests for leases could not be removed; trying again");
         }
+<<<<<<< HEAD
         if let Err(error) = tokens::prune(&panel).await {
             tracing::warn!(%error, "budgets of expired tokens could not be removed; trying again");
+=======
+        if let Err(error) = sessions::prune(&panel).await {
+            tracing::warn!(%error, "ended sessions could not be removed; trying again");
+>>>>>>> 96fc608 (Take rows in one order, and say of a change that lost that it may be tried again)
         }
         tokio::time::sleep(SWEEP).await;
     }

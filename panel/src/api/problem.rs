@@ -110,6 +110,13 @@ impl From<StoreError> for Problem {
         let unavailable = |code, detail: &str| {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.to_owned())
         };
+        if error.may_be_tried_again() {
+            let detail =
+                "other changes were in the way, and nothing was changed: try the same again";
+            let problem = unavailable("overtaken", detail).after(1);
+            tracing::warn!(request_id = problem.request_id, %error, "a change lost against others");
+            return problem;
+        }
         let problem = match &error {
             StoreError::WrongMasterKey(_) => unavailable(
                 "wrong_master_key",

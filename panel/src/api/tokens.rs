@@ -16,6 +16,7 @@ use super::wire::Time;
 use crate::audit;
 use crate::keys::signing;
 use crate::panel::Panel;
+use crate::store::StoreError;
 use crate::tokens::{
     self, Filter, Issued, Listed, Order, Rotation, Snippets, State as TokenState, TokenError,
 };
@@ -249,10 +250,18 @@ pub async fn issue(
             .map_or(Ok(tokens::USUAL_S), |text| lifetime("expires", text, panel.clock.now_ms()))?,
         budget: new.budget,
     };
-    let mut tx = panel.store.begin().await?;
-    let issued = tokens::issue(&panel, &mut tx, &principal, &order).await?;
-    let answer = shown(&mut tx, issued, base_url).await?;
-    tx.commit().await?;
+    let work = || async {
+        let mut tx = panel.store.begin().await?;
+        let issued = match tokens::issue(&panel, &mut tx, &principal, &order).await {
+            Err(TokenError::Store(error)) => return Err(error),
+            Err(error) => return Ok(Err(error)),
+            Ok(issued) => issued,
+        };
+        let answer = shown(&mut tx, issued, base_url.clone()).await?;
+        tx.commit().await?;
+        Ok(Ok(answer))
+    };
+    let answer = panel.store.retry(work).await??;
     panel.wake.notify(signing::PART);
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -297,11 +306,22 @@ pub async fn rotate(
         lifetime_s: read("expires", how.expires.as_deref())?,
         overlap_s: read("overlap", how.overlap.as_deref())?.unwrap_or(86_400),
     };
-    let mut tx = panel.store.begin().await?;
-    let old = own(&panel, &mut tx, &principal, &id).await?;
-    let issued = tokens::rotate(&panel, &mut tx, &principal, &old, rotation).await?;
-    let answer = shown(&mut tx, issued, base_url).await?;
-    tx.commit().await?;
+    let work = || async {
+        let mut tx = panel.store.begin().await?;
+        let Some(old) = tokens::find(&panel, &mut tx, &id).await? else { return Ok(Err(none())) };
+        if !principal.sees(&old.project_id) {
+            return Ok(Err(none()));
+        }
+        let issued = match tokens::rotate(&panel, &mut tx, &principal, &old, rotation).await {
+            Err(TokenError::Store(error)) => return Err(error),
+            Err(error) => return Ok(Err(error.into())),
+            Ok(issued) => issued,
+        };
+        let answer = shown(&mut tx, issued, base_url.clone()).await?;
+        tx.commit().await?;
+        Ok(Ok(answer))
+    };
+    let answer = panel.store.retry(work).await??;
     panel.wake.notify(tokens::PART);
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -314,16 +334,18 @@ async fn own(
     id: &str,
 ) -> Result<Listed, Problem> {
     let found = tokens::find(panel, connection, id).await?;
-    found
-        .filter(|token| principal.sees(&token.project_id))
-        .ok_or_else(|| Problem::not_found("there is no such token: see `iron token list`"))
+    found.filter(|token| principal.sees(&token.project_id)).ok_or_else(none)
+}
+
+fn none() -> Problem {
+    Problem::not_found("there is no such token: see `iron token list`")
 }
 
 async fn shown(
     connection: &mut sqlx::AnyConnection,
     issued: Issued,
     base_url: Option<String>,
-) -> Result<IssuedToken, Problem> {
+) -> Result<IssuedToken, StoreError> {
     let base_url = match base_url {
         Some(url) => url,
         None => tokens::base_url(connection).await?,

@@ -204,10 +204,6 @@ pub async fn change(
     let role = body.role.unwrap_or(before.role);
     may_give(&principal, role)?;
     let disabled = body.disabled.unwrap_or(before.disabled);
-    // The entry first: entries are written in turn, so that what is looked at below stays so.
-    let detail = json!({"name": before.name, "role": role, "disabled": disabled,
-        "role_before": before.role, "disabled_before": before.disabled});
-    audit::record(&panel, &mut tx, &principal, "user.update", &before.id, detail).await?;
     let changed = sqlx::query(
         "UPDATE person SET role = $1, disabled = $2, version = version + 1
          WHERE id = $3 AND version = $4",
@@ -221,13 +217,18 @@ pub async fn change(
     if changed.rows_affected() == 0 {
         return Err(IfMatch::None.check(before.version + 1).err().unwrap_or_else(nobody));
     }
+    if disabled {
+        sessions::end_all(&mut tx, &before.id, "").await?;
+    }
+    // Entries are written in turn: of two that disable each other, the second counts admins once the
+    // first is done.
+    let detail = json!({"name": before.name, "role": role, "disabled": disabled,
+        "role_before": before.role, "disabled_before": before.disabled});
+    audit::record(&panel, &mut tx, &principal, "user.update", &before.id, detail).await?;
     let admins = people::admins(&mut tx).await?;
     if admins == 0 && before.role == Role::Admin && !before.disabled {
         let detail = "this is the last admin: make another one first";
         return Err(Problem::conflict("last_admin", detail));
-    }
-    if disabled {
-        sessions::end_all(&mut tx, &before.id, "").await?;
     }
     let after = find(&mut tx, &before.id).await?;
     tx.commit().await?;
@@ -251,14 +252,14 @@ pub async fn invite(
         let detail = "you are signed in: choose a password with PUT /api/v1/session/password";
         return Err(Problem::conflict("own_invitation", detail));
     }
-    let detail = json!({"name": user.name});
-    audit::record(&panel, &mut tx, &principal, "user.invite", &user.id, detail).await?;
     sqlx::query("UPDATE person SET password = NULL, version = version + 1 WHERE id = $1")
         .bind(user.id.clone())
         .execute(&mut *tx)
         .await?;
     sessions::end_all(&mut tx, &user.id, "").await?;
     let invited = invitation(&panel, &mut tx, &user.id).await?;
+    let detail = json!({"name": user.name});
+    audit::record(&panel, &mut tx, &principal, "user.invite", &user.id, detail).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(invited)).into_response())
 }

@@ -15,7 +15,7 @@ use crate::api::problem::Problem;
 use crate::audit::{Entry, write};
 use crate::keys::hmac;
 use crate::panel::Panel;
-use crate::store::id;
+use crate::store::{StoreError, id};
 
 /// How long a browser's session lasts at most, in milliseconds.
 const BROWSER: i64 = 7 * 86_400_000;
@@ -82,10 +82,6 @@ pub async fn begin(
     let credential = credential(prefix)?;
     let (session, now) = (id("ses"), panel.clock.now_ms());
     let expires_at = now + carrier.lasts();
-    sqlx::query("DELETE FROM session WHERE expires_at < $1")
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
     sqlx::query(
         "DELETE FROM session WHERE person = $1 AND id NOT IN
              (SELECT id FROM session WHERE person = $1 ORDER BY used_at DESC, id DESC LIMIT $2)",
@@ -111,6 +107,24 @@ pub async fn begin(
     let entry = Entry { actor: person, action: "session.begin", target: person, detail };
     write(panel, connection, entry).await?;
     Ok(Begun { id: session, credential, carrier, expires_at })
+}
+
+/// Removes sessions that have ended, and invitations that nobody followed.
+pub async fn prune(panel: &Panel) -> Result<(), StoreError> {
+    for query in [
+        "DELETE FROM session WHERE expires_at < $1",
+        "DELETE FROM invitation WHERE expires_at < $1",
+    ] {
+        let now = panel.clock.now_ms();
+        panel
+            .store
+            .retry(|| async {
+                sqlx::query(query).bind(now).execute(panel.store.pool()).await?;
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// Ends all sessions of somebody, but for one, and the logins from terminals that they approved and that

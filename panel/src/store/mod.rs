@@ -136,6 +136,10 @@ pub async fn tell(connection: &mut AnyConnection, part: &str) -> Result<(), Stor
 /// Says that a part changed of which proxies hold copies, within the change's own transaction.
 /// Returns its new number. Every replica is told with the commit; this process by
 /// `panel.wake.notify(part)` after it.
+///
+/// The row is held until the transaction ends. So that no two wait for each other, every transaction
+/// takes rows in this order: those that it changes, the marks of parts (`budgets`, `keys`,
+/// `revocations` where it is several), the audit log, the events.
 pub async fn raise(connection: &mut AnyConnection, part: &str) -> Result<i64, StoreError> {
     let row: AnyRow =
         sqlx::query("UPDATE mark SET number = number + 1 WHERE part = $1 RETURNING number")
