@@ -34,6 +34,7 @@ mod leases;
 mod limits;
 mod media;
 mod midstream;
+mod panel_api;
 mod platforms;
 mod production;
 mod realtime;
