@@ -2,6 +2,8 @@
 //!
 //! They are answered together with the token, once, and kept nowhere.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use sqlx::{AnyConnection, Row};
 use utoipa::ToSchema;
@@ -58,7 +60,9 @@ impl Snippets {
     }
 }
 
-/// Where agents reach a proxy: the one that was heard of last, of those that said where.
+/// Where agents reach the proxy beside them: as the one says that was heard of last. A proxy says that
+/// by itself, and everybody's token stands beside it: only an address of the agent's own machine is
+/// taken, so that no proxy has tokens of others sent to it.
 pub async fn base_url(connection: &mut AnyConnection) -> Result<String, StoreError> {
     let row = sqlx::query(
         "SELECT listens FROM proxy WHERE removed_at IS NULL AND listens IS NOT NULL
@@ -67,15 +71,45 @@ pub async fn base_url(connection: &mut AnyConnection) -> Result<String, StoreErr
     .fetch_optional(connection)
     .await?;
     let listens: Option<String> = row.map(|row| row.try_get(0)).transpose()?;
-    Ok(listens.filter(|at| is_plain(at)).map_or_else(|| USUAL.to_owned(), with_scheme))
+    let own = listens.as_deref().and_then(loopback);
+    Ok(own.map_or_else(|| USUAL.to_owned(), |at| format!("http://{at}")))
 }
 
-fn with_scheme(at: String) -> String {
-    if at.contains("://") { at } else { format!("http://{at}") }
+/// `HOST:PORT` of an address on the machine of whoever uses it.
+fn loopback(listens: &str) -> Option<String> {
+    let at = listens.strip_prefix("http://").unwrap_or(listens);
+    let local = at.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    let named = at.strip_prefix("localhost:").is_some_and(|port| port.parse::<u16>().is_ok());
+    (local || named).then(|| at.to_owned())
 }
 
 /// Whether an address can stand in a shell's command and in source code as it is.
 pub fn is_plain(address: &str) -> bool {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b".:/-_[]".contains(&b);
     (1..=200).contains(&address.len()) && address.bytes().all(fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_of_the_agents_own_machine_is_shown_to_everybody() {
+        for (listens, own) in [
+            ("http://127.0.0.1:4242", Some("127.0.0.1:4242")),
+            ("127.0.0.1:4242", Some("127.0.0.1:4242")),
+            ("http://[::1]:4242", Some("[::1]:4242")),
+            ("http://localhost:4242", Some("localhost:4242")),
+            ("http://10.0.0.5:4141", None),
+            ("http://0.0.0.0:4141", None),
+            ("https://evil.example", None),
+            ("http://localhost.evil.example:80", None),
+            ("http://localhost:80@evil.example", None),
+            ("http://127.0.0.1:80@evil.example", None),
+            ("http://127.0.0.1:80/x", None),
+            ("", None),
+        ] {
+            assert_eq!(loopback(listens).as_deref(), own, "{listens}");
+        }
+    }
 }
