@@ -10,7 +10,7 @@ use iron_proxy::authority::{Authority, Folder, Permitted};
 use iron_proxy::connect::{Network, Swaps, placeholder};
 use iron_proxy::control::Token;
 use iron_proxy::control_plane::ProviderKeys;
-use iron_proxy::live::Live;
+use iron_proxy::live::{Live, OperatorKey};
 use iron_proxy::runs::Runs;
 use iron_proxy::server::Server;
 use iron_proxy::sessions::Sessions;
@@ -160,16 +160,23 @@ impl Maker {
         Ok(swaps)
     }
 
-    /// The operator's key for an upstream: the panel's, else that of its variable.
-    fn key(&self, upstream: &Upstream) -> Option<Zeroizing<String>> {
+    /// The operator's key for an upstream: the panel's, where that is for this very address, else that
+    /// of its variable. A policy says where upstreams are, and whoever writes it may not send keys
+    /// anywhere with it.
+    fn key(&self, upstream: &Upstream) -> OperatorKey {
         if self.simulated.is_some() {
-            return Some(Zeroizing::new("simulated".to_owned()));
+            return OperatorKey::Given(Zeroizing::new("simulated".to_owned()));
         }
         let from_panel = self.from_panel.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = from_panel.get(upstream.name.as_str()) {
-            return Some(key.clone());
+        let bound = from_panel.get(upstream.name.as_str());
+        if let Some(bound) = bound.filter(|bound| bound.base_url == upstream.base_url) {
+            return OperatorKey::Given(bound.key.clone());
         }
-        self.variable(upstream.api_key_env.as_deref()?).map(Zeroizing::new)
+        match upstream.api_key_env.as_deref().and_then(|name| self.variable(name)) {
+            Some(key) => OperatorKey::Given(Zeroizing::new(key)),
+            None if bound.is_some() => OperatorKey::ForAnotherAddress,
+            None => OperatorKey::None,
+        }
     }
 
     /// These are the provider keys of the panel, and no others.
@@ -233,5 +240,48 @@ enum Keys {
 impl std::fmt::Debug for Maker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Maker").field("simulated", &self.simulated).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iron_proxy::control_plane::Bound;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_panel_goes_to_its_own_address_alone() {
+        let variables = HashMap::from([("OWN_KEY".to_owned(), "sk-own".to_owned())]);
+        let maker = Maker::with_keys(variables).unwrap();
+        let kept = Bound {
+            base_url: "https://api.openai.com".to_owned(),
+            key: Zeroizing::new("sk-panel".to_owned()),
+        };
+        maker.take_keys(ProviderKeys::from([("openai".to_owned(), kept)]));
+        let live = |name: &str, url: &str, more: &str| {
+            let text = format!(
+                "[[upstream]]\nname = \"{name}\"\ndialect = \"openai\"\nbase_url = \"{url}\"\n{more}"
+            );
+            maker.live(Policy::parse(&text).unwrap(), None).unwrap()
+        };
+        let variable = "api_key_env = \"OWN_KEY\"";
+        for (name, url, more, keyed, withheld) in [
+            ("openai", "https://api.openai.com/", "", true, false),
+            ("openai", "https://evil.example", "", false, true),
+            ("openai", "https://api.openai.com.evil.example", "", false, true),
+            ("openai", "http://api.openai.com", "", false, true),
+            ("openai", "https://api.openai.com:444", "", false, true),
+            // A variable is the file's word for this very address.
+            ("openai", "https://evil.example", variable, true, false),
+            ("other", "https://api.openai.com", "", false, false),
+        ] {
+            let upstream = live(name, url, more).upstream(name).unwrap();
+            let found = (upstream.key().is_some(), upstream.is_withheld());
+            assert_eq!(found, (keyed, withheld), "{name} {url} {more}");
+        }
+        let live = live("openai", "https://evil.example", "");
+        maker.take_keys(ProviderKeys::new());
+        maker.rekey(&live);
+        assert!(!live.upstream("openai").unwrap().is_withheld(), "the panel has none any more");
     }
 }

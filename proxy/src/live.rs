@@ -60,14 +60,28 @@ fn places<'u>(upstream: &'u Upstream, target: &Target) -> impl Iterator<Item = &
     })
 }
 
+/// The operator's key for an upstream.
+pub enum OperatorKey {
+    /// This one.
+    Given(Zeroizing<String>),
+    /// There is one of its name, for another address: no call goes to this one.
+    ForAnotherAddress,
+    /// There is none.
+    None,
+}
+
+/// The key, and whether there is one that must not go there.
 fn key_for(
     config: &config::Upstream,
-    key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>,
-) -> Result<Option<ProviderKey>, BadKey> {
-    key_of(config)
-        .filter(|key| !key.trim().is_empty())
-        .map(|key| ProviderKey::new(config.dialect, config.platform, &key))
-        .transpose()
+    key_of: impl Fn(&config::Upstream) -> OperatorKey,
+) -> Result<(Option<ProviderKey>, bool), BadKey> {
+    match key_of(config) {
+        OperatorKey::Given(key) if !key.trim().is_empty() => {
+            Ok((Some(ProviderKey::new(config.dialect, config.platform, &key)?), false))
+        }
+        OperatorKey::ForAnotherAddress => Ok((None, true)),
+        OperatorKey::Given(_) | OperatorKey::None => Ok((None, false)),
+    }
 }
 
 /// By upstream and model.
@@ -97,7 +111,7 @@ impl Live {
     /// is looked up anew.
     pub fn build(
         policy: Policy,
-        key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>,
+        key_of: impl Fn(&config::Upstream) -> OperatorKey,
         network: &Network,
         swaps: Swaps,
         sessions: Arc<Sessions>,
@@ -110,13 +124,15 @@ impl Live {
                 let kept = before
                     .and_then(|live| live.upstream(config.name.as_str()))
                     .filter(|upstream| upstream.config == *config);
-                let key = key_for(config, &key_of)
+                let (key, withheld) = key_for(config, &key_of)
                     .map_err(|error| LiveError::Key(config.name.clone(), error))?;
                 if let Some(upstream) = kept {
-                    upstream.rekey(key);
+                    upstream.rekey(key, withheld);
                     return Ok(upstream);
                 }
-                Ok(Arc::new(Upstream::new(Arc::clone(config), key, network)))
+                let upstream = Upstream::new(Arc::clone(config), None, network);
+                upstream.rekey(key, withheld);
+                Ok(Arc::new(upstream))
             })
             .collect::<Result<_, LiveError>>()?;
         let others = before.map(|live| live.others.as_ref());
@@ -146,10 +162,10 @@ impl Live {
     }
 
     /// Looks the keys of all upstreams up anew. One that no header can carry leaves the old one.
-    pub fn rekey(&self, key_of: impl Fn(&config::Upstream) -> Option<Zeroizing<String>>) {
+    pub fn rekey(&self, key_of: impl Fn(&config::Upstream) -> OperatorKey) {
         for upstream in &self.upstreams {
             match key_for(&upstream.config, &key_of) {
-                Ok(key) => upstream.rekey(key),
+                Ok((key, withheld)) => upstream.rekey(key, withheld),
                 Err(error) => tracing::error!(upstream = upstream.name(), "{error}"),
             }
         }

@@ -148,8 +148,10 @@ async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String,
     let ca = ca.to_str().unwrap();
     let answers = format!("{bootstrap}\nada\ncorrect horse battery staple\n");
     home.iron(&["login", &base, "--ca", ca, "--bootstrap"], &answers);
+    let url = provider.url();
     for upstream in ["openai", "anthropic"] {
-        home.iron(&["secret", "set", upstream, "--upstream", upstream], PROVIDER_KEY);
+        let set = ["secret", "set", upstream, "--upstream", upstream, "--base-url", &url];
+        home.iron(&set, PROVIDER_KEY);
     }
     home.iron(&["project", "add", "research"], "");
     home.iron(&["budget", "set", "project:research", "50 USD/week"], "");
@@ -157,7 +159,6 @@ async fn set_up(home: &Home, provider: &Simulator) -> (Running, Running, String,
     home.write("laptop.credential", credential.trim());
 
     // The proxy.
-    let url = provider.url();
     let upstreams = ["openai", "anthropic"].map(|name| {
         format!("[[upstream]]\nname = \"{name}\"\ndialect = \"{name}\"\nbase_url = \"{url}\"\n")
     });

@@ -274,11 +274,15 @@ pub enum SecretCommand {
         /// The upstream whose key it is
         #[arg(long, value_name = "NAME")]
         upstream: Name,
+        /// The one address that it may be sent to: the upstream's base_url; default: that of the
+        /// upstream in this machine's iron.toml for the panel of this machine, else the provider's
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
         /// Which panel.
         #[command(flatten)]
         at: At,
     },
-    /// List the keys: names, upstreams, last four characters
+    /// List the keys: names, upstreams, addresses, last four characters
     List {
         /// Which panel.
         #[command(flatten)]
@@ -288,6 +292,9 @@ pub enum SecretCommand {
     Rotate {
         /// Its name
         name: String,
+        /// The one address that the new one may be sent to; default: that of the old one
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
         /// Which panel.
         #[command(flatten)]
         at: At,

@@ -3,13 +3,15 @@
 
 use anyhow::anyhow;
 use hyper::Method;
+use iron_policy::types::Name;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Failure;
 use super::login::secret as typed;
-use crate::args::{Output, SecretCommand};
+use crate::args::{At, Output, SecretCommand};
 use crate::console::{MOST, connect, segment, text};
+use crate::files::Config;
 use crate::output::{say, say_json, table};
 use crate::remote::link::Link;
 
@@ -18,10 +20,14 @@ const SECRETS: &str = "/api/v1/secrets";
 /// Does what is wanted.
 pub(super) async fn secret(command: SecretCommand) -> Result<(), Failure> {
     match command {
-        SecretCommand::Set { name, upstream, at } => {
+        SecretCommand::Set { name, upstream, base_url, at } => {
             let link = connect(&at).await?;
+            let base_url = match base_url {
+                None if matches!(link, Link::Here(..)) => own_address(&at, &upstream)?,
+                said => said,
+            };
             let value = value(upstream.as_str())?;
-            let body = json!({"name": name, "upstream": upstream, "value": value.as_str()});
+            let body = json!({"name": name, "upstream": upstream, "base_url": base_url, "value": value.as_str()});
             told(&link.post(SECRETS, &body).await?, at.output, "kept");
         }
         SecretCommand::List { at } => {
@@ -29,11 +35,12 @@ pub(super) async fn secret(command: SecretCommand) -> Result<(), Failure> {
             match at.output {
                 Output::Json => say_json(&Value::Array(secrets)),
                 Output::Table => say(&table(
-                    &["name", "upstream", "ends in", ">version", "set"],
+                    &["name", "upstream", "goes to", "ends in", ">version", "set"],
                     secrets.iter().map(|secret| {
                         vec![
                             text(&secret["name"]),
                             text(&secret["upstream"]),
+                            text(&secret["base_url"]),
                             text(&secret["last4"]),
                             text(&secret["number"]),
                             text(&secret["rotated_at"]),
@@ -42,16 +49,13 @@ pub(super) async fn secret(command: SecretCommand) -> Result<(), Failure> {
                 )),
             }
         }
-        SecretCommand::Rotate { name, at } => {
+        SecretCommand::Rotate { name, base_url, at } => {
             let link = connect(&at).await?;
             let id = find(&link, &name).await?;
             let value = value(&name)?;
             let path = format!("{SECRETS}/{}/rotate", segment(&id));
-            told(
-                &link.post(&path, &json!({"value": value.as_str()})).await?,
-                at.output,
-                "replaced",
-            );
+            let body = json!({"value": value.as_str(), "base_url": base_url});
+            told(&link.post(&path, &body).await?, at.output, "replaced");
         }
         SecretCommand::Remove { name, at } => {
             let link = connect(&at).await?;
@@ -68,12 +72,20 @@ fn told(secret: &Value, output: Output, what: &str) {
     match output {
         Output::Json => say_json(secret),
         Output::Table => say(&format!(
-            "{} is {what} for upstream {} (version {}); proxies that are connected use it at once.",
+            "{} is {what} for upstream {} at {} (version {}); proxies that are connected use it at once.",
             text(&secret["name"]),
             text(&secret["upstream"]),
+            text(&secret["base_url"]),
             text(&secret["number"])
         )),
     }
+}
+
+/// Where the file of this machine has this upstream.
+fn own_address(at: &At, upstream: &Name) -> Result<Option<String>, Failure> {
+    let policy = Config::read(&at.files)?.policy;
+    let own = policy.upstreams.iter().find(|own| own.name == *upstream);
+    Ok(own.map(|own| own.base_url.clone()))
 }
 
 fn value(whose: &str) -> Result<Zeroizing<String>, Failure> {

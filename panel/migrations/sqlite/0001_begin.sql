@@ -124,6 +124,8 @@ CREATE TABLE secret (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
     upstream   TEXT NOT NULL UNIQUE,
+    -- The one address that it may be sent to.
+    base_url   TEXT NOT NULL,
     last4      TEXT NOT NULL,
     number     BIGINT NOT NULL,
     created_at BIGINT NOT NULL,

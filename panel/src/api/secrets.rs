@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use iron_policy::config;
 use iron_policy::types::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -44,6 +45,8 @@ pub struct Secret {
     pub name: String,
     /// The upstream whose key it is.
     pub upstream: String,
+    /// The one address that it may be sent to.
+    pub base_url: String,
     /// The last four characters; empty where it has fewer than 16.
     pub last4: String,
     /// Its version: how often it was set.
@@ -60,6 +63,7 @@ impl From<Listed> for Secret {
             id: listed.id,
             name: listed.name,
             upstream: listed.upstream,
+            base_url: listed.base_url,
             last4: listed.last4,
             number: listed.number,
             created_at: Time(listed.created_at),
@@ -78,6 +82,11 @@ pub struct NewSecret {
     /// The upstream whose key it is: each has one.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub upstream: String,
+    /// The one address that it may be sent to: the upstream's `base_url`. The provider's own for
+    /// `openai`, `anthropic` and `gemini`, required for others.
+    #[serde(default)]
+    #[schema(max_length = 2048)]
+    pub base_url: Option<String>,
     /// The key itself.
     pub value: Value,
 }
@@ -86,6 +95,10 @@ pub struct NewSecret {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewValue {
+    /// The one address that it may be sent to; that of the old value unless said.
+    #[serde(default)]
+    #[schema(max_length = 2048)]
+    pub base_url: Option<String>,
     /// The key itself.
     pub value: Value,
 }
@@ -138,9 +151,19 @@ pub async fn add(
         })?;
     }
     usable(&new.value)?;
+    let wanted = new.base_url.as_deref().or_else(|| config::builtin_address(&new.upstream));
+    let wanted = wanted.ok_or_else(|| {
+        Problem::invalid(
+            "base_url is missing: the key goes to one address alone, so say the upstream's base_url",
+        )
+    })?;
+    let address = address(&new.upstream, wanted)?;
     let mut tx = panel.store.begin().await?;
-    let made = secrets::add(&panel, &mut tx, &new.name, &new.upstream, &new.value).await?;
-    let detail = json!({"name": made.name, "upstream": made.upstream, "last4": made.last4});
+    let made =
+        secrets::add(&panel, &mut tx, &new.name, &new.upstream, &address, &new.value).await?;
+    let detail = json!({
+        "name": made.name, "upstream": made.upstream, "base_url": made.base_url, "last4": made.last4,
+    });
     audit::record(&panel, &mut tx, &principal, "secret.create", &made.id, detail).await?;
     tx.commit().await?;
     panel.wake.notify(secrets::PART);
@@ -161,8 +184,13 @@ pub async fn rotate(
     let Json(new) = body.map_err(unquoted)?;
     usable(&new.value)?;
     let mut tx = panel.store.begin().await?;
-    let rotated = secrets::rotate(&panel, &mut tx, &id, &new.value).await?.ok_or_else(nothing)?;
-    let detail = json!({"number": rotated.number, "last4": rotated.last4});
+    let before = secrets::find(&mut tx, &id).await?.ok_or_else(nothing)?;
+    let wanted = new.base_url.as_deref().map(|url| address(&before.upstream, url)).transpose()?;
+    let rotated = secrets::rotate(&panel, &mut tx, &id, wanted.as_deref(), &new.value).await?;
+    let rotated = rotated.ok_or_else(nothing)?;
+    let detail = json!({
+        "number": rotated.number, "last4": rotated.last4, "base_url": rotated.base_url,
+    });
     audit::record(&panel, &mut tx, &principal, "secret.rotate", &id, detail).await?;
     tx.commit().await?;
     panel.wake.notify(secrets::PART);
@@ -191,6 +219,22 @@ pub async fn remove(
     tx.commit().await?;
     panel.wake.notify(secrets::PART);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The address in the spelling that proxies compare. What is wrong is said without quoting it.
+fn address(upstream: &str, url: &str) -> Result<String, Problem> {
+    let refused = || {
+        Problem::invalid(
+            "base_url must be a plain address as in [[upstream]]: http(s)://HOST[:PORT][/PATH], \
+             2048 bytes at most",
+        )
+    };
+    let name = upstream.parse::<Name>().map_err(|_| refused())?;
+    let address = config::address(&name, url).map_err(|_| refused())?;
+    // No NUL or the like: PostgreSQL keeps none.
+    (address.len() <= 2048 && !address.contains(char::is_control))
+        .then_some(address)
+        .ok_or_else(refused)
 }
 
 fn usable(value: &Value) -> Result<(), Problem> {

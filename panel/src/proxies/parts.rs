@@ -117,7 +117,7 @@ pub(super) async fn secrets(
 ) -> Result<Vec<SealedSecret>, StoreError> {
     let rows = sqlx::query(
         "SELECT secret.id, secret.number, secret.upstream, secret_version.wrapped,
-                secret_version.sealed
+                secret_version.sealed, secret.base_url
          FROM secret JOIN secret_version
            ON secret_version.secret = secret.id AND secret_version.number = secret.number
          ORDER BY secret.id LIMIT $1",
@@ -134,8 +134,9 @@ pub(super) async fn secrets(
         }
         let (mut envelope, rest): (Vec<u8>, Vec<u8>) = (row.try_get(3)?, row.try_get(4)?);
         envelope.extend(rest);
+        let base_url: String = row.try_get(5)?;
         match panel.master.open(Place { kind: "secret", row: &id, version }, &envelope) {
-            Ok(value) => sealed.extend(seal_to.seal(&id, version, &upstream, &value)),
+            Ok(value) => sealed.extend(seal_to.seal(&id, version, &upstream, &base_url, &value)),
             Err(error @ StoreError::Damaged(_)) => {
                 tracing::error!(%error, upstream, "a provider key is kept from proxies");
             }

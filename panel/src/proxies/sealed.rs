@@ -27,9 +27,10 @@ impl SealTo {
         id: &str,
         version: i64,
         upstream: &str,
+        base_url: &str,
         value: &[u8],
     ) -> Option<SealedSecret> {
-        let bound = SealedSecret::bound_to(id, version, upstream);
+        let bound = SealedSecret::bound_to(id, version, upstream, base_url);
         let (encapsulated, sealed) =
             hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
                 &OpModeS::Base,
@@ -43,6 +44,7 @@ impl SealTo {
             id: id.to_owned(),
             version,
             upstream: upstream.to_owned(),
+            base_url: base_url.to_owned(),
             encapsulated: BASE64.encode(encapsulated.to_bytes()),
             sealed: BASE64.encode(sealed),
         })

@@ -78,6 +78,8 @@ pub struct Listed {
     pub name: String,
     /// The upstream whose key it is.
     pub upstream: String,
+    /// The one address that it may be sent to.
+    pub base_url: String,
     /// The last four characters; empty where it is too short for that.
     pub last4: String,
     /// How often it was set.
@@ -110,8 +112,7 @@ impl From<sqlx::Error> for SecretError {
     }
 }
 
-const SELECT: &str =
-    "SELECT id, name, upstream, last4, number, created_at, rotated_at, version FROM secret";
+const SELECT: &str = "SELECT id, name, upstream, last4, number, created_at, rotated_at, version, base_url FROM secret";
 
 fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
     Ok(Listed {
@@ -123,6 +124,7 @@ fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
         created_at: row.try_get(5)?,
         rotated_at: row.try_get(6)?,
         version: row.try_get(7)?,
+        base_url: row.try_get(8)?,
     })
 }
 
@@ -156,6 +158,7 @@ pub async fn add(
     connection: &mut AnyConnection,
     name: &str,
     upstream: &str,
+    base_url: &str,
     value: &Value,
 ) -> Result<Listed, SecretError> {
     let count = sqlx::query("SELECT COUNT(*) FROM secret").fetch_one(&mut *connection).await?;
@@ -165,14 +168,15 @@ pub async fn add(
     let now = panel.clock.now_ms();
     let new = id("sec");
     let made = sqlx::query(
-        "INSERT INTO secret (id, name, upstream, last4, number, created_at, rotated_at)
-         VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT DO NOTHING",
+        "INSERT INTO secret (id, name, upstream, last4, number, created_at, rotated_at, base_url)
+         VALUES ($1, $2, $3, $4, 1, $5, $5, $6) ON CONFLICT DO NOTHING",
     )
     .bind(new.clone())
     .bind(name.to_owned())
     .bind(upstream.to_owned())
     .bind(value.last4())
     .bind(now)
+    .bind(base_url.to_owned())
     .execute(&mut *connection)
     .await?;
     if made.rows_affected() == 0 {
@@ -183,20 +187,24 @@ pub async fn add(
     Ok(made.ok_or_else(|| StoreError::Damaged(format!("secret {new}")))?)
 }
 
-/// Replaces a provider key's value, within a transaction. None where there is no such key.
+/// Replaces a provider key's value, within a transaction, and its address where one is given: a value
+/// that is there is never sent elsewhere. None where there is no such key.
 pub async fn rotate(
     panel: &Panel,
     connection: &mut AnyConnection,
     id: &str,
+    base_url: Option<&str>,
     value: &Value,
 ) -> Result<Option<Listed>, StoreError> {
     let row = sqlx::query(
-        "UPDATE secret SET number = number + 1, version = version + 1, last4 = $1, rotated_at = $2
+        "UPDATE secret SET number = number + 1, version = version + 1, last4 = $1, rotated_at = $2,
+                base_url = COALESCE($4, base_url)
          WHERE id = $3 RETURNING number",
     )
     .bind(value.last4())
     .bind(panel.clock.now_ms())
     .bind(id.to_owned())
+    .bind(base_url.map(str::to_owned))
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };

@@ -39,7 +39,8 @@ impl Opener {
     fn open(&self, sealed: &SealedSecret) -> Option<String> {
         let decode = |text: &str| STANDARD.decode(text).unwrap();
         let encapsulated = decode(&sealed.encapsulated);
-        let bound = SealedSecret::bound_to(&sealed.id, sealed.version, &sealed.upstream);
+        let bound =
+            SealedSecret::bound_to(&sealed.id, sealed.version, &sealed.upstream, &sealed.base_url);
         let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
             &self.private,
@@ -196,8 +197,8 @@ async fn rows_that_were_swapped_or_changed_are_left_out_and_the_others_are_hande
             let move_to = "UPDATE secret_version SET secret = $1 WHERE secret = $2";
             let mut connection = world.panel.store.pool().acquire().await.unwrap();
             sqlx::query(
-                "INSERT INTO secret (id, name, upstream, last4, number, created_at, rotated_at)
-                 VALUES ('x', 'x', 'x', '', 9, 0, 0) ON CONFLICT DO NOTHING",
+                "INSERT INTO secret (id, name, upstream, last4, number, created_at, rotated_at, base_url)
+                 VALUES ('x', 'x', 'x', '', 9, 0, 0, '') ON CONFLICT DO NOTHING",
             )
             .execute(&mut *connection)
             .await
@@ -249,7 +250,54 @@ async fn a_removal_needs_the_version_that_was_seen() {
         let opener = Opener::new();
         assert!(sealed(&opener.held(&world.as_proxy("edge").await).await).is_empty());
         let operator = world.signed_in(Role::Operator).await;
-        let order = json!({"name": "b", "upstream": "b", "value": "x"});
+        let order = json!({"name": "b", "upstream": "b", "base_url": "https://b", "value": "x"});
         assert_eq!(operator.post("/api/v1/secrets", &order).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_address_which_only_a_new_value_changes() {
+    for world in worlds().await {
+        let admin = world.signed_in(Role::Admin).await;
+        let made = add(&admin, "a", "openai", CANARY).await;
+        assert_eq!(made["base_url"], "https://api.openai.com");
+        let own = json!({"name": "b", "upstream": "own", "value": SECOND});
+        let answer = admin.post("/api/v1/secrets", &own).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        for wrong in ["", "ftp://x", "https://", "https://me:pw@x", "https://x?y", "https://x y"] {
+            let mut own = own.clone();
+            own["base_url"] = json!(wrong);
+            let answer = admin.post("/api/v1/secrets", &own).await;
+            assert_eq!(answer.status, 400, "{wrong}: {}", answer.text);
+        }
+        let mut own = own.clone();
+        own["base_url"] = json!("https://llm.example/v1/");
+        let answer = admin.post("/api/v1/secrets", &own).await;
+        assert_eq!(answer.json["base_url"], "https://llm.example/v1", "{}", answer.text);
+
+        let opener = Opener::new();
+        let proxy = world.as_proxy("edge").await;
+        let held = sealed(&opener.held(&proxy).await);
+        assert_eq!(held[0].base_url, "https://api.openai.com");
+        let mut moved = held[0].clone();
+        moved.base_url = "https://evil.example".to_owned();
+        assert_eq!(opener.open(&moved), None, "a key cannot pass for one of another address");
+
+        let rotate = format!("/api/v1/secrets/{}/rotate", made["id"].as_str().unwrap());
+        let there = json!({"base_url": "https://other.example"});
+        assert_eq!(admin.post(&rotate, &there).await.status, 400, "not the value that is there");
+        let mut with_value = there.clone();
+        with_value["value"] = json!(SECOND);
+        let answer = admin.post(&rotate, &with_value).await;
+        assert_eq!(answer.json["base_url"], "https://other.example", "{}", answer.text);
+        // It stays where none is said.
+        let answer = admin.post(&rotate, &json!({"value": SECOND})).await;
+        assert_eq!(answer.json["base_url"], "https://other.example", "{}", answer.text);
+        let held = sealed(&opener.held(&proxy).await);
+        assert_eq!(opener.open(&held[0]).as_deref(), Some(SECOND));
+        assert_eq!(
+            admin.get("/api/v1/secrets").await.json["items"][0]["base_url"],
+            "https://other.example"
+        );
     }
 }

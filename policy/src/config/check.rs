@@ -222,28 +222,29 @@ fn spoken(
     }
 }
 
-/// OpenAI, Anthropic and Google, for a file that names no upstream.
+/// OpenAI, Anthropic and Google, for a file that names no upstream: name, dialect, address, variable.
+const BUILTIN: [(&str, Dialect, &str, &str); 3] = [
+    ("openai", Dialect::OpenAi, "https://api.openai.com", "OPENAI_API_KEY"),
+    ("anthropic", Dialect::Anthropic, "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    ("gemini", Dialect::Gemini, "https://generativelanguage.googleapis.com", "GEMINI_API_KEY"),
+];
+
 fn builtin() -> Result<Vec<raw::Upstream>, NameError> {
-    Ok(vec![
-        raw::Upstream::builtin(
-            "openai".parse::<Name>()?,
-            Dialect::OpenAi,
-            "https://api.openai.com",
-            "OPENAI_API_KEY",
-        ),
-        raw::Upstream::builtin(
-            "anthropic".parse::<Name>()?,
-            Dialect::Anthropic,
-            "https://api.anthropic.com",
-            "ANTHROPIC_API_KEY",
-        ),
-        raw::Upstream::builtin(
-            "gemini".parse::<Name>()?,
-            Dialect::Gemini,
-            "https://generativelanguage.googleapis.com",
-            "GEMINI_API_KEY",
-        ),
-    ])
+    let made = |(name, dialect, address, variable): (&str, _, _, _)| {
+        Ok(raw::Upstream::builtin(name.parse::<Name>()?, dialect, address, variable))
+    };
+    BUILTIN.into_iter().map(made).collect()
+}
+
+/// The address of an upstream that is there without a file, by its name.
+pub fn builtin_address(name: &str) -> Option<&'static str> {
+    BUILTIN.iter().find(|(builtin, ..)| *builtin == name).map(|(_, _, address, _)| *address)
+}
+
+/// The address of an upstream in the one spelling that addresses are compared in: as
+/// [`Upstream::base_url`] holds it. An error where it cannot be one.
+pub fn address(name: &Name, url: &str) -> Result<String, ConfigError> {
+    base_url(name, url)
 }
 
 /// Checks `scheme://host[:port][/path]` and takes a trailing slash off.

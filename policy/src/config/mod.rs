@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use check::{address, builtin_address};
 pub use connect::{Connect, OpaqueBodies, Place, Scope, Secret};
 pub use panel::{Panel, PanelTls};
 pub use redact::{OnFailure, OpaqueParts, Recogniser, Redact, SecretSource};

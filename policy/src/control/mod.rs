@@ -135,6 +135,8 @@ pub struct SealedSecret {
     pub version: i64,
     /// The upstream whose key it is.
     pub upstream: String,
+    /// The one address that it may be sent to, as [`crate::config::address`] writes it.
+    pub base_url: String,
     /// What HPKE calls `enc`, in base64.
     pub encapsulated: String,
     /// The sealed key, in base64. HPKE in base mode (RFC 9180): X25519, HKDF-SHA256,
@@ -147,8 +149,9 @@ impl SealedSecret {
     pub const INFO: &'static [u8] = b"iron-cage provider key v1";
 
     /// HPKE's associated data: a sealed key cannot pass for another one.
-    pub fn bound_to(id: &str, version: i64, upstream: &str) -> String {
-        format!("{id}\n{version}\n{upstream}")
+    /// Neither can it pass for one of another address.
+    pub fn bound_to(id: &str, version: i64, upstream: &str, base_url: &str) -> String {
+        format!("{id}\n{version}\n{upstream}\n{base_url}")
     }
 }
 
@@ -158,6 +161,7 @@ impl std::fmt::Debug for SealedSecret {
             .field("id", &self.id)
             .field("version", &self.version)
             .field("upstream", &self.upstream)
+            .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
 }

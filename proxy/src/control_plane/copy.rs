@@ -85,6 +85,7 @@ mod tests {
             id: "sec_1".into(),
             version: 1,
             upstream: "openai".into(),
+            base_url: "https://api.openai.com".into(),
             encapsulated: String::new(),
             sealed: "c2VhbGVk".into(),
         };

@@ -17,7 +17,7 @@ use std::time::Duration;
 use iron_policy::control::{Acknowledged, Asks, Batch, Changes, Grants, Known, Reports, Taken};
 
 pub use follow::{Enforce, Follower};
-pub use seal::{KeyPair, ProviderKeys};
+pub use seal::{Bound, KeyPair, ProviderKeys};
 pub use spending::Spending;
 pub use standing::Standing;
 

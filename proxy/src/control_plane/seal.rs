@@ -17,7 +17,16 @@ use zeroize::Zeroizing;
 type X25519 = X25519HkdfSha256;
 
 /// Provider keys by the names of their upstreams.
-pub type ProviderKeys = HashMap<String, Zeroizing<String>>;
+pub type ProviderKeys = HashMap<String, Bound>;
+
+/// A provider key and the one address that it may be sent to. No `Debug`: it would show it.
+#[derive(Clone)]
+pub struct Bound {
+    /// The address, as an upstream's `base_url` is written.
+    pub base_url: String,
+    /// The key.
+    pub key: Zeroizing<String>,
+}
 
 /// A key pair for HPKE (RFC 9180). The private half is overwritten when it is dropped.
 pub struct KeyPair {
@@ -41,7 +50,8 @@ impl KeyPair {
     pub fn open(&self, sealed: &SealedSecret) -> Option<Zeroizing<String>> {
         let encapsulated = BASE64.decode(&sealed.encapsulated).ok()?;
         let encapsulated = <X25519 as Kem>::EncappedKey::from_bytes(&encapsulated).ok()?;
-        let bound = SealedSecret::bound_to(&sealed.id, sealed.version, &sealed.upstream);
+        let bound =
+            SealedSecret::bound_to(&sealed.id, sealed.version, &sealed.upstream, &sealed.base_url);
         let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519>(
             &OpModeR::Base,
             &self.private,
@@ -60,7 +70,8 @@ impl KeyPair {
         let mut broken = 0;
         for secret in sealed {
             if let Some(key) = self.open(secret) {
-                keys.insert(secret.upstream.clone(), key);
+                let base_url = secret.base_url.clone();
+                keys.insert(secret.upstream.clone(), Bound { base_url, key });
             } else {
                 broken += 1;
                 tracing::error!(?secret, "a provider key cannot be opened: it is not used");
@@ -90,7 +101,7 @@ mod tests {
 
     fn sealed(to: &KeyPair, value: &[u8]) -> SealedSecret {
         let public = BASE64.decode(to.public()).unwrap();
-        let bound = SealedSecret::bound_to("sec_1", 2, "openai");
+        let bound = SealedSecret::bound_to("sec_1", 2, "openai", "https://a");
         let (encapsulated, sealed) =
             hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519>(
                 &OpModeS::Base,
@@ -104,6 +115,7 @@ mod tests {
             id: "sec_1".into(),
             version: 2,
             upstream: "openai".into(),
+            base_url: "https://a".into(),
             encapsulated: BASE64.encode(encapsulated.to_bytes()),
             sealed: BASE64.encode(sealed),
         }
@@ -117,6 +129,7 @@ mod tests {
         assert!(other.open(&secret).is_none());
         for change in [
             |secret: &mut SealedSecret| secret.upstream = "groq".into(),
+            |secret: &mut SealedSecret| secret.base_url = "https://evil".into(),
             |secret: &mut SealedSecret| secret.version = 1,
             |secret: &mut SealedSecret| secret.id = "sec_2".into(),
             |secret: &mut SealedSecret| secret.sealed.insert(0, 'A'),
@@ -127,7 +140,7 @@ mod tests {
             assert!(own.open(&secret).is_none(), "{secret:?}");
         }
         let (keys, broken) = own.open_all(&[secret.clone(), sealed(&other, b"x")]);
-        assert_eq!((keys["openai"].as_str(), broken), ("sk-value", 1));
+        assert_eq!((keys["openai"].key.as_str(), broken), ("sk-value", 1));
         assert!(own.open(&sealed(&own, &[0xff])).is_none());
         assert!(!format!("{own:?} {secret:?}").contains("sk-value"));
     }

@@ -378,6 +378,17 @@ fn key(
         key.replace(headers, spoken);
         return Ok(());
     }
+    if upstream.is_withheld() {
+        return Err(Stopped::NoKey {
+            upstream: upstream.name().to_owned(),
+            wanted:
+                "the panel's is for another base_url than this upstream's; correct the policy, \
+                     or have an admin set a new value for this address: `iron secret rotate NAME \
+                     --base-url URL`"
+                    .to_owned(),
+            passthrough: "",
+        });
+    }
     if amazon && is_signed(query, headers) {
         return Err(signed());
     }
@@ -393,7 +404,7 @@ fn key(
     match &upstream.config.api_key_env {
         Some(variable) if !carried => Err(Stopped::NoKey {
             upstream: upstream.name().to_owned(),
-            wanted: variable.clone(),
+            wanted: format!("set {variable} where the proxy runs"),
             passthrough: if passthrough {
                 ", or send a key of your own"
             } else if with_token {

@@ -92,13 +92,11 @@ pub enum Stopped {
         name: &'static str,
     },
     /// Neither the operator nor the caller gave a key.
-    #[error(
-        "no provider key for upstream `{upstream}`: set {wanted} where the proxy runs{passthrough}"
-    )]
+    #[error("no provider key for upstream `{upstream}`: {wanted}{passthrough}")]
     NoKey {
         /// The upstream.
         upstream: String,
-        /// The variable to set.
+        /// What to do.
         wanted: String,
         /// What else would help.
         passthrough: &'static str,

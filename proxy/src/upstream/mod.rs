@@ -5,6 +5,7 @@ mod connect;
 mod key;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -42,6 +43,7 @@ pub struct Upstream {
     /// For connections that go on as another protocol; each is dialled anew.
     sockets: Client<Connector, Full<Bytes>>,
     key: ArcSwapOption<ProviderKey>,
+    withheld: AtomicBool,
     breakers: Breakers,
 }
 
@@ -113,6 +115,7 @@ impl Upstream {
             client,
             sockets,
             key: ArcSwapOption::from_pointee(key),
+            withheld: AtomicBool::new(false),
             breakers: Breakers::new(config.breaker.clone()),
             gate: Arc::new(Gate::new(config.limits)),
             config,
@@ -129,9 +132,16 @@ impl Upstream {
         self.key.load_full()
     }
 
-    /// Calls that go out from now on go with this key.
-    pub fn rekey(&self, key: Option<ProviderKey>) {
+    /// Calls that go out from now on go with this key. `withheld` is whether there is one of its
+    /// name that is for another address.
+    pub fn rekey(&self, key: Option<ProviderKey>, withheld: bool) {
+        self.withheld.store(withheld && key.is_none(), Ordering::Relaxed);
         self.key.store(key.map(Arc::new));
+    }
+
+    /// Whether the panel's key of its name is for another address, so that calls go nowhere.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld.load(Ordering::Relaxed)
     }
 
     /// The address of a path on this upstream.

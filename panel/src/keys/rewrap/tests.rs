@@ -28,7 +28,7 @@ async fn fill(store: &Store) {
     let world = World::of(panel(store, OLD, None).await.unwrap());
     let admin = world.signed_in(Role::Admin).await;
     for name in ["a", "b", "c"] {
-        let order = json!({"name": name, "upstream": name, "value": format!("sk-{name}")});
+        let order = json!({"name": name, "upstream": name, "base_url": "https://a", "value": format!("sk-{name}")});
         assert_eq!(admin.post("/api/v1/secrets", &order).await.status, 201);
     }
     for _ in 0..2 {
