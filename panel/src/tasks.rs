@@ -42,13 +42,11 @@ async fn sweep(panel: Panel) {
         if let Err(error) = leases::prune(&panel).await {
             tracing::warn!(%error, "old requests for leases could not be removed; trying again");
         }
-<<<<<<< HEAD
         if let Err(error) = tokens::prune(&panel).await {
             tracing::warn!(%error, "budgets of expired tokens could not be removed; trying again");
-=======
+        }
         if let Err(error) = sessions::prune(&panel).await {
             tracing::warn!(%error, "ended sessions could not be removed; trying again");
->>>>>>> 96fc608 (Take rows in one order, and say of a change that lost that it may be tried again)
         }
         tokio::time::sleep(SWEEP).await;
     }

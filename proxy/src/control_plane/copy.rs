@@ -100,10 +100,10 @@ mod tests {
         let read = file.read().unwrap();
         assert_eq!((read.marks.keys, read.marks.secrets), (3, 0));
         assert_eq!((read.secrets, read.stops), (None, Some(vec!["wild".to_owned()])));
-        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("state.panel.json")).unwrap();
         assert!(!text.contains("c2VhbGVk"));
         assert_eq!(CopyFile::beside(&state, "https://other.example").read(), None);
-        std::fs::write(folder.path().join(FILE), "garbage").unwrap();
+        std::fs::write(folder.path().join("state.panel.json"), "garbage").unwrap();
         assert_eq!(file.read(), None);
     }
 
@@ -114,7 +114,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = CopyFile::beside(&folder.path().join("state.db"), "p");
         file.write(&Changes::default()).unwrap();
-        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        let mode =
+            std::fs::metadata(folder.path().join("state.panel.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
