@@ -1,0 +1,11 @@
+//! Runs an agent so that it can reach the proxy, its folder and the system's read-only files, and
+//! nothing else.
+//!
+//! [`confinement`] says what a sandbox is, [`layer`] what it is made of, [`event`] what is told of it.
+//! Everything below that is Linux; where that is missing, `iron-sandbox` says so and ends.
+
+pub mod confinement;
+pub mod event;
+pub mod layer;
+#[cfg(target_os = "linux")]
+pub mod sys;
