@@ -6,6 +6,10 @@
 
 pub mod confinement;
 pub mod event;
+#[cfg(target_os = "linux")]
+pub mod gate;
 pub mod layer;
+#[cfg(target_os = "linux")]
+pub mod proxy;
 #[cfg(target_os = "linux")]
 pub mod sys;
