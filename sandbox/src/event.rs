@@ -5,12 +5,20 @@
 
 use serde::Serialize;
 
-use crate::layer::Layer;
+use crate::layer::{Layer, Tier};
 
 /// Something that happened to a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// A sandbox was made, and the command begins.
+    Started {
+        /// In which tier.
+        tier: Tier,
+        /// Why it is not the stronger one, where that was tried.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// Something was refused.
     Denial(Denial),
     /// A limit was reached.
