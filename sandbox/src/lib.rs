@@ -13,3 +13,5 @@ pub mod layer;
 pub mod proxy;
 #[cfg(target_os = "linux")]
 pub mod sys;
+#[cfg(target_os = "linux")]
+pub mod workspace;
