@@ -6,9 +6,11 @@ SHELL := bash
 
 export CARGO_TERM_COLOR ?= auto
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The Python binding is no member of the workspace: whoever builds the proxy needs no PyO3.
+BINDING := sandbox/python/Cargo.toml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help run demo build test test-clients lint fmt bench bench-redact bench-panel doc prices clean
+.PHONY: help run demo build test test-clients lint fmt bench bench-redact bench-panel wheel doc prices clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,12 +45,18 @@ endif
 lint: ## Check formatting, clippy, licences and sources
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path $(BINDING) --check
+ifeq ($(shell uname -s),Linux)
+	cargo clippy --locked --manifest-path $(BINDING) --target-dir $(TARGET)/python -- -D warnings
+endif
 	@if cargo deny --version >/dev/null 2>&1; then \
-		cargo deny --log-level error check licenses bans sources; \
+		cargo deny --log-level error check licenses bans sources && \
+		cargo deny --log-level error --manifest-path $(BINDING) check --config deny.toml licenses bans sources; \
 	else echo 'lint: cargo-deny is not installed, licences were not checked (cargo install cargo-deny)'; fi
 
 fmt: ## Format the code
 	cargo fmt --all
+	cargo fmt --manifest-path $(BINDING)
 
 bench: ## Compare direct, nginx and Iron Cage in one run (needs wrk and nginx; see docs/benchmarks.md)
 	tests/bench/run.sh
@@ -63,6 +71,9 @@ bench-redact: ## Measure detection: recall, precision, false alarms, speed (see 
 CALLS ?= 10000000
 bench-panel: ## Measure the panel on PostgreSQL: the first screen over CALLS calls, ingest (see docs/benchmarks.md)
 	cargo run --release -p iron_panel --features testing --example panel_bench -- $(CALLS)
+
+wheel: ## Build the Python binding's wheel, with the launcher in it (needs maturin and Linux)
+	sandbox/python/build.sh
 
 doc: ## Build the crates' documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
