@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-use super::changes::{Change, What, file_of_ours, same_bytes, target};
+use super::changes::{Change, What, file_of_ours, parent_of_ours, same_bytes, target};
 use super::copy::{Copier, attributes, times};
 use super::diff::printable;
 use super::folder::{Folder, Kind, Stamp, set_mode_by_handle};
@@ -391,7 +391,8 @@ impl Landing<'_> {
         let had = change.before.as_ref().filter(|state| state.kind == Kind::Folder);
         let special = had.map_or(0, |state| state.mode) & 0o7000;
         folder.set_mode(after.mode & 0o777 | special)?;
-        if let Some(stamp) = self.result.look_below(&change.path)? {
+        let (left, left_name) = parent_of_ours(&self.result, &change.path)?;
+        if let Some(stamp) = left.look(left_name)? {
             rustix::fs::futimens(&folder, &times(&stamp))?;
         }
         Ok(())

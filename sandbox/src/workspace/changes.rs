@@ -1,6 +1,6 @@
 //! What an agent changed, path by path: its files against those that the run began with.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ impl Ephemeral {
         })?;
         if seen < self.base.paths().count() {
             for path in self.base.paths() {
-                if copy.look_below(path)?.is_none() {
+                if is_gone(copy, path)? {
                     changed.gone(path, &self.base)?;
                 }
             }
@@ -212,7 +212,7 @@ pub(crate) fn file_of_ours(root: &Folder, path: &Path) -> io::Result<File> {
 }
 
 /// The folder in which an agent's file stands, also where its permissions keep even its owner out.
-fn parent_of_ours<'a>(root: &Folder, path: &'a Path) -> io::Result<(Folder, &'a std::ffi::OsStr)> {
+pub(crate) fn parent_of_ours<'a>(root: &Folder, path: &'a Path) -> io::Result<(Folder, &'a OsStr)> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     };
@@ -221,6 +221,15 @@ fn parent_of_ours<'a>(root: &Folder, path: &'a Path) -> io::Result<(Folder, &'a 
         here = here.child_of_ours(part)?;
     }
     Ok((here, name))
+}
+
+/// Whether nothing stands at a path of an agent's, nor a folder on the way to it.
+fn is_gone(root: &Folder, path: &Path) -> io::Result<bool> {
+    match parent_of_ours(root, path) {
+        Ok((parent, name)) => Ok(parent.look(name)?.is_none()),
+        Err(error) if is_absent(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether two files have the same bytes.

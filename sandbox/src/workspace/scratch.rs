@@ -105,7 +105,7 @@ impl Drop for Scratch {
             // What cannot be removed now is tried again by a later run's sweep.
             drop(remove_tree(&self.place, &self.name));
         }
-        drop(sweep(&self.place));
+        drop(sweep(&self.place, YOUNG));
     }
 }
 
@@ -147,12 +147,12 @@ fn own_folder(parent: &Folder, name: &OsStr, private: bool) -> io::Result<Folder
     Ok(folder)
 }
 
-/// Removes what launchers that are no more left behind.
-fn sweep(place: &Folder) -> io::Result<()> {
+/// Removes what launchers that are no more left behind, if it is this many seconds old.
+pub(crate) fn sweep(place: &Folder, young: i64) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     for name in place.names()? {
         let Some(stamp) = place.look(&name)? else { continue };
-        let young = i64::try_from(now).unwrap_or(0) - stamp.changed.0 < YOUNG;
+        let young = i64::try_from(now).unwrap_or(0) - stamp.changed.0 < young;
         let kept = name.as_encoded_bytes().starts_with(KEPT.as_bytes());
         if stamp.kind != Kind::Folder || young || kept {
             continue;

@@ -22,7 +22,11 @@ struct World {
 impl World {
     /// A workspace with one of each.
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    fn within(folder: TempDir) -> Self {
+        let world = Self { folder };
         let at = |path: &str| world.workspace().join(path);
         fs::create_dir_all(at("src/deep")).unwrap();
         fs::create_dir_all(at(".git/hooks")).unwrap();
@@ -336,14 +340,17 @@ fn what_is_kept_stays_and_what_is_left_behind_goes() {
         let kept = ephemeral.keep().unwrap();
         drop(ephemeral);
         assert_eq!(fs::read_to_string(kept.join("kept.txt")).unwrap(), "kept", "{mode:?}");
-        // As if a launcher had been killed an hour ago: nobody holds it.
+        // As a launcher leaves it that is killed: nobody holds it.
         let stale = world.place().join("ephemeral/stale/upper/deep");
         fs::create_dir_all(&stale).unwrap();
-        let ephemeral = world.prepare(mode);
-        let young = world.left();
-        drop(ephemeral);
-        assert!(young.contains(&"stale".to_owned()) && world.left().contains(&"stale".to_owned()));
-        assert_eq!(world.left().len(), 2, "a young one may still be another's: {:?}", world.left());
+        drop(world.prepare(mode));
+        assert!(stale.exists(), "a young one may be about to be locked");
+        let place = folder::Folder::open(&world.place().join("ephemeral")).unwrap();
+        let used = world.prepare(mode);
+        scratch::sweep(&place, 0).unwrap();
+        assert!(!stale.exists(), "{mode:?}");
+        assert!(used.scratch.path().exists(), "{mode:?}: it is locked");
+        assert!(kept.exists(), "{mode:?}");
     }
 }
 
@@ -387,9 +394,15 @@ fn unreadable_files_of_an_agent_are_read_and_removed_all_the_same() {
 
 #[test]
 fn a_tree_of_any_depth_is_removed() {
-    let world = World::new();
+    // Thousands of folders are made and removed: in memory.
+    let world = World::within(tempfile::tempdir_in("/dev/shm").unwrap());
     let ephemeral = world.prepare(Mode::Copy);
-    agent(&ephemeral, "i=0; while [ $i -lt 600 ]; do mkdir d; cd -P ./d; i=$((i+1)); done; : > f");
+    let Layout::Copy { copy } = ephemeral.layout() else { panic!() };
+    let mut here = folder::Folder::open(copy).unwrap();
+    for _ in 0..5000 {
+        here = here.create_folder(OsStr::new("d")).unwrap();
+    }
+    here.create(OsStr::new("f")).unwrap();
     let error = ephemeral.changes().unwrap_err().to_string();
     assert!(error.contains("nested more than 256 deep"), "{error}");
     drop(ephemeral);
