@@ -4,14 +4,17 @@
 //! [`confinement`] says what a sandbox is, [`layer`] what it is made of, [`event`] what is told of it.
 //! Everything below that is Linux; where that is missing, `iron-sandbox` says so and ends.
 
+pub mod command;
 pub mod confinement;
 pub mod event;
 #[cfg(target_os = "linux")]
 pub mod gate;
 pub mod layer;
+pub mod profile;
 #[cfg(target_os = "linux")]
 pub mod proxy;
 #[cfg(target_os = "linux")]
 pub mod sys;
+pub mod units;
 #[cfg(target_os = "linux")]
 pub mod workspace;

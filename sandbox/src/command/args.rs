@@ -1,0 +1,485 @@
+//! The command line, as clap reads it. What the words mean is in the modules beside this one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::confinement::{Access, Limits, Watch};
+use crate::layer::{Layer, Tier};
+use crate::units::{parse_duration, parse_service, parse_size};
+
+/// Runs an agent so that the proxy is the only thing it can reach.
+#[derive(Debug, Parser)]
+#[command(name = "iron-sandbox", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct IronSandbox {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  iron-sandbox exec python agent.py     confined to this folder and the proxy
+  iron-sandbox exec --ephemeral claude  see what it changed before it lands
+  iron-sandbox check                    which layers this machine can give
+  iron-sandbox explain ~/.ssh/id_rsa    what an agent would be told, and why
+  iron-sandbox selftest                 try to get out, in each way that is known";
+
+const EXEC_EXAMPLES: &str = "Examples:
+  iron-sandbox exec python agent.py
+  iron-sandbox exec --read ~/models --write ~/results -- python train.py
+  iron-sandbox exec --budget 2usd --ephemeral --diff claude -p \"fix the tests\"
+  iron-sandbox exec --profile strict --network none ./unknown-program
+  iron-sandbox exec --connect 127.0.0.1:5432 --env DATABASE_URL node agent.mjs";
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  iron-sandbox explain ~/.aws/credentials
+  iron-sandbox explain pypi.org:443
+  iron-sandbox explain ptrace
+  iron-sandbox explain --profile claude-code ~/.claude/settings.json";
+
+const PROFILES_EXAMPLES: &str = "Examples:
+  iron-sandbox profiles                 all there are
+  iron-sandbox profiles show python     what it comes to here, with all that it extends";
+
+const LEARN_EXAMPLES: &str = "Examples:
+  iron-sandbox learn -- python agent.py
+  iron-sandbox learn --write-to ~/.config/iron-cage/sandbox/mine.toml -- python agent.py";
+
+const TRUST_EXAMPLES: &str = "Examples:
+  iron-sandbox trust                    honour ./.iron-sandbox.toml as it is now
+  iron-sandbox trust --list             the folders whose file is trusted
+  iron-sandbox trust --revoke           honour it no more";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a program confined to a folder and the proxy
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(Box<ExecArgs>),
+    /// Say which layers this machine can give, tried by doing, and what is not covered
+    Check(CheckArgs),
+    /// Say what would happen to an access, by which layer, and what would allow it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Box<ExplainArgs>),
+    /// Try to get out of a sandbox in each way that is known
+    Selftest(SelftestArgs),
+    /// The profiles there are, and what each comes to
+    #[command(after_help = PROFILES_EXAMPLES)]
+    Profiles(ProfilesArgs),
+    /// Run a program confined, and propose a profile from what it was refused
+    #[command(after_help = LEARN_EXAMPLES)]
+    Learn(Box<LearnArgs>),
+    /// Honour a folder's .iron-sandbox.toml as it is now
+    #[command(after_help = TRUST_EXAMPLES)]
+    Trust(TrustArgs),
+}
+
+/// What a sandbox is to be: the flags that `exec`, `explain` and `learn` share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfineArgs {
+    /// A profile by its name or file (repeatable); default: told by the program
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Sandbox")]
+    pub profile: Vec<String>,
+    /// How it is made; auto is the strongest that can really be set up
+    #[arg(long, value_enum, value_name = "TIER", default_value = "auto", help_heading = "Sandbox")]
+    pub tier: TierArg,
+    /// Layers that may be missing, comma-separated: without this a missing one is an error
+    #[arg(long, value_name = "LAYER", value_delimiter = ',', help_heading = "Sandbox")]
+    pub allow_degraded: Vec<Layer>,
+    /// The agent's folder; default: the current one
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub workspace: Option<PathBuf>,
+    /// What it may do there; default: write, unless a profile says read
+    #[arg(long, value_enum, value_name = "ACCESS", help_heading = "Files")]
+    pub workspace_access: Option<AccessArg>,
+    /// Let it read this, and execute what is in it (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub read: Vec<PathBuf>,
+    /// Let it write this (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub write: Vec<PathBuf>,
+    /// Let it read this but not change it, within a folder that it may write to (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub protect: Vec<PathBuf>,
+    /// Let it neither read nor change this, within a folder that it may read (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub hide: Vec<PathBuf>,
+    /// What it can connect to
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NETWORK",
+        default_value = "proxy",
+        help_heading = "Network"
+    )]
+    pub network: NetworkArg,
+    /// Let it connect to this service of the machine (repeatable)
+    #[arg(long, value_name = "127.0.0.1:PORT", value_parser = parse_service, help_heading = "Network")]
+    pub connect: Vec<SocketAddr>,
+    /// Hand on a variable, or set one (repeatable)
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = parse_variable, help_heading = "Environment")]
+    pub env: Vec<Variable>,
+    /// How much it may use.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// `iron-sandbox exec ...`
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExecArgs {
+    /// What the sandbox is.
+    #[command(flatten)]
+    pub confine: ConfineArgs,
+    /// Keep the workspace as it is until the end, by an overlay or a copy; default: as can be had
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WAY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "auto",
+        help_heading = "Ephemeral workspace"
+    )]
+    pub ephemeral: Option<EphemeralArg>,
+    /// Show what it changed, at the end
+    #[arg(long, requires = "ephemeral", help_heading = "Ephemeral workspace")]
+    pub diff: bool,
+    /// Whether its changes land in the workspace at the end
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        requires = "ephemeral",
+        help_heading = "Ephemeral workspace"
+    )]
+    pub apply: Option<ApplyArg>,
+    /// What is looked at, so that refusals are told; what is refused stays the same
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        default_value = "everything",
+        help_heading = "Report"
+    )]
+    pub watch: WatchArg,
+    /// How refusals are told, on standard error
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text", help_heading = "Report")]
+    pub report: ReportArg,
+    /// What is for the run as a whole.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub command: Vec<OsString>,
+}
+
+/// What is handed to `iron run`, which finds or starts the proxy and announces the run.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// As which agent it calls; default: the program's name
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// What the run may spend, as in `5usd`
+    #[arg(long, value_name = "AMOUNT")]
+    pub budget: Option<String>,
+    /// Let a simulated provider answer, whatever proxy runs
+    #[arg(long)]
+    pub simulate: bool,
+    /// How the receipt is written: `text` or `json` on standard error, `off`, or a file for JSON
+    #[arg(long, value_name = "text|json|off|FILE")]
+    pub receipt: Option<String>,
+}
+
+/// How much an agent may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Memory of each process, and of all together where that can be had: 512M, 2GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub memory: Option<u64>,
+    /// Processes and threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub processes: Option<u64>,
+    /// The largest file
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub file_size: Option<u64>,
+    /// Files that one process has open
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(16..))]
+    pub open_files: Option<u64>,
+    /// CPU time of one process: 90s, 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub cpu_time: Option<Duration>,
+    /// Time from start to end: 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub wall_time: Option<Duration>,
+    /// What is written to standard output and error together, where they are no terminal
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub output_size: Option<u64>,
+}
+
+impl From<&LimitArgs> for Limits {
+    fn from(given: &LimitArgs) -> Self {
+        Self {
+            memory: given.memory,
+            processes: given.processes,
+            file_size: given.file_size,
+            open_files: given.open_files,
+            cpu_time: given.cpu_time,
+            wall_time: given.wall_time,
+            output: given.output_size,
+        }
+    }
+}
+
+/// `iron-sandbox check ...`
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Which tier to look at
+    #[arg(long, value_enum, value_name = "TIER", default_value = "auto")]
+    pub tier: TierArg,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `iron-sandbox explain ...`
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// What the sandbox is.
+    #[command(flatten)]
+    pub confine: ConfineArgs,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// A path, a host with or without a port, or a system call
+    #[arg(value_name = "PATH|HOST[:PORT]|SYSCALL")]
+    pub target: OsString,
+    /// The program that would be run: it may choose a profile
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `iron-sandbox selftest ...`
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// In which tier; default: in both
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub tier: Option<TierArg>,
+    /// Only attempts whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `iron-sandbox profiles ...`
+#[derive(Debug, Clone, Args)]
+pub struct ProfilesArgs {
+    /// How to show them
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    pub output: Output,
+    /// What to look at.
+    #[command(subcommand)]
+    pub command: Option<ProfilesCommand>,
+}
+
+/// `iron-sandbox profiles ...`
+#[derive(Debug, Clone, Subcommand)]
+pub enum ProfilesCommand {
+    /// List them (the default)
+    List,
+    /// Show what a profile comes to on this machine, with all that it extends
+    Show {
+        /// Its name or file
+        #[arg(value_name = "NAME|FILE")]
+        profile: String,
+    },
+}
+
+/// `iron-sandbox learn ...`
+#[derive(Debug, Clone, Args)]
+pub struct LearnArgs {
+    /// What the sandbox is.
+    #[command(flatten)]
+    pub confine: ConfineArgs,
+    /// Write the profile to this file, which is not there yet, instead of standard output
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub write_to: Option<PathBuf>,
+    /// What is for the run as a whole.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub command: Vec<OsString>,
+}
+
+/// `iron-sandbox trust ...`
+#[derive(Debug, Clone, Args)]
+pub struct TrustArgs {
+    /// The folder; default: the current one
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Show what is trusted
+    #[arg(long, conflicts_with_all = ["folder", "revoke"])]
+    pub list: bool,
+    /// Trust it no more
+    #[arg(long)]
+    pub revoke: bool,
+}
+
+/// Which way a sandbox is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TierArg {
+    /// The strongest that can really be set up; never none.
+    #[default]
+    Auto,
+    /// In namespaces of its own.
+    Namespace,
+    /// Without namespaces.
+    Fallback,
+}
+
+impl TierArg {
+    /// The tier; none where the strongest is wanted.
+    pub const fn tier(self) -> Option<Tier> {
+        match self {
+            Self::Auto => None,
+            Self::Namespace => Some(Tier::Namespace),
+            Self::Fallback => Some(Tier::Fallback),
+        }
+    }
+}
+
+/// What may be done in the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccessArg {
+    /// Read and write.
+    Write,
+    /// Read alone.
+    Read,
+}
+
+impl From<AccessArg> for Access {
+    fn from(given: AccessArg) -> Self {
+        match given {
+            AccessArg::Write => Self::Write,
+            AccessArg::Read => Self::Read,
+        }
+    }
+}
+
+/// What can be connected to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum NetworkArg {
+    /// The proxy, and what --connect names.
+    #[default]
+    Proxy,
+    /// Nothing but what --connect names.
+    None,
+}
+
+/// Where writes to an ephemeral workspace go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EphemeralArg {
+    /// An overlay where one can be had, else a copy.
+    Auto,
+    /// A folder above the workspace. Namespace tier alone.
+    Overlay,
+    /// A copy of the workspace.
+    Copy,
+}
+
+/// Whether an ephemeral workspace's changes land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApplyArg {
+    /// Ask on the terminal.
+    Ask,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum WatchArg {
+    /// Connections, system calls and files.
+    #[default]
+    Everything,
+    /// Connections and system calls: nothing is added to opening a file.
+    Network,
+    /// Nothing.
+    Nothing,
+}
+
+impl From<WatchArg> for Watch {
+    fn from(given: WatchArg) -> Self {
+        match given {
+            WatchArg::Everything => Self::Everything,
+            WatchArg::Network => Self::Network,
+            WatchArg::Nothing => Self::Nothing,
+        }
+    }
+}
+
+/// How refusals are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportArg {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Not at all.
+    Off,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A variable that is handed on, or set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What it is set to; none is what it is.
+    pub value: Option<String>,
+}
+
+fn parse_variable(text: &str) -> Result<Variable, String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err("a variable has a name: NAME or NAME=VALUE".to_owned());
+    }
+    Ok(Variable { name: name.to_owned(), value })
+}
+
+/// Names of the variables that flags set or hand on.
+pub fn named(variables: &[Variable]) -> BTreeMap<&str, Option<&str>> {
+    variables.iter().map(|variable| (&*variable.name, variable.value.as_deref())).collect()
+}

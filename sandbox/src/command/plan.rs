@@ -1,0 +1,485 @@
+//! From flags, profiles, the workspace's own file and what is found on this machine: one confinement.
+//!
+//! Nothing is started here. Whatever cannot be as it was asked for is refused with what to do instead;
+//! what a user should know besides is a note.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::args::{ConfineArgs, ExecArgs, NetworkArg};
+use super::surroundings::{OfRun, Surroundings};
+use crate::confinement::{
+    Access, Behind, Confinement, Files, Gate, Introduction, Layout, Limits, Network, Watch,
+};
+use crate::profile::environment::{self, Choice};
+use crate::profile::expand::{self, Expand};
+use crate::profile::folder::Guarded;
+use crate::profile::library::{self, BASE, Library};
+use crate::profile::merge::{self, Entry, Merged};
+use crate::profile::toolchain::{self, Here};
+use crate::profile::trust::{PROJECT_FILE, Standing, Trust};
+use crate::profile::{detect, git};
+
+/// A sandbox, and what the user should know of how it came to be so.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The sandbox.
+    pub confinement: Confinement,
+    /// What the user should know, a sentence each.
+    pub notes: Vec<String>,
+    /// The profiles that made it, in the order in which they count.
+    pub profiles: Vec<String>,
+    /// Who asked for each path.
+    pub origins: Vec<Origin>,
+}
+
+/// Who asked for a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The path.
+    pub path: PathBuf,
+    /// What it was asked for.
+    pub list: List,
+    /// In words: `the profile python`, `--read`.
+    pub from: String,
+}
+
+/// What a path is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// To read and execute.
+    Read,
+    /// To write.
+    Write,
+    /// To stay as it is.
+    Protect,
+    /// Not to be seen.
+    Hide,
+}
+
+/// What `iron-sandbox exec` asks for.
+pub fn confinement(args: &ExecArgs, here: &Surroundings) -> Result<Planned, Failure> {
+    plan(&args.confine, &args.command, args.watch.into(), here)
+}
+
+/// Whether this is still to be run through `iron run`, which finds or starts the proxy: the proxy is
+/// wanted, and nobody has announced a run.
+pub fn wants_run(args: &ConfineArgs, here: &Surroundings) -> bool {
+    args.network == NetworkArg::Proxy && here.of_run().is_none()
+}
+
+/// What flags ask for, for a command; it may be empty where nothing is to be run.
+pub fn plan(
+    args: &ConfineArgs,
+    command: &[OsString],
+    watch: Watch,
+    here: &Surroundings,
+) -> Result<Planned, Failure> {
+    let guarded = guarded(here);
+    let workspace = workspace(args, here, &guarded)?;
+    let library = Library::of_user(here.configuration().as_deref());
+    let mut notes = Vec::new();
+    let merged = profiles(args, command, here, &library, &workspace, &mut notes)?;
+
+    let access = args.workspace_access.map(Access::from).or(merged.workspace).unwrap_or_default();
+    let variable = |name: &str| here.variable(name).map(OsString::from);
+    let expand = Expand { home: here.home.as_deref(), workspace: &workspace, variable: &variable };
+    let mut paths = Paths { guarded: &guarded, workspace: &workspace, origins: Vec::new() };
+    paths.of_profiles(&merged, &expand);
+    paths.of_command(command, here);
+    paths.of_git(access, &mut notes);
+    paths.of_run(here);
+    paths.of_flags(args, here)?;
+    paths.of_iron_cage();
+    let (files, origins) = paths.finish(access);
+
+    let environment = environment(args, here, &merged, &mut notes)?;
+    let network = network(args, here, &merged)?;
+    let limits = merge::later(&merged.limits, &Limits::from(&args.limits));
+    let current_folder = if here.current_folder.starts_with(&workspace) {
+        here.current_folder.clone()
+    } else {
+        workspace
+    };
+    Ok(Planned {
+        confinement: Confinement {
+            tier: args.tier.tier(),
+            allow_degraded: args.allow_degraded.iter().copied().collect(),
+            files,
+            network,
+            environment,
+            limits,
+            watch,
+            current_folder,
+            command: command.to_vec(),
+        },
+        notes,
+        profiles: merged.names,
+        origins,
+    })
+}
+
+/// What is never granted as a whole.
+pub fn guarded(here: &Surroundings) -> Guarded {
+    let mut state = Vec::new();
+    let mut add = |path: PathBuf| {
+        let places = expand::places_to_be(&path);
+        state.extend(places.into_iter().filter(|place| place != Path::new("/")));
+    };
+    if let Some(folder) = here.state() {
+        add(folder.join("iron-cage"));
+    }
+    if let Some(folder) = here.configuration() {
+        add(folder.join("iron-cage"));
+    }
+    if let Some(file) = here.variable("IRON_STATE") {
+        let file = here.current_folder.join(file);
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+        if let (Some(folder), Some(name)) = (file.parent(), name) {
+            // The database's own files, the control token and the CA's folder stand beside it, and
+            // begin with its name or are called so.
+            let stem = name.strip_suffix(".db").unwrap_or(&name).to_owned();
+            let siblings = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let siblings = siblings.filter(|entry| {
+                let own = entry.file_name();
+                own.to_string_lossy().starts_with(&stem)
+            });
+            siblings.for_each(|entry| add(entry.path()));
+            for own in
+                [name.clone(), format!("{name}-wal"), format!("{name}-shm"), format!("{stem}.ca")]
+            {
+                add(folder.join(own));
+            }
+        }
+    }
+    if let Some(file) = here.variable("IRON_CONFIG") {
+        add(here.current_folder.join(file));
+    }
+    state.sort();
+    state.dedup();
+    Guarded { home: here.home.clone(), state }
+}
+
+fn workspace(
+    args: &ConfineArgs,
+    here: &Surroundings,
+    guarded: &Guarded,
+) -> Result<PathBuf, Failure> {
+    let given = args.workspace.as_deref().unwrap_or(Path::new("."));
+    let path = here.current_folder.join(given);
+    let real = path.canonicalize().map_err(|error| {
+        Failure::Usage(format!("the workspace {} cannot be used: {error}", path.display()))
+    })?;
+    if !real.is_dir() {
+        return Err(Failure::Usage(format!("the workspace {} is no folder", real.display())));
+    }
+    guarded.check_workspace(&real).map_err(|why| {
+        Failure::Usage(format!(
+            "this folder cannot be an agent's workspace: {why}. Go to a project's folder, or name one with \
+             --workspace DIR"
+        ))
+    })?;
+    Ok(real)
+}
+
+/// The profiles that count: those that flags name, else those that the command wants; and the workspace's
+/// own, where it is trusted.
+fn profiles(
+    args: &ConfineArgs,
+    command: &[OsString],
+    here: &Surroundings,
+    library: &Library,
+    workspace: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Merged, Failure> {
+    let wrong = |error: library::Error| Failure::Configuration(error.to_string());
+    let mut names = vec![BASE.to_owned()];
+    if args.profile.is_empty() {
+        let wanted = detect::profiles(library, command).map_err(wrong)?;
+        // What nobody knows may call git all the same.
+        names.extend(if wanted.is_empty() { vec!["git".to_owned()] } else { wanted });
+    } else {
+        names.extend(args.profile.iter().cloned());
+    }
+    let mut merged = Merged::of(library, &names).map_err(wrong)?;
+    let file = workspace.join(PROJECT_FILE);
+    let unreadable = |error: std::io::Error| {
+        Failure::Configuration(format!("{} cannot be read: {error}", file.display()))
+    };
+    let Some(state) = here.state() else { return Ok(merged) };
+    match Trust::of_user(&state).standing(workspace).map_err(unreadable)? {
+        Standing::None => {}
+        Standing::Trusted => {
+            let mut loaded = library::from_file(&file).map_err(wrong)?;
+            PROJECT_FILE.clone_into(&mut loaded.name);
+            merged.join(library, loaded).map_err(wrong)?;
+        }
+        Standing::Untrusted => notes.push(format!(
+            "{} is not used, because you have not trusted it: read it, then `iron-sandbox trust`",
+            file.display()
+        )),
+        Standing::Changed { gist } => {
+            return Err(Failure::Configuration(format!(
+                "{} has changed since you trusted it:\n{gist}\nRead it, then `iron-sandbox trust` to honour \
+                 it as it is now, or `iron-sandbox trust --revoke` to go on without it",
+                file.display()
+            )));
+        }
+    }
+    Ok(merged)
+}
+
+/// Paths as they come together.
+struct Paths<'a> {
+    guarded: &'a Guarded,
+    workspace: &'a Path,
+    origins: Vec<Origin>,
+}
+
+impl Paths<'_> {
+    fn add(&mut self, list: List, path: PathBuf, from: &str) {
+        if !self.origins.iter().any(|known| known.list == list && known.path == path) {
+            self.origins.push(Origin { path, list, from: from.to_owned() });
+        }
+    }
+
+    /// Adds what is there of a path, unless it is too much.
+    fn grant(&mut self, list: List, path: &Path, from: &str) {
+        for place in expand::places(path) {
+            if self.guarded.check(&place).is_ok() {
+                self.add(list, place, from);
+            }
+        }
+    }
+
+    fn of_profiles(&mut self, merged: &Merged, expand: &Expand<'_>) {
+        let lists = [
+            (List::Read, &merged.read),
+            (List::Write, &merged.write),
+            (List::Protect, &merged.protect),
+            (List::Hide, &merged.hide),
+        ];
+        for (list, entries) in lists {
+            for Entry { text, from } in entries {
+                let from = format!("the profile {from}");
+                for path in expand.paths(text) {
+                    match list {
+                        List::Read | List::Write => self.grant(list, &path, &from),
+                        List::Protect | List::Hide => {
+                            for place in expand::places_to_be(&path) {
+                                self.add(list, place, &from);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the command's own program needs to start.
+    fn of_command(&mut self, command: &[OsString], here: &Surroundings) {
+        let Some(word) = command.first() else { return };
+        let place = Here {
+            home: here.home.as_deref(),
+            current_folder: &here.current_folder,
+            search: here.variable("PATH"),
+        };
+        let Some(program) = toolchain::find(word, &place) else { return };
+        for need in toolchain::needs(&program, &place) {
+            self.grant(List::Read, &need.path, &format!("what the command needs: {}", need.what));
+        }
+    }
+
+    fn of_git(&mut self, access: Access, notes: &mut Vec<String>) {
+        let git = git::look(self.workspace);
+        notes.extend(git.notes);
+        for path in git.write {
+            let list = if access == Access::Write { List::Write } else { List::Read };
+            self.grant(list, &path, "the workspace's repository");
+        }
+        for path in git.protect {
+            for place in expand::places_to_be(&path) {
+                self.add(List::Protect, place, "the workspace's repository");
+            }
+        }
+    }
+
+    fn of_run(&mut self, here: &Surroundings) {
+        for (list, name) in [(List::Read, "IRON_RUN_READ"), (List::Write, "IRON_RUN_WRITE")] {
+            for path in here.run_paths(name) {
+                // Certificates and what is made for the run stand where the state is.
+                for place in expand::places(&path) {
+                    if place != Path::new("/") {
+                        self.add(list, place, "the run");
+                    }
+                }
+            }
+        }
+    }
+
+    fn of_flags(&mut self, args: &ConfineArgs, here: &Surroundings) -> Result<(), Failure> {
+        for (list, flag, paths) in
+            [(List::Read, "--read", &args.read), (List::Write, "--write", &args.write)]
+        {
+            for path in paths {
+                let path = here.current_folder.join(path);
+                let places = expand::places(&path);
+                if places.is_empty() {
+                    let next = if list == List::Write { ": make it first" } else { "" };
+                    return Err(Failure::Usage(format!(
+                        "{flag} {}: there is no such file or folder{next}",
+                        path.display()
+                    )));
+                }
+                for place in places {
+                    self.guarded.check(&place).map_err(|why| {
+                        Failure::Usage(format!(
+                            "{flag} {}: {why}. Name the folders in it that the agent needs",
+                            path.display()
+                        ))
+                    })?;
+                    self.lift(list, &place);
+                    self.add(list, place, flag);
+                }
+            }
+        }
+        for (list, flag, paths) in
+            [(List::Protect, "--protect", &args.protect), (List::Hide, "--hide", &args.hide)]
+        {
+            for path in paths {
+                for place in expand::places_to_be(&here.current_folder.join(path)) {
+                    self.add(list, place, flag);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A flag that names what a profile keeps, or something that holds it, means it. The workspace as a
+    /// whole is not meant so.
+    fn lift(&mut self, list: List, place: &Path) {
+        if self.workspace.starts_with(place) {
+            return;
+        }
+        self.origins.retain(|known| match known.list {
+            List::Hide => !known.path.starts_with(place),
+            List::Protect => list != List::Write || !known.path.starts_with(place),
+            List::Read | List::Write => true,
+        });
+    }
+
+    /// What Iron Cage lives on is seen in no sandbox, whatever is granted around it.
+    fn of_iron_cage(&mut self) {
+        let granted =
+            self.origins.iter().filter(|known| matches!(known.list, List::Read | List::Write));
+        let granted: Vec<PathBuf> = granted.map(|known| known.path.clone()).collect();
+        let mut folders: Vec<&Path> = granted.iter().map(PathBuf::as_path).collect();
+        folders.push(self.workspace);
+        for path in self.guarded.within(&folders) {
+            // But for what the run itself hands out of it, such as the certificate.
+            if !granted.contains(&path) {
+                self.add(List::Hide, path, "Iron Cage's own");
+            }
+        }
+    }
+
+    fn finish(self, access: Access) -> (Files, Vec<Origin>) {
+        let of = |list: List| {
+            let paths = self.origins.iter().filter(|known| known.list == list);
+            paths.map(|known| known.path.clone()).collect::<Vec<_>>()
+        };
+        let write = keep_mounts(of(List::Write));
+        let files = Files {
+            workspace: self.workspace.to_owned(),
+            workspace_access: access,
+            layout: Layout::InPlace,
+            read: expand::without_nested(of(List::Read)),
+            write,
+            protect: sorted(of(List::Protect)),
+            hide: sorted(of(List::Hide)),
+        };
+        (files, self.origins)
+    }
+}
+
+/// All that are to be written, also those within others: each is a mount of its own that cannot be
+/// renamed away.
+fn keep_mounts(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    sorted(paths)
+}
+
+fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn environment(
+    args: &ConfineArgs,
+    here: &Surroundings,
+    merged: &Merged,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(OsString, OsString)>, Failure> {
+    for (name, entry) in &merged.set {
+        if environment::loads(name) || environment::is_key(name) {
+            return Err(Failure::Configuration(format!(
+                "the profile {} sets {name}, which a profile cannot: use --env {name}={}",
+                entry.from, entry.text
+            )));
+        }
+    }
+    let allowed: Vec<String> = merged.allow.iter().map(|entry| entry.text.clone()).collect();
+    for entry in &merged.allow {
+        if environment::loads(&entry.text) || environment::is_key(&entry.text) {
+            return Err(Failure::Configuration(format!(
+                "the profile {} hands on {}, which a profile cannot: use --env {}",
+                entry.from, entry.text, entry.text
+            )));
+        }
+    }
+    let set: Vec<_> =
+        merged.set.iter().map(|(name, entry)| (name.clone(), entry.text.clone())).collect();
+    let flags: Vec<_> =
+        args.env.iter().map(|flag| (flag.name.clone(), flag.value.clone())).collect();
+    let of_run = here.run_variables();
+    let chosen = environment::choose(&Choice {
+        own: &here.variables,
+        allowed: &allowed,
+        set: &set,
+        of_run: &of_run,
+        flags: &flags,
+    });
+    notes.extend(chosen.notes);
+    Ok(chosen.variables)
+}
+
+fn network(args: &ConfineArgs, here: &Surroundings, merged: &Merged) -> Result<Network, Failure> {
+    let mut gates: Vec<Gate> = Vec::new();
+    if let (NetworkArg::Proxy, Some(run)) = (args.network, here.of_run()) {
+        gates.push(to_proxy(run)?);
+    }
+    let of_profiles = merged.connect.iter().map(|(service, _)| service);
+    for service in of_profiles.chain(&args.connect) {
+        // A profile cannot have the proxy's own place.
+        if !gates.iter().any(|gate| gate.inside == *service) {
+            gates.push(Gate { inside: *service, behind: Behind::Service(*service) });
+        }
+    }
+    Ok(Network { gates })
+}
+
+fn to_proxy(run: OfRun) -> Result<Gate, Failure> {
+    let address: Option<SocketAddr> = run.proxy.parse().ok();
+    let Some(address) = address.filter(|address| address.is_ipv4() && address.ip().is_loopback())
+    else {
+        return Err(Failure::Configuration(format!(
+            "the proxy is at {}, and a sandbox reaches it only on 127.0.0.1: set `listen = \
+             \"127.0.0.1:4141\"` in [proxy] of iron.toml",
+            run.proxy.escape_debug()
+        )));
+    };
+    let introduction = Introduction { address, state: run.state, run: run.id };
+    Ok(Gate { inside: address, behind: Behind::Proxy(introduction) })
+}
