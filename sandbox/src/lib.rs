@@ -14,6 +14,8 @@ pub mod profile;
 #[cfg(target_os = "linux")]
 pub mod proxy;
 #[cfg(target_os = "linux")]
+pub mod selftest;
+#[cfg(target_os = "linux")]
 pub mod sys;
 pub mod units;
 #[cfg(target_os = "linux")]

@@ -3,3 +3,4 @@
 //! Each function is safe to call, does one thing, and says why its `unsafe` block holds.
 
 pub mod attempt;
+pub mod attempts;

@@ -1,0 +1,361 @@
+//! Runs one attempt, in a sandbox or as its control, and sees what came of it outside.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::layer::Tier;
+use crate::selftest::attempt::{Attempt, Group, Outcome, Shows};
+use crate::selftest::confined;
+use crate::selftest::scene::{Scene, random};
+use crate::selftest::stage::Stage;
+use crate::selftest::targets::Targets;
+use crate::selftest::verdict::Try;
+use crate::selftest::victim::Victim;
+use crate::sys::attempts::{memory, ring};
+
+/// No attempt takes longer.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What programs that are handed on would let run in the agent's programs: each has a way to load
+/// code from a variable. `attempts::inherited` looks for them.
+pub const HIJACKING: [(&str, &str); 8] = [
+    ("LD_LIBRARY_PATH", "/iron-selftest"),
+    ("NODE_OPTIONS", "--no-warnings"),
+    ("PYTHONSTARTUP", "/iron-selftest"),
+    ("PYTHONPATH", "/iron-selftest"),
+    ("BASH_ENV", "/dev/null"),
+    ("ENV", "/dev/null"),
+    ("PERL5OPT", "-w"),
+    ("GIT_SSH_COMMAND", "true"),
+];
+
+/// Variables that would hold a key.
+pub const SECRETS: [&str; 3] = ["IRON_SELFTEST_CANARY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"];
+
+/// What is the same for all tries.
+#[derive(Debug)]
+pub struct Ground {
+    /// A folder that is gone at the end.
+    pub root: PathBuf,
+    /// What attempts try to reach.
+    pub targets: Targets,
+    /// This program.
+    pub program: PathBuf,
+}
+
+impl Ground {
+    /// Sets it up.
+    pub fn prepare() -> io::Result<Self> {
+        let root = base()?.join(format!("iron-selftest-{}", random()?));
+        fs::create_dir(&root)?;
+        // Others may pass through, so that a program of another user's can be started from here.
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
+        let ground = Targets::listen(&root).and_then(|targets| {
+            Ok(Self { targets, program: std::env::current_exe()?, root: root.clone() })
+        });
+        if ground.is_err() {
+            let _ = fs::remove_dir_all(&root);
+        }
+        ground
+    }
+
+    /// Runs an attempt in a sandbox of this tier; without one, as its control.
+    pub fn run(&self, attempt: &Attempt, tier: Option<Tier>) -> io::Result<Try> {
+        let token = random()?;
+        let scene = Scene::make(&self.root, &token)?;
+        let victim = match attempt.group {
+            Group::Processes | Group::Launcher | Group::Namespaces => {
+                Some(Victim::start(&scene.secret)?)
+            }
+            _ => None,
+        };
+        let handed = Handed::open(&scene)?;
+        let shared = Shared::make(attempt.group, &scene, &token);
+        let called = free_address()?;
+        let stage = self.stage(&scene, &token, called, victim.as_ref(), &handed, &shared);
+        let stage_file = scene.workspace.join("stage.json");
+        fs::write(&stage_file, serde_json::to_vec(&stage)?)?;
+        let sockets = scene.workspace.join("agent.socket");
+        fs::hard_link(&self.targets.unix, sockets)?;
+
+        let outside = (scene.outside(), scene.protected());
+        let before = victim.as_ref().map(Victim::state);
+        let calls = matches!(attempt.group, Group::Network)
+            .then(|| self.targets.call(called))
+            .transpose()?;
+
+        let mut command = self.command(attempt, tier, &scene, &stage_file);
+        command.process_group(victim.as_ref().map_or(0, |victim| victim.known.process));
+        let mut outcome = finish(command.spawn()?)?;
+        drop(calls);
+        let told = tells(&outcome, &scene.secret);
+        if told {
+            // What else stands beside it is the user's, and no business of a report's.
+            outcome = Outcome::Worked { evidence: "found the secret".to_owned() };
+        }
+
+        // Signals and what a daemon does arrive a moment later than the answer; each is waited for
+        // only where its attempt is about it.
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let files = (scene.outside(), scene.protected()) != outside;
+            let seen = self.targets.heard(&token)
+                || files
+                || victim.as_ref().map(Victim::state) != before
+                || told;
+            let awaited = matches!(outcome, Outcome::Worked { .. } | Outcome::Killed { .. })
+                && matches!(attempt.shows, Shows::Listener | Shows::Files | Shows::Victim);
+            if seen || !awaited || Instant::now() > deadline {
+                let word_counts = attempt.shows == Shows::Report;
+                return Ok(Try { outcome, seen, word_counts });
+            }
+            pause(Duration::from_millis(10));
+        }
+    }
+
+    fn stage(
+        &self,
+        scene: &Scene,
+        token: &str,
+        called: SocketAddr,
+        victim: Option<&Victim>,
+        handed: &Handed,
+        shared: &Shared,
+    ) -> Stage {
+        Stage {
+            token: token.to_owned(),
+            workspace: scene.workspace.clone(),
+            home: scene.home.clone(),
+            temporary: scene.temporary.clone(),
+            shared_memory: scene.shared_memory.clone(),
+            gate: self.targets.gate,
+            other: self.targets.other,
+            loopback2: self.targets.loopback2,
+            loopback6: self.targets.loopback6,
+            lan: self.targets.lan,
+            datagram: self.targets.datagram,
+            called,
+            unix: self.targets.unix.clone(),
+            unix_workspace: scene.workspace.join("agent.socket"),
+            unix_datagram: self.targets.unix_datagram.clone(),
+            unix_abstract: self.targets.unix_abstract.clone(),
+            unix_abstract_datagram: self.targets.unix_abstract_datagram.clone(),
+            victim: victim.map(|victim| victim.known),
+            descriptor_file: handed.file.as_raw_fd(),
+            descriptor_folder: handed.folder.as_raw_fd(),
+            descriptor_ring: handed.ring.as_ref().map(OwnedFd::as_raw_fd),
+            segment: shared.segment,
+            queue: shared.queue.clone(),
+            setuid: None,
+        }
+    }
+
+    /// The launcher: of the sandbox, or one that does nothing.
+    fn command(
+        &self,
+        attempt: &Attempt,
+        tier: Option<Tier>,
+        scene: &Scene,
+        stage: &Path,
+    ) -> Command {
+        let mut inner: Vec<std::ffi::OsString> = vec!["attempt".into(), attempt.name.into()];
+        inner.extend(["--stage".into(), stage.into()]);
+        let mut words: Vec<std::ffi::OsString> = Vec::new();
+        if attempt.group == Group::Devices {
+            words.extend(["attempt".into(), "terminal".into(), "--".into()]);
+            words.push(self.program.clone().into());
+        }
+        match tier {
+            Some(tier) => words.extend(confined::arguments(tier, attempt, scene, self)),
+            None => words.extend(["attempt".into(), "launcher".into(), "--".into()]),
+        }
+        words.push(self.program.clone().into());
+        words.extend(inner);
+        let mut command = Command::new(&self.program);
+        command
+            .args(words)
+            .current_dir(&scene.workspace)
+            .env("HOME", &scene.home)
+            .env_remove("IRON_RUN_ID")
+            .envs(SECRETS.map(|name| (name, &scene.secret)))
+            .envs(HIJACKING)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// How long an effect may take to be seen.
+const SETTLING: Duration = Duration::from_millis(300);
+
+/// Descriptors that are handed on to the launcher, from 200 on.
+struct Handed {
+    file: OwnedFd,
+    folder: OwnedFd,
+    ring: Option<OwnedFd>,
+}
+
+impl Handed {
+    fn open(scene: &Scene) -> io::Result<Self> {
+        // A copy by F_DUPFD is handed on to the programs that are started, unlike the original.
+        let copy = |fd: BorrowedFd<'_>| -> io::Result<OwnedFd> {
+            let copy = rustix::io::fcntl_dupfd_cloexec(fd, 200)?;
+            rustix::io::fcntl_setfd(&copy, rustix::io::FdFlags::empty())?;
+            Ok(copy)
+        };
+        Ok(Self {
+            file: copy(File::open(scene.home.join(".ssh/id_ed25519"))?.as_fd())?,
+            folder: copy(File::open(&scene.home)?.as_fd())?,
+            ring: ring::make().ok().map(|ring| copy(ring.as_fd())).transpose()?,
+        })
+    }
+}
+
+/// Shared memory and a queue with the secret in them.
+struct Shared {
+    segment: Option<i32>,
+    queue: Option<String>,
+}
+
+impl Shared {
+    fn make(group: Group, scene: &Scene, token: &str) -> Self {
+        if group != Group::Ipc {
+            return Self { segment: None, queue: None };
+        }
+        let queue = format!("/iron-selftest-{token}");
+        Self {
+            segment: memory::make_segment(scene.secret.as_bytes()).ok(),
+            queue: memory::make_queue(&queue, scene.secret.as_bytes()).ok().map(|()| queue),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(segment) = self.segment {
+            let _ = memory::remove_segment(segment);
+        }
+        if let Some(queue) = &self.queue {
+            let _ = memory::remove_queue(queue);
+        }
+    }
+}
+
+/// A folder that is neither the agent's nor everybody's: `/var/tmp`, or the user's own.
+fn base() -> io::Result<PathBuf> {
+    let candidates = [Some(PathBuf::from("/var/tmp")), std::env::home_dir()];
+    for folder in candidates.into_iter().flatten() {
+        if rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_ok() {
+            return Ok(folder);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "neither /var/tmp nor the home folder can be written to",
+    ))
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn tells(outcome: &Outcome, secret: &str) -> bool {
+    matches!(outcome, Outcome::Worked { evidence } if evidence.contains(secret))
+}
+
+/// Reads what the attempt says and waits for the launcher's end; ends it when it takes too long.
+fn finish(mut child: Child) -> io::Result<Outcome> {
+    let process = Pid::from_child(&child);
+    let ended = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut out = child.stdout.take();
+    let mut error = child.stderr.take();
+    let (mut said, mut complained) = (Vec::new(), Vec::new());
+    loop {
+        let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+            let _ = rustix::process::kill_process(process, Signal::KILL);
+            child.wait()?;
+            return Ok(failure("the launcher", "it did not end in time"));
+        };
+        let mut waiting = vec![PollFd::new(&ended, PollFlags::IN)];
+        let out_at = out.as_ref().map(|one| waiting.push(PollFd::new(one, PollFlags::IN)));
+        if let Some(one) = &error {
+            waiting.push(PollFd::new(one, PollFlags::IN));
+        }
+        let timeout = rustix::time::Timespec::try_from(left).map_err(io::Error::other)?;
+        if poll(&mut waiting, Some(&timeout)).is_err() {
+            continue;
+        }
+        let ready: Vec<bool> = waiting.iter().map(|one| !one.revents().is_empty()).collect();
+        let mut next = 1;
+        if out_at.is_some() {
+            if ready[next] && !take(out.as_mut(), &mut said)? {
+                out = None;
+            }
+            next += 1;
+        }
+        if error.is_some() && ready[next] && !take(error.as_mut(), &mut complained)? {
+            error = None;
+        }
+        // What was said before the end is in the pipes by now; a daemon may hold them open for good.
+        if ready[0] && !ready[1..].contains(&true) {
+            let status = child.wait()?;
+            return Ok(understand(&said, &complained, status));
+        }
+    }
+}
+
+fn take(from: Option<&mut impl io::Read>, into: &mut Vec<u8>) -> io::Result<bool> {
+    let mut text = [0; 4096];
+    let length = from.map_or(Ok(0), |from| from.read(&mut text))?;
+    // More than this is nothing that an attempt has to say.
+    if into.len() < 1 << 16 {
+        into.extend_from_slice(&text[..length]);
+    }
+    Ok(length > 0)
+}
+
+fn understand(said: &[u8], complained: &[u8], status: ExitStatus) -> Outcome {
+    let said = String::from_utf8_lossy(said);
+    let outcome = said.lines().rev().find_map(|line| serde_json::from_str(line.trim_end()).ok());
+    if let Some(outcome) = outcome {
+        return outcome;
+    }
+    let signal =
+        status.signal().or_else(|| status.code().filter(|code| *code > 128).map(|c| c - 128));
+    if let Some(signal) = signal {
+        return Outcome::Killed { signal };
+    }
+    let complained = String::from_utf8_lossy(complained);
+    let told = complained.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing said");
+    failure("the launcher", told)
+}
+
+/// What is no refusal of a layer's, but a fault.
+fn failure(step: &str, detail: &str) -> Outcome {
+    Outcome::Refused { step: step.to_owned(), errno: -1, detail: detail.to_owned() }
+}
+
+/// Waits. The standard library's own way is kept for nobody, as it blocks workers elsewhere.
+pub fn pause(time: Duration) {
+    if let Ok(timeout) = rustix::time::Timespec::try_from(time) {
+        let _ = poll(&mut [], Some(&timeout));
+    }
+}
