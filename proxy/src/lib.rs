@@ -15,6 +15,7 @@ pub mod limits;
 pub mod live;
 pub mod metrics;
 pub mod observer;
+pub mod pinned;
 pub mod pipeline;
 pub mod recogniser;
 pub mod report;

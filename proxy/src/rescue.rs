@@ -12,6 +12,7 @@ use iron_policy::types::{CallId, Dialect};
 use serde_json::json;
 
 use crate::body::Body;
+use crate::pinned::Claimed;
 use crate::pipeline::Stopped;
 use crate::stream::POLICY_VIOLATION;
 use crate::stream::encoding::EncodingError;
@@ -209,6 +210,7 @@ pub fn refusal(stopped: &Stopped, budget_status: u16) -> Refusal {
         Stopped::ManyHeaders { .. } => new(431, "too_many_headers"),
         Stopped::LongAddress { .. } => new(414, "address_too_long"),
         Stopped::Name(_) => new(400, "invalid_name"),
+        Stopped::Claimed(_) => new(403, Claimed::REASON),
         Stopped::AgentStopped(why) => {
             let mut refusal = new(why.status(), why.reason());
             refusal.final_ = true;

@@ -1,6 +1,7 @@
 //! The agents' port: accepts connections, keeps them within their time, drains on stop.
 
 mod answers;
+mod attach;
 mod control;
 mod own;
 mod port;
@@ -174,6 +175,13 @@ async fn answer(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> 
 /// Answers what is meant for the proxy itself, or for an upstream by the proxy's address.
 async fn answer_own(port: &Arc<Port>, request: Request<Incoming>) -> Response<Body> {
     let shared = &port.shared;
+    let pinned = request.extensions().get().and_then(Via::pinned).is_some();
+    if request.uri().path().starts_with("/_iron/") && pinned && !own::is_for_anybody(&request) {
+        return own::not_from_here();
+    }
+    if request.uri().path() == attach::PATH {
+        return attach::answer(port, request);
+    }
     if request.uri().path().starts_with(control::PREFIX) {
         return control::answer(shared, request).await;
     }

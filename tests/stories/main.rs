@@ -43,6 +43,8 @@ mod redaction;
 mod retries;
 mod routing;
 mod runaway;
+#[cfg(target_os = "linux")]
+mod sandboxed;
 mod scan;
 mod sdk;
 mod secrets;

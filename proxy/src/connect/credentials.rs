@@ -16,6 +16,7 @@ use iron_policy::types::Name;
 use zeroize::Zeroizing;
 
 use crate::dialect::Address;
+use crate::pinned::{Claimed, Pinned};
 
 /// What a client says of itself to its proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Credentials {
     pub strict: bool,
     /// What its token says, once that was verified.
     pub claims: Option<Arc<Claims>>,
+    /// Whose the connection is, where that was known before anything was said.
+    pub pinned: Option<Arc<Pinned>>,
 }
 
 /// What stands in a request: [`Credentials`], and the token that is still to be verified.
@@ -67,6 +70,22 @@ impl Credentials {
             upstream: None,
             path: "/",
         }
+    }
+
+    /// Makes them what is known of the connection. Refuses those that say something else; a token
+    /// among them is looked at before.
+    pub(super) fn pin(&mut self, pinned: &Arc<Pinned>) -> Result<(), Claimed> {
+        pinned.allows(
+            self.agent.as_ref(),
+            self.run.as_ref(),
+            "the proxy's user name (HTTPS_PROXY)",
+        )?;
+        pinned.allows_token(self.claims.as_deref())?;
+        self.agent = Some(pinned.agent.clone());
+        self.run = Some(pinned.run.clone());
+        self.depth = pinned.depth(self.depth);
+        self.pinned = Some(Arc::clone(pinned));
+        Ok(())
     }
 
     fn read(name: &str, options: &str) -> Option<Said> {

@@ -313,10 +313,19 @@ async fn forward(
 /// is so whatever it says.
 fn credentials(port: &Port, request: &Request<Incoming>) -> Result<Credentials, Refused> {
     let (mut credentials, token) = Credentials::of(request.headers())?;
+    let pinned = request.extensions().get().and_then(Via::pinned);
     if let Some(token) = token {
         let claims = port.shared.tokens.verify(&token)?;
-        credentials.agent = Some(claims.sub.clone());
+        let said = credentials.agent.replace(claims.sub.clone());
         credentials.claims = Some(claims);
+        // Names beside a token mean nothing, but on a connection that is somebody's nobody else's
+        // is let pass.
+        if pinned.is_some() {
+            credentials.agent = said;
+        }
+    }
+    if let Some(pinned) = pinned {
+        credentials.pin(pinned)?;
     }
     if let Some(run) = &credentials.run {
         let all = port.shared.runs.upwards(run);

@@ -8,6 +8,7 @@ use iron_policy::connect::Class;
 use super::credentials::BadCredentials;
 use super::network::DialError;
 use super::target::Target;
+use crate::pinned::Claimed;
 use crate::stops::AgentStopped;
 use crate::tokens::TokenRefused;
 
@@ -20,6 +21,9 @@ pub enum Refused {
     /// The proxy's credentials say nothing.
     #[error(transparent)]
     Credentials(#[from] BadCredentials),
+    /// The request claims to be another's than its connection is.
+    #[error(transparent)]
+    Claimed(#[from] Claimed),
     /// The operator stopped the agent.
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
@@ -136,6 +140,7 @@ impl Refused {
         match self {
             Self::Target => "connect_target",
             Self::Credentials(_) => "proxy_credentials",
+            Self::Claimed(_) => Claimed::REASON,
             Self::AgentStopped(why) => why.reason(),
             Self::Token(why) => why.reason(),
             Self::Denied { .. } => "connect_denied",
@@ -163,7 +168,10 @@ impl Refused {
         match self {
             Self::Target | Self::Nested | Self::Credentials(_) => 400,
             Self::AgentStopped(why) => why.status(),
-            Self::Denied { .. } | Self::NotPermitted { .. } | Self::Opaque { .. } => 403,
+            Self::Claimed(_)
+            | Self::Denied { .. }
+            | Self::NotPermitted { .. }
+            | Self::Opaque { .. } => 403,
             Self::TooMany { .. } | Self::Token(TokenRefused::NoKeys) => 503,
             Self::Dial { error, .. } => match error {
                 DialError::Port(_) | DialError::Forbidden { .. } => 403,

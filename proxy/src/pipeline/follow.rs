@@ -85,7 +85,7 @@ impl Follow {
 /// Where the caller reaches the proxy: scheme, host and the prefixes of its path.
 fn base(head: &Parts, address_path: &str) -> String {
     let scheme = match head.extensions.get::<Via>() {
-        None | Some(Via::Plain) => "http",
+        None | Some(Via::Plain | Via::Pinned(_)) => "http",
         Some(_) => "https",
     };
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());

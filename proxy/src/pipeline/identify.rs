@@ -12,6 +12,7 @@ use super::follow::Follow;
 use super::{Halt, Stopped, Ticket, intercepted};
 use crate::dialect::{self, Address, BadPath, Operation};
 use crate::live::Live;
+use crate::pinned::Pinned;
 use crate::server::Via;
 use crate::sessions::SessionName;
 use crate::stops::Leave;
@@ -133,6 +134,10 @@ fn read(
     mut head: Parts,
     spoken: &mut Dialect,
 ) -> Result<(Target, Leave), Stopped> {
+    let pinned = head.extensions.get().and_then(Via::pinned).cloned();
+    if let Some(pinned) = &pinned {
+        ticket.pinned(pinned);
+    }
     is_of_usual_size(&head)?;
     let uri = head.uri.clone();
     let passage = match head.extensions.get() {
@@ -159,7 +164,7 @@ fn read(
     }
     let said = passage.as_ref().and_then(|passage| passage.credentials.claims.as_ref());
     let claims = ticket.shared().tokens.identify(live, &head.headers, query.as_deref(), said)?;
-    let who = who(live, &head.headers, &address, claims.as_deref())?;
+    let who = who(live, &head.headers, &address, claims.as_deref(), pinned.as_deref())?;
     let session = SessionName { agent: who.agent.clone(), run: who.run.clone() };
     let token = claims.as_ref().map(|claims| claims.jti.clone());
     ticket.caller(who.agent.clone(), who.project, token);
@@ -256,13 +261,18 @@ pub(super) struct Who {
 /// Tells who calls: by the token, else by the address, else by the headers.
 ///
 /// Who has a token is who it says, whatever the address and the headers say besides: launchers put
-/// a program's name there. Runs stay the caller's to name: they are within the agent.
+/// a program's name there. Runs stay the caller's to name: they are within the agent. On a connection
+/// that is `pinned` all of them can only say the same as that.
 pub(super) fn who(
     live: &Live,
     headers: &HeaderMap,
     address: &Address<'_>,
     claims: Option<&Claims>,
+    pinned: Option<&Pinned>,
 ) -> Result<Who, Stopped> {
+    if let Some(pinned) = pinned {
+        return as_pinned(live, headers, address, claims, pinned);
+    }
     let agent = match (claims, address.agent.clone()) {
         (Some(claims), _) => claims.sub.clone(),
         (None, Some(agent)) => agent,
@@ -285,6 +295,27 @@ pub(super) fn who(
         None => said_depth(headers)?,
     };
     Ok(Who { agent, project, run, depth })
+}
+
+/// Who calls on a connection that is somebody's: they, and nobody else.
+fn as_pinned(
+    live: &Live,
+    headers: &HeaderMap,
+    address: &Address<'_>,
+    claims: Option<&Claims>,
+    pinned: &Pinned,
+) -> Result<Who, Stopped> {
+    pinned.allows(address.agent.as_ref(), address.run.as_ref(), "the path")?;
+    pinned.allows_token(claims)?;
+    let known = live.policy.agent(&pinned.agent).and_then(|agent| agent.project.clone());
+    let project = claims.and_then(|claims| claims.project.clone()).or(known);
+    pinned.allows_headers(headers, project.as_ref())?;
+    let said = match address.depth {
+        Some(depth) => Some(depth),
+        None => said_depth(headers)?,
+    };
+    let (agent, run) = (pinned.agent.clone(), Some(pinned.run.clone()));
+    Ok(Who { agent, project, run, depth: pinned.depth(said) })
 }
 
 /// Whether a request asks to go on as a WebSocket. Another protocol, like `h2c`, is an offer that a

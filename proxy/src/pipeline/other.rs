@@ -142,11 +142,15 @@ fn identify(
     head: &mut Parts,
     passage: &Passage,
 ) -> Result<(SessionName, Leave), Stopped> {
+    let pinned = passage.credentials.pinned.as_deref();
+    if let Some(pinned) = pinned {
+        ticket.pinned(pinned);
+    }
     passage.agrees(head)?;
     let claims = passage.credentials.claims.as_deref();
     ticket.shared().tokens.needed(live, claims)?;
     let address = passage.credentials.address();
-    let who = super::identify::who(live, &head.headers, &address, claims)?;
+    let who = super::identify::who(live, &head.headers, &address, claims, pinned)?;
     let session = SessionName { agent: who.agent.clone(), run: who.run.clone() };
     ticket.caller(who.agent, who.project, claims.map(|claims| claims.jti.clone()));
     ticket.run(who.run, who.depth);

@@ -12,6 +12,7 @@ use iron_policy::types::{NameError, Outcome};
 use crate::connect::Refused;
 use crate::dialect::BadPath;
 use crate::limits::Limited;
+use crate::pinned::Claimed;
 use crate::recogniser::RecogniserError;
 use crate::state::ReserveError;
 use crate::stops::AgentStopped;
@@ -54,6 +55,9 @@ pub enum Stopped {
     /// A header that names the agent, its project or its run is no name.
     #[error("{0}")]
     Name(#[from] NameError),
+    /// The call claims to be another's than its connection is.
+    #[error(transparent)]
+    Claimed(#[from] Claimed),
     /// The operator stopped the agent.
     #[error(transparent)]
     AgentStopped(#[from] AgentStopped),
@@ -293,6 +297,7 @@ impl Stopped {
             Self::ManyHeaders { .. } => "too_many_headers",
             Self::LongAddress { .. } => "address_too_long",
             Self::Name(_) => "invalid_name",
+            Self::Claimed(_) => Claimed::REASON,
             Self::AgentStopped(why) => why.reason(),
             Self::Token(why) => why.reason(),
             Self::ModelNotAllowed { .. } => "model_not_allowed",

@@ -23,6 +23,7 @@ use crate::dialect::Operation;
 use crate::limits::Slot;
 use crate::metrics::Ended;
 use crate::observer::{EndedCall, TraceParent};
+use crate::pinned::Pinned;
 use crate::runaways::Pace;
 use crate::shared::Shared;
 use crate::state::{BatchHold, CallRecord, End, Hold, Key, OpenBatch, ReserveError, Settlement};
@@ -228,6 +229,12 @@ impl Ticket {
         self.record.agent = Some(agent);
         self.record.project = project;
         self.record.token = token;
+    }
+
+    /// What is refused from here on is on record as theirs, whatever it claims.
+    pub(super) fn pinned(&mut self, pinned: &Pinned) {
+        self.caller(pinned.agent.clone(), None, None);
+        self.run(Some(pinned.run.clone()), pinned.depth(None));
     }
 
     /// The id of the token that the call is made with.

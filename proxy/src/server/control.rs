@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /_iron/control/runs` | announces a run: `{"id", "agent", "parent"?, "budget"?, "strict"?}` |
 //! | `GET /_iron/control/runs/ID` | what the run did until now |
+//! | `POST /_iron/control/attach` | makes the connection that run's ([`super::attach`]) |
 //! | `POST /_iron/control/stops` | stops `{"agent"}` at once; `*` is everybody |
 //! | `POST /_iron/control/starts` | lifts the stop of `{"agent"}` |
 //!
@@ -12,6 +13,7 @@
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use iron_policy::types::{Name, NanoUsd};
@@ -48,15 +50,8 @@ struct Announcement {
 /// Answers a request below [`PREFIX`].
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    if let Err(why) = come_by_right_way(&head, &shared.live().policy.proxy.names) {
-        return problem(StatusCode::FORBIDDEN, why.reason(), &why.to_string());
-    }
-    if !shared.control.opens(&head.headers) {
-        return problem(
-            StatusCode::UNAUTHORIZED,
-            "no_control_token",
-            "send the token of the file beside the state file, as `authorization: Bearer TOKEN`",
-        );
+    if let Err(refusal) = may_steer(shared, &head) {
+        return *refusal;
     }
     let path: Vec<&str> = head.uri.path()[PREFIX.len()..].split('/').collect();
     match (&head.method, path.as_slice()) {
@@ -83,6 +78,21 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         }
         _ => problem(StatusCode::NOT_FOUND, "not_found", "there are POST runs and GET runs/ID"),
     }
+}
+
+/// Refuses web pages, and who does not have the token.
+pub(super) fn may_steer(shared: &Shared, head: &Parts) -> Result<(), Box<Response<Body>>> {
+    if let Err(why) = come_by_right_way(head, &shared.live().policy.proxy.names) {
+        return Err(Box::new(problem(StatusCode::FORBIDDEN, why.reason(), &why.to_string())));
+    }
+    if !shared.control.opens(&head.headers) {
+        return Err(Box::new(problem(
+            StatusCode::UNAUTHORIZED,
+            "no_control_token",
+            "send the token of the file beside the state file, as `authorization: Bearer TOKEN`",
+        )));
+    }
+    Ok(())
 }
 
 /// Stops somebody whatever the state file says, or lifts the stop; then reads the file, which is
@@ -240,6 +250,6 @@ fn tell_figures(told: &mut Value, figures: &Figures) {
     });
 }
 
-fn bad(what: &str) -> Response<Body> {
+pub(super) fn bad(what: &str) -> Response<Body> {
     problem(StatusCode::BAD_REQUEST, "invalid_request", what)
 }

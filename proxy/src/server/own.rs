@@ -45,6 +45,21 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: &Parts) -> Response<Bo
     }
 }
 
+/// Whether a request tells nothing of other agents, nor of the machine.
+pub(super) fn is_for_anybody<B>(request: &http::Request<B>) -> bool {
+    matches!(request.uri().path(), "/_iron/health" | "/_iron/ready")
+}
+
+/// The answer to what only who is outside of a sandbox may ask for.
+pub(super) fn not_from_here() -> Response<Body> {
+    problem(
+        StatusCode::FORBIDDEN,
+        "not_from_a_sandbox",
+        "this connection is a sandbox's: it has its calls, /_iron/health and /_iron/ready; ask for the \
+         rest from outside of it",
+    )
+}
+
 async fn metrics(shared: &Shared) -> String {
     let mut text = shared.metrics.render();
     if shared.leases.get().is_some() {

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::room::Place;
 use crate::connect::Passage;
+use crate::pinned::Pinned;
 
 /// How a request came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,21 @@ pub enum Via {
     Plain,
     /// Over TLS, to the port itself.
     Tls,
+    /// On a connection whose agent and run are known, whatever its requests say.
+    Pinned(Arc<Pinned>),
     /// Through the proxy to a host that it names, by `CONNECT` or in its address.
     Intercepted(Arc<Passage>),
+}
+
+impl Via {
+    /// Whose the connection is, where that was said when it was made.
+    pub fn pinned(&self) -> Option<&Arc<Pinned>> {
+        match self {
+            Self::Plain | Self::Tls => None,
+            Self::Pinned(pinned) => Some(pinned),
+            Self::Intercepted(passage) => passage.credentials.pinned.as_ref(),
+        }
+    }
 }
 
 /// Tells whoever outlives a request, such as an upgraded connection, that the proxy stops.
