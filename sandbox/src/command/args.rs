@@ -157,6 +157,15 @@ pub struct ExecArgs {
         help_heading = "Ephemeral workspace"
     )]
     pub apply: Option<ApplyArg>,
+    /// How much is copied at most; default: 4GiB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = parse_size,
+        requires = "ephemeral",
+        help_heading = "Ephemeral workspace"
+    )]
+    pub ephemeral_limit: Option<u64>,
     /// What is looked at, so that refusals are told; what is refused stays the same
     #[arg(
         long,
@@ -482,4 +491,79 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
 /// Names of the variables that flags set or hand on.
 pub fn named(variables: &[Variable]) -> BTreeMap<&str, Option<&str>> {
     variables.iter().map(|variable| (&*variable.name, variable.value.as_deref())).collect()
+}
+
+#[cfg(target_os = "linux")]
+impl From<EphemeralArg> for crate::workspace::Mode {
+    fn from(given: EphemeralArg) -> Self {
+        match given {
+            EphemeralArg::Auto => Self::Auto,
+            EphemeralArg::Overlay => Self::Overlay,
+            EphemeralArg::Copy => Self::Copy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn exec(line: &str) -> Result<ExecArgs, clap::Error> {
+        let words = ["iron-sandbox", "exec"].into_iter().chain(line.split_whitespace());
+        match IronSandbox::try_parse_from(words)?.command {
+            Command::Exec(args) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_commands_hold_together() {
+        IronSandbox::command().debug_assert();
+    }
+
+    #[test]
+    fn a_commands_own_words_are_its_own() {
+        let args = exec("--read /a python agent.py --read /b -v").unwrap();
+        assert_eq!(args.confine.read, [PathBuf::from("/a")]);
+        assert_eq!(args.command, ["python", "agent.py", "--read", "/b", "-v"]);
+        let args = exec("-- -x --y").unwrap();
+        assert_eq!(args.command, ["-x", "--y"]);
+        let args = exec("sh -c true -- x").unwrap();
+        assert_eq!(args.command, ["sh", "-c", "true", "--", "x"]);
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let line = "--ephemeral --diff --apply never --tier fallback --allow-degraded cgroup,ipc \
+            --connect localhost:5432 --env A --env B=c=d --memory 1G --wall-time 1h true";
+        let args = exec(line).unwrap();
+        assert_eq!(args.ephemeral, Some(EphemeralArg::Auto));
+        assert_eq!(args.command, ["true"]);
+        assert_eq!(args.confine.allow_degraded, [Layer::Cgroup, Layer::Ipc]);
+        assert_eq!(args.confine.connect, ["127.0.0.1:5432".parse().unwrap()]);
+        assert_eq!(args.confine.env[1], Variable { name: "B".into(), value: Some("c=d".into()) });
+        assert_eq!(exec("--ephemeral=copy true").unwrap().ephemeral, Some(EphemeralArg::Copy));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "",
+            "--diff true",
+            "--apply always true",
+            "--connect 10.0.0.1:80 true",
+            "--connect 127.0.0.1:0 true",
+            "--connect [::1]:80 true",
+            "--allow-degraded everything true",
+            "--memory 12q true",
+            "--wall-time 10 true",
+            "--processes 0 true",
+            "--env =x true",
+            "--tier none true",
+        ] {
+            assert!(exec(line).is_err(), "{line}");
+        }
+    }
 }

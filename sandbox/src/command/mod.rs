@@ -4,10 +4,16 @@
 
 pub mod args;
 pub mod plan;
+pub mod profiles;
 pub mod surroundings;
+pub mod trust;
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use args::{Command, IronSandbox};
+use surroundings::Surroundings;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -42,6 +48,43 @@ impl fmt::Display for Failure {
         | Self::Other(text)) = self;
         f.write_str(text)
     }
+}
+
+/// Runs one command to its end, and says with which code to exit.
+pub fn run(sandbox: IronSandbox) -> Result<ExitCode, Failure> {
+    let here = Surroundings::here()
+        .map_err(|error| Failure::Other(format!("the current folder is gone: {error}")))?;
+    if let Command::Profiles(args) = &sandbox.command {
+        return profiles::profiles(args, &here).map(|()| ExitCode::SUCCESS);
+    }
+    supported()?;
+    match sandbox.command {
+        Command::Trust(args) => trust::trust(&args, &here).map(|()| ExitCode::SUCCESS),
+        _ => Err(Failure::Unsupported("this is not part of this build".to_owned())),
+    }
+}
+
+/// Whether there are sandboxes on this system at all; whether this kernel can do it, `check` says.
+fn supported() -> Result<(), Failure> {
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::Unsupported(format!(
+            "there is no sandbox on {system}: it is made of Linux's Landlock, seccomp and namespaces. Run \
+             it in a Linux machine or container, or use `iron run` without one"
+        )));
+    }
+    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        return Err(Failure::Unsupported(format!(
+            "there is no filter of system calls for {processor}, only for x86_64 and aarch64, so an agent \
+             cannot be confined here"
+        )));
+    }
+    Ok(())
+}
+
+/// Writes a line of the result. A reader that has gone away, as `head` does, is no error.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", harmless(line));
 }
 
 /// Prints a failure.
