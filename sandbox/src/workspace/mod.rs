@@ -8,6 +8,7 @@
 
 pub mod apply;
 pub mod changes;
+pub mod conclude;
 mod copy;
 pub mod diff;
 mod folder;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::apply::{self, Applied, Rules};
 use super::changes::{Change, Changes, What};
+use super::conclude::{Apply, Ending, Outcome, Show, Talk};
 use super::*;
 
 /// A workspace and the place beside it for what is put aside.
@@ -519,5 +520,63 @@ fn a_diff_is_shown_and_can_do_nothing_to_a_terminal() {
         let mut coloured = Vec::new();
         ephemeral.print_diff(&changes, true, &mut coloured).unwrap();
         assert!(String::from_utf8(coloured).unwrap().contains("\x1b[32m+2\x1b[0m"));
+    }
+}
+
+/// Ends a run as a person would who gives these answers; none is nobody.
+fn end(ephemeral: Ephemeral, ending: &Ending, answers: Option<&str>) -> (Outcome, String) {
+    let mut input = answers.map(str::as_bytes);
+    let (mut shown, mut told) = (Vec::new(), Vec::new());
+    let answers = input.as_mut().map(|input| input as &mut dyn std::io::BufRead);
+    let mut talk = Talk { answers, shown: &mut shown, told: &mut told, colour: false };
+    let outcome = conclude::conclude(ephemeral, ending, &mut talk).unwrap();
+    let json = ending.show == Show::Json;
+    let text = if json { shown } else { [shown, told].concat() };
+    (outcome, String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_end_asks_applies_keeps_or_drops() {
+    let ask = Ending::default();
+    for mode in BOTH {
+        let changed = |world: &World| {
+            let ephemeral = world.prepare(mode);
+            agent(&ephemeral, "printf new > new.txt");
+            ephemeral
+        };
+        let world = World::new();
+        let (outcome, told) = end(changed(&world), &ask, Some("what\nd\ny\n"));
+        assert_eq!(outcome.applied.unwrap().landed, 1, "{mode:?}");
+        assert!(told.contains("+new") && told.matches("[y]es").count() == 3, "{told}");
+        assert_eq!((world.read("new.txt").as_str(), world.left().len()), ("new", 0));
+
+        let world = World::new();
+        let (outcome, _) = end(changed(&world), &ask, Some("no\n"));
+        assert_eq!((outcome.applied, outcome.kept), (None, None));
+        assert!(!world.exists("new.txt") && world.left().is_empty(), "{mode:?}");
+
+        for nobody in [None, Some("")] {
+            let world = World::new();
+            let (outcome, told) = end(changed(&world), &ask, nobody);
+            let kept = outcome.kept.unwrap();
+            assert!(told.contains(kept.to_str().unwrap()), "{told}");
+            assert_eq!(fs::read_to_string(kept.join("new.txt")).unwrap(), "new", "{mode:?}");
+        }
+
+        let world = World::new();
+        let ephemeral = changed(&world);
+        fs::write(world.workspace().join("new.txt"), "the user's").unwrap();
+        let always = Ending { apply: Apply::Always, ..Ending::default() };
+        let (outcome, told) = end(ephemeral, &always, None);
+        assert!(outcome.failed && outcome.kept.is_some(), "{mode:?}");
+        assert!(told.contains("new.txt: is there meanwhile, and something else"), "{told}");
+        assert_eq!(world.read("new.txt"), "the user's");
+
+        let world = World::new();
+        let never = Ending { apply: Apply::Never, show: Show::Json, ..Ending::default() };
+        let (_, told) = end(changed(&world), &never, Some("y\n"));
+        let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(json["changes"][0]["path"], "new.txt");
+        assert!(!world.exists("new.txt"));
     }
 }
