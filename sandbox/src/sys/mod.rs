@@ -9,5 +9,7 @@ pub mod attempts;
 pub mod fds;
 pub mod loopback;
 pub mod mounts;
+pub(crate) mod notify;
 pub mod process;
+pub(crate) mod seccomp;
 pub mod signals;
