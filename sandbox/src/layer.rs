@@ -114,6 +114,20 @@ impl fmt::Display for Layer {
 )]
 pub struct NoSuchLayer(String);
 
+impl FromStr for Tier {
+    type Err = NoSuchTier;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = [Self::Namespace, Self::Fallback].into_iter().find(|tier| tier.name() == text);
+        found.ok_or_else(|| NoSuchTier(text.to_owned()))
+    }
+}
+
+/// A name that is no tier's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no tier: there are namespace and fallback")]
+pub struct NoSuchTier(String);
+
 impl FromStr for Layer {
     type Err = NoSuchLayer;
 

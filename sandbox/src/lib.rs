@@ -7,6 +7,7 @@
 pub mod command;
 pub mod confinement;
 pub mod event;
+pub mod gaps;
 #[cfg(target_os = "linux")]
 pub mod gate;
 #[cfg(target_os = "linux")]

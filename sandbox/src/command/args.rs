@@ -66,7 +66,11 @@ pub enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
     /// Try to get out of a sandbox in each way that is known
-    Selftest(SelftestArgs),
+    #[cfg(target_os = "linux")]
+    Selftest(crate::selftest::Options),
+    /// Try to get out of a sandbox in each way that is known
+    #[cfg(not(target_os = "linux"))]
+    Selftest,
     /// The profiles there are, and what each comes to
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(ProfilesArgs),
@@ -76,6 +80,21 @@ pub enum Command {
     /// Honour a folder's .iron-sandbox.toml as it is now
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
+    /// Make one attempt of the self-test, in this process
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Attempt(crate::selftest::verb::Options),
+    /// Make a sandbox in which a program does nothing
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Probe {
+        /// In which tier
+        tier: Tier,
+    },
+    /// Do nothing
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Nothing,
 }
 
 /// What a sandbox is to be: the flags that `exec`, `explain` and `learn` share.
@@ -276,20 +295,6 @@ pub struct ExplainArgs {
     /// The program that would be run: it may choose a profile
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     pub command: Vec<OsString>,
-}
-
-/// `iron-sandbox selftest ...`
-#[derive(Debug, Clone, Args)]
-pub struct SelftestArgs {
-    /// In which tier; default: in both
-    #[arg(long, value_enum, value_name = "TIER")]
-    pub tier: Option<TierArg>,
-    /// Only attempts whose name holds this
-    #[arg(long, value_name = "TEXT")]
-    pub only: Option<String>,
-    /// How to show it
-    #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
 }
 
 /// `iron-sandbox profiles ...`

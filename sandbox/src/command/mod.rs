@@ -3,8 +3,14 @@
 //! [`args`] is the command line as it is read, [`plan`] makes a sandbox of it.
 
 pub mod args;
+#[cfg(target_os = "linux")]
+mod check;
+#[cfg(target_os = "linux")]
+mod exec;
 pub mod plan;
 pub mod profiles;
+#[cfg(target_os = "linux")]
+mod records;
 pub mod surroundings;
 pub mod trust;
 
@@ -60,8 +66,28 @@ pub fn run(sandbox: IronSandbox) -> Result<ExitCode, Failure> {
     supported()?;
     match sandbox.command {
         Command::Trust(args) => trust::trust(&args, &here).map(|()| ExitCode::SUCCESS),
+        other => on_linux(other, &here),
+    }
+}
+
+/// The commands that make sandboxes.
+#[cfg(target_os = "linux")]
+fn on_linux(command: Command, here: &Surroundings) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Exec(args) => exec::exec(&args, here),
+        Command::Check(args) => check::check(&args),
+        Command::Selftest(args) => Ok(crate::selftest::run(&args)),
+        Command::Attempt(args) => Ok(crate::selftest::verb::run(&args)),
+        Command::Probe { tier } => Ok(check::probe(tier)),
+        Command::Nothing => Ok(ExitCode::SUCCESS),
         _ => Err(Failure::Unsupported("this is not part of this build".to_owned())),
     }
+}
+
+/// They were refused before.
+#[cfg(not(target_os = "linux"))]
+fn on_linux(_: Command, _: &Surroundings) -> Result<ExitCode, Failure> {
+    supported().map(|()| ExitCode::FAILURE)
 }
 
 /// Whether there are sandboxes on this system at all; whether this kernel can do it, `check` says.

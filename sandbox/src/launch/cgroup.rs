@@ -11,10 +11,17 @@ use rustix::process::Pid;
 
 use crate::confinement::Limits;
 
+/// What is held by a group.
+const CONTROLLERS: &str = "+memory +pids";
+
 /// A group, which goes with this.
 #[derive(Debug)]
 pub(super) struct Group {
     path: PathBuf,
+    /// Where the launcher was.
+    parent: PathBuf,
+    /// Where it is meanwhile.
+    aside: PathBuf,
 }
 
 impl Group {
@@ -30,20 +37,12 @@ impl Group {
         let process = std::process::id();
         let aside = parent.join(format!("iron-launcher-{process}"));
         fs::create_dir(&aside)?;
-        let made = Self::below(&parent, &aside, limits);
-        if made.is_err() {
-            let _ = fs::write(parent.join("cgroup.procs"), process.to_string());
-            let _ = fs::remove_dir(&aside);
-        }
-        made
-    }
-
-    fn below(parent: &Path, aside: &Path, limits: &Limits) -> io::Result<Self> {
-        fs::write(aside.join("cgroup.procs"), std::process::id().to_string())?;
-        fs::write(parent.join("cgroup.subtree_control"), "+memory +pids")?;
-        let path = parent.join(format!("iron-sandbox-{}", std::process::id()));
-        fs::create_dir(&path)?;
-        let group = Self { path };
+        let path = parent.join(format!("iron-sandbox-{process}"));
+        // From here on it is put back as it was, also where the rest fails.
+        let group = Self { path, parent, aside };
+        fs::write(group.aside.join("cgroup.procs"), process.to_string())?;
+        fs::write(group.parent.join("cgroup.subtree_control"), CONTROLLERS)?;
+        fs::create_dir(&group.path)?;
         if let Some(memory) = limits.memory {
             group.set("memory.max", memory)?;
             // Memory that is swapped out is used all the same.
@@ -80,6 +79,11 @@ impl Drop for Group {
     fn drop(&mut self) {
         let _ = fs::write(self.path.join("cgroup.kill"), "1");
         let _ = fs::remove_dir(&self.path);
+        // Where another launcher has a group here, the rest is its.
+        let without = CONTROLLERS.replace('+', "-");
+        let _ = fs::write(self.parent.join("cgroup.subtree_control"), without);
+        let _ = fs::write(self.parent.join("cgroup.procs"), std::process::id().to_string());
+        let _ = fs::remove_dir(&self.aside);
     }
 }
 

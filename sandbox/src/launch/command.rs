@@ -75,7 +75,9 @@ fn hold(setting: &Setting<'_>, wire: &Wire) -> Result<(), Failed> {
     rustix::thread::set_no_new_privs(true)
         .step(Layer::NoNewPrivileges, || "to set it".to_owned())?;
     fds::close_on_execute().step(seccomp, || "open files".to_owned())?;
-    if !confinement.allow_degraded.contains(&Layer::Landlock) || rules::is_there().is_ok() {
+    if !confinement.allow_degraded.contains(&Layer::Landlock)
+        || rules::is_there(setting.tier).is_ok()
+    {
         rules::restrict(setting.tier, &confinement.files, setting.temporary)?;
     }
     let listener = setting.filter.install().step(seccomp, || "to install the filter".to_owned())?;

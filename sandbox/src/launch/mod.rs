@@ -24,10 +24,12 @@ mod namespace;
 mod output;
 mod passing;
 mod privileges;
+mod probe;
 pub(crate) mod rules;
 mod run;
 mod wire;
 
 pub use command::candidates;
 pub use failure::Error;
-pub use run::{End, Ended, run};
+pub use probe::{NOTHING, optional, probe};
+pub use run::{End, Ended, Listen, run};

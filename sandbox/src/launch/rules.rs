@@ -16,9 +16,12 @@ use super::failure::{Failed, Step};
 use crate::confinement::{Access, Files};
 use crate::layer::{Layer, Tier};
 
-/// What every kernel must offer that this runs on: truncation and devices are held (ABI 5), and so are
-/// abstract sockets and signals (ABI 6: Linux 6.12).
+/// What is used where the kernel has it: truncation and devices are held (ABI 5), and so are abstract
+/// sockets and signals (ABI 6: Linux 6.12). The fallback tier, which has nothing else for these, needs it.
 const ABI_NEEDED: ABI = ABI::V6;
+
+/// What the namespace tier needs: mounts and namespaces hold the rest.
+const ABI_AT_LEAST: ABI = ABI::V1;
 
 /// Folders of the launcher's making, in the namespace tier.
 const OWN_WRITABLE: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
@@ -37,17 +40,23 @@ pub(super) fn restrict(tier: Tier, files: &Files, temporary: Option<&Path>) -> R
 }
 
 /// Whether this kernel has what is needed, tried by making a set of rules.
-pub(crate) fn is_there() -> io::Result<()> {
-    Rules::begin(Tier::Fallback).map(drop)
+pub(crate) fn is_there(tier: Tier) -> io::Result<()> {
+    Rules::begin(tier).map(drop)
 }
 
-struct Rules(RulesetCreated);
+struct Rules(RulesetCreated, Tier);
 
 impl Rules {
     /// In a network of its own an agent may serve itself: there is nobody else to reach.
     fn begin(tier: Tier) -> io::Result<Self> {
         let mut rules = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(ABI_AT_LEAST))
+            .map_err(other)?;
+        if tier == Tier::Namespace {
+            rules = rules.set_compatibility(CompatLevel::BestEffort);
+        }
+        rules = rules
             .handle_access(AccessFs::from_all(ABI_NEEDED))
             .and_then(|rules| rules.scope(Scope::from_all(ABI_NEEDED)))
             .map_err(other)?;
@@ -55,7 +64,7 @@ impl Rules {
             // No port is allowed: what may be connected to, the launcher connects to.
             rules = rules.handle_access(AccessNet::from_all(ABI_NEEDED)).map_err(other)?;
         }
-        rules.create().map(Self).map_err(other)
+        rules.create().map(|rules| Self(rules, tier)).map_err(other)
     }
 
     fn all(self, tier: Tier, files: &Files, temporary: Option<&Path>) -> io::Result<Self> {
@@ -105,7 +114,11 @@ impl Rules {
     ) -> io::Result<Self> {
         let folder = FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Directory;
         let access = if folder { access } else { access & AccessFs::from_file(ABI_NEEDED) };
-        self.0.add_rule(PathBeneath::new(file, access)).map(Self).map_err(other)
+        let tier = self.1;
+        self.0
+            .add_rule(PathBeneath::new(file, access))
+            .map(|rules| Self(rules, tier))
+            .map_err(other)
     }
 
     /// A program may open again what it has as its standard input and outputs, as far as they are open.
@@ -134,7 +147,11 @@ impl Rules {
 
     fn enforce(self) -> io::Result<()> {
         let status = self.0.restrict_self().map_err(other)?;
-        if status.ruleset == RulesetStatus::FullyEnforced && status.no_new_privs {
+        let enough = match self.1 {
+            Tier::Namespace => status.ruleset != RulesetStatus::NotEnforced,
+            Tier::Fallback => status.ruleset == RulesetStatus::FullyEnforced,
+        };
+        if enough && status.no_new_privs {
             return Ok(());
         }
         Err(io::Error::other("the kernel holds a part of the rules alone"))

@@ -1,5 +1,6 @@
 //! The launcher: makes the sandbox, answers for it while it runs, and tells of its end.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -62,16 +63,19 @@ impl Ended {
     }
 }
 
-/// Runs a command in a sandbox, from a process that has one thread.
+/// Where events go, asked for once threads may be started.
+pub type Listen<'a> = &'a mut dyn FnMut() -> io::Result<mpsc::Sender<Event>>;
+
+/// Runs a command in a sandbox, from a process that has one thread until `listen` is called.
 ///
 /// Where no tier is asked for, the fallback tier is taken where the namespace tier cannot be set up.
-pub fn run(confinement: &Confinement, events: &mpsc::Sender<Event>) -> Result<Ended, Error> {
+pub fn run(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended, Error> {
     match confinement.tier {
-        Some(Tier::Namespace) => in_namespaces(confinement, events, None),
-        Some(Tier::Fallback) => without_namespaces(confinement, events, None),
-        None => match in_namespaces(confinement, events, None) {
+        Some(Tier::Namespace) => in_namespaces(confinement, listen),
+        Some(Tier::Fallback) => without_namespaces(confinement, listen, None),
+        None => match in_namespaces(confinement, listen) {
             Err(why @ Error::Layer { .. }) if why.is_of_namespaces() => {
-                without_namespaces(confinement, events, Some(why.to_string()))
+                without_namespaces(confinement, listen, Some(why.to_string()))
             }
             other => other,
         },
@@ -86,11 +90,7 @@ impl Error {
     }
 }
 
-fn in_namespaces(
-    confinement: &Confinement,
-    events: &mpsc::Sender<Event>,
-    why: Option<String>,
-) -> Result<Ended, Error> {
+fn in_namespaces(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended, Error> {
     let making = Making::begin(confinement)?;
     let ids = Ids::here();
     let child = fork(NAMESPACES).map_err(|why| Error::Layer {
@@ -103,12 +103,12 @@ fn in_namespaces(
             namespace::set_up(confinement, ids, wire).map(|made| made.bounded)
         })
     };
-    making.launch(Tier::Namespace, keeper, confinement, events, why, Vec::new())
+    making.launch(Tier::Namespace, keeper, confinement, (listen, None), Vec::new())
 }
 
 fn without_namespaces(
     confinement: &Confinement,
-    events: &mpsc::Sender<Event>,
+    listen: Listen<'_>,
     why: Option<String>,
 ) -> Result<Ended, Error> {
     let temporary = Temporary::make()?;
@@ -125,7 +125,7 @@ fn without_namespaces(
             keeper::begin(Tier::Fallback, wire).map(|()| false)
         })
     };
-    making.launch(Tier::Fallback, keeper, confinement, events, why, listeners)
+    making.launch(Tier::Fallback, keeper, confinement, (listen, why), listeners)
 }
 
 /// What is there before the fork.
@@ -194,8 +194,7 @@ impl Making {
         tier: Tier,
         keeper: Pid,
         confinement: &Confinement,
-        events: &mpsc::Sender<Event>,
-        why: Option<String>,
+        (listen, why): (Listen<'_>, Option<String>),
         mut listeners: Vec<TcpListener>,
     ) -> Result<Ended, Error> {
         drop(self.there);
@@ -205,7 +204,7 @@ impl Making {
             keeper,
             tier,
             confinement,
-            events,
+            events: None,
             group: self.group,
             command: None,
             gates: Vec::new(),
@@ -219,9 +218,9 @@ impl Making {
         if let Some(group) = &launched.group {
             group.add(launched.keeper.handle.pid)?;
         }
+        launched.events = Some(listen()?);
         launched.open_gates(listeners)?;
-        // Where nobody listens to events, nobody misses them.
-        let _ = events.send(Event::Started { tier, why });
+        launched.tell(Event::Started { tier, why });
         launched.go(self.passing, self.pipes)
     }
 }
@@ -268,7 +267,8 @@ struct Launched<'a> {
     keeper: Keeper,
     tier: Tier,
     confinement: &'a Confinement,
-    events: &'a mpsc::Sender<Event>,
+    /// None until threads may be started.
+    events: Option<mpsc::Sender<Event>>,
     group: Option<Group>,
     command: Option<Arc<OwnedFd>>,
     /// Only held: they close with this.
@@ -370,12 +370,13 @@ impl Launched<'_> {
     }
 
     fn supervise(&mut self, listener: OwnedFd) -> Result<(), Error> {
+        let Some(events) = self.events.clone() else { return Err(Error::Gone) };
         let scene = Scene {
             tier: self.tier,
             watch: self.confinement.watch,
             files: self.confinement.files.clone(),
             gates: self.addresses.clone(),
-            events: self.events.clone(),
+            events,
         };
         self.supervisor = Some(Supervisor::start(listener, scene)?);
         Ok(())
@@ -387,7 +388,7 @@ impl Launched<'_> {
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut files = [PollFd::new(&self.wire, PollFlags::IN)];
         let told = rustix::io::retry_on_intr(|| poll(&mut files, left.as_ref()))
-            .map_err(std::io::Error::from)?;
+            .map_err(io::Error::from)?;
         Ok(told > 0)
     }
 
@@ -458,12 +459,13 @@ impl Launched<'_> {
     }
 
     fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
+        // Where nobody listens, nobody misses it.
+        let _ = self.events.as_ref().map(|events| events.send(event));
     }
 }
 
 fn layer_error(layer: Layer, errno: i32, step: String) -> Error {
-    Error::Layer { layer, step, why: std::io::Error::from_raw_os_error(errno) }
+    Error::Layer { layer, step, why: io::Error::from_raw_os_error(errno) }
 }
 
 fn end_of(status: i32) -> End {

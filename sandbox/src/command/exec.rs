@@ -1,0 +1,289 @@
+//! `iron-sandbox exec`: plans a sandbox, runs the command in it, and says what came of it.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+use super::args::{ApplyArg, EphemeralArg, ExecArgs, ReportArg};
+use super::plan::{self, Planned};
+use super::records::Records;
+use super::surroundings::Surroundings;
+use super::{Failure, harmless};
+use crate::confinement::{Behind, Confinement, Introduction, Layout};
+use crate::event::{Action, Denial, Event, Remedy};
+use crate::launch::{self, End, Ended};
+use crate::layer::{Layer, Tier};
+use crate::report::{self, Reporter};
+use crate::workspace::apply::Rules;
+use crate::workspace::changes::Changes;
+use crate::workspace::guard::Guard;
+use crate::workspace::{self, Ephemeral};
+
+/// Runs the command. Standard output is the command's alone, but for a difference that was asked for.
+pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Failure> {
+    if plan::wants_run(&args.confine, here) {
+        return Err(Failure::Other("through iron".into()));
+    }
+    let planned = plan::confinement(args, here)?;
+    let told = args.report == ReportArg::Text;
+    if told {
+        planned.notes.iter().for_each(|note| tell(&format!("note: {note}")));
+    }
+    let (ended, _) = run(planned, args, told)?;
+    Ok(ExitCode::from(ended.code()))
+}
+
+/// Runs what was planned; gives all events with the end.
+pub(super) fn run(
+    planned: Planned,
+    args: &ExecArgs,
+    told: bool,
+) -> Result<(Ended, Vec<Event>), Failure> {
+    let mut confinement = planned.confinement;
+    let mut aside = put_aside(args, &mut confinement, told)?;
+    let guard = guard(&confinement)?;
+    let mut telling = None;
+    let mode = match args.report {
+        ReportArg::Text => report::Mode::Text,
+        ReportArg::Json => report::Mode::Json,
+        ReportArg::Off => report::Mode::Off,
+    };
+    let proxy = confinement.network.gates.iter().find_map(|gate| match &gate.behind {
+        Behind::Proxy(introduction) => Some(introduction.clone()),
+        Behind::Service(_) => None,
+    });
+    let ran = launch::run(&confinement, &mut || {
+        let (events, told) = Telling::start(mode, proxy.clone())?;
+        telling = Some(told);
+        Ok(events)
+    });
+    let restored = guard.as_ref().map(Guard::restore);
+    let ended = match ran {
+        Ok(ended) => ended,
+        Err(error) => {
+            drop(telling);
+            return Err(failure(&error));
+        }
+    };
+    if let End::NotExecuted(errno) = ended.end {
+        tell(&not_executed(&confinement, errno));
+    }
+    let events = telling.map(|telling| {
+        put_back(&telling, restored);
+        telling.finish()
+    });
+    if let Some(aside) = &mut aside {
+        land(args, aside, &confinement)?;
+    }
+    Ok((ended, events.unwrap_or_default()))
+}
+
+/// Who tells of events while the sandbox runs.
+struct Telling {
+    events: mpsc::Sender<Event>,
+    reporter: Reporter,
+    records: Option<Records>,
+}
+
+impl Telling {
+    fn start(
+        mode: report::Mode,
+        proxy: Option<Introduction>,
+    ) -> std::io::Result<(mpsc::Sender<Event>, Self)> {
+        let records = proxy.map(Records::start).transpose()?;
+        let taker = records.as_ref().map(Records::taker);
+        let options = report::Options { mode, taker, ..report::Options::default() };
+        let (events, reporter) = Reporter::start(options)?;
+        Ok((events.clone(), Self { events, reporter, records }))
+    }
+
+    fn finish(self) -> Vec<Event> {
+        drop(self.events);
+        let events = self.reporter.finish();
+        if let Some(records) = self.records
+            && let Err(error) = records.finish()
+        {
+            tell(&format!("what was refused is not in the proxy's records: {error}"));
+        }
+        events
+    }
+}
+
+/// Puts the workspace aside where that is asked for.
+fn put_aside(
+    args: &ExecArgs,
+    confinement: &mut Confinement,
+    told: bool,
+) -> Result<Option<Ephemeral>, Failure> {
+    let Some(way) = args.ephemeral else { return Ok(None) };
+    let mode = match way {
+        EphemeralArg::Auto => workspace::Mode::Auto,
+        EphemeralArg::Overlay => workspace::Mode::Overlay,
+        EphemeralArg::Copy => workspace::Mode::Copy,
+    };
+    let tier = confinement.tier.unwrap_or(Tier::Namespace);
+    let made = Ephemeral::prepare(&confinement.files.workspace, mode, tier, workspace::LIMIT);
+    let made = made.map_err(|error| Failure::Other(error.to_string()))?;
+    if told {
+        for note in made.notes() {
+            tell(&format!("note: {}: {}", note.path, note.text));
+        }
+    }
+    confinement.files.layout = made.layout().clone();
+    Ok(Some(made))
+}
+
+/// Remembers what is protected and could be written to all the same: what is not there yet, and, in the
+/// fallback tier, everything. What is put aside lands by rules of its own.
+fn guard(confinement: &Confinement) -> Result<Option<Guard>, Failure> {
+    let outside = confinement.files.layout != Layout::InPlace;
+    let mut files = confinement.files.clone();
+    if outside {
+        let workspace = files.workspace.clone();
+        files.protect.retain(|path| !path.starts_with(&workspace));
+    }
+    let guard = Guard::take(&files).map_err(|error| {
+        Failure::Other(format!(
+            "what is protected cannot be remembered, so that it could be put back: {error}. \
+             --ephemeral keeps the workspace as it is instead"
+        ))
+    })?;
+    Ok(Some(guard).filter(|guard| !guard.is_empty()))
+}
+
+/// Tells of protected paths that were put back.
+fn put_back(telling: &Telling, restored: Option<std::io::Result<Vec<workspace::guard::Restored>>>) {
+    match restored {
+        None => {}
+        Some(Err(error)) => {
+            tell(&format!("protected paths could not be compared with what they were: {error}"));
+        }
+        Some(Ok(restored)) => {
+            for restored in restored {
+                tell(&restored.to_string());
+                let target = restored.path.display().to_string();
+                let remedy =
+                    Remedy::Never("it is protected, and was put back at the end".to_owned());
+                let (action, layer) = (Action::Write, Layer::Mount);
+                let denial = Denial { action, target, layer, program: None, remedy };
+                let _ = telling.events.send(Event::Denial(denial));
+            }
+        }
+    }
+}
+
+/// Shows and lands what was changed in a workspace that was put aside.
+fn land(args: &ExecArgs, aside: &mut Ephemeral, confinement: &Confinement) -> Result<(), Failure> {
+    let failed = |error: &dyn Display| Failure::Other(error.to_string());
+    let changes = aside.changes().map_err(|error| failed(&error))?;
+    let write = |done: std::io::Result<()>| done.map_err(|error| other("the changes", &error));
+    if args.diff && args.report == ReportArg::Json {
+        write(aside.print_json(&changes, &mut std::io::stdout().lock()))?;
+    } else if args.diff {
+        let colour = std::io::stdout().is_terminal();
+        write(aside.print_diff(&changes, colour, &mut std::io::stdout().lock()))?;
+    } else if !changes.changes.is_empty() {
+        write(changes.list(&mut std::io::stderr().lock()))?;
+    }
+    if changes.changes.is_empty() {
+        tell("the workspace was not changed");
+        return Ok(());
+    }
+    let wanted = match args.apply.unwrap_or(ApplyArg::Ask) {
+        ApplyArg::Always => true,
+        ApplyArg::Never => false,
+        ApplyArg::Ask => ask(&changes),
+    };
+    if !wanted {
+        let kept = aside.keep().map_err(|error| failed(&error))?;
+        tell(&format!(
+            "{}: not applied; what the agent wrote is kept in {}",
+            changes.summary(),
+            kept.display()
+        ));
+        return Ok(());
+    }
+    let rules = Rules { protect: confinement.files.protect.clone(), protected_too: false };
+    let applied =
+        aside.apply(&changes.changes, &rules, &|_| true).map_err(|error| failed(&error))?;
+    for note in &applied.skipped {
+        tell(&format!("not applied: {}: {}", note.path, note.text));
+    }
+    tell(&format!("{} of {} changes applied", applied.landed, changes.changes.len()));
+    Ok(())
+}
+
+/// Asks on the terminal; where there is none, that is a no.
+fn ask(changes: &Changes) -> bool {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return false;
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "iron-sandbox: {}: apply to the workspace? [y/N] ", changes.summary());
+    let _ = err.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// What a user is told of a command that could not be executed.
+fn not_executed(confinement: &Confinement, errno: i32) -> String {
+    let program = &confinement.command[0];
+    let name = program.to_string_lossy();
+    let path = confinement.environment.iter().find(|(name, _)| name == "PATH");
+    let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
+    let found = launch::candidates(program, &path).into_iter().find(|file| is_program(file));
+    let Some(file) = found else {
+        let error = std::io::Error::from_raw_os_error(errno);
+        return match error.kind() {
+            std::io::ErrorKind::NotFound => format!("{name}: command not found"),
+            _ => format!("{name}: {error}"),
+        };
+    };
+    let files = &confinement.files;
+    let readable = files.read.iter().chain(&files.write).chain([&files.workspace]);
+    let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+    if readable.into_iter().any(|folder| real.starts_with(folder)) {
+        let error = std::io::Error::from_raw_os_error(errno);
+        return format!("{name}: {}: {error}, or what it needs is not readable", file.display());
+    }
+    format!(
+        "{name}: {} cannot be executed in the sandbox (landlock): allow it with `--read {}`",
+        file.display(),
+        real.parent().unwrap_or(Path::new("/")).display()
+    )
+}
+
+fn is_program(file: &PathBuf) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file)
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Why no sandbox was made, and what to do.
+fn failure(error: &launch::Error) -> Failure {
+    let next = match error {
+        launch::Error::Layer { layer, .. } => format!(
+            "nothing was run. `iron-sandbox check` says what this machine can give; --allow-degraded={layer} \
+             goes on without it, where that is possible"
+        ),
+        launch::Error::Gate(..) => {
+            "nothing was run: another program has that port, or the proxy's is not \
+                                    on 127.0.0.1"
+                .to_owned()
+        }
+        _ => "nothing was run".to_owned(),
+    };
+    Failure::Unsupported(format!("{error}; {next}"))
+}
+
+fn other(what: &str, error: &dyn Display) -> Failure {
+    Failure::Other(format!("{what}: {error}"))
+}
+
+/// A line for the user, beside what the command writes.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "iron-sandbox: {}", harmless(text));
+}
