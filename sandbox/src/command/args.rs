@@ -164,9 +164,18 @@ pub struct ExecArgs {
         help_heading = "Ephemeral workspace"
     )]
     pub ephemeral: Option<EphemeralArg>,
-    /// Show what it changed, at the end
-    #[arg(long, requires = "ephemeral", help_heading = "Ephemeral workspace")]
-    pub diff: bool,
+    /// Show what it changed at the end, as a diff for people or as JSON; default: a list
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        requires = "ephemeral",
+        help_heading = "Ephemeral workspace"
+    )]
+    pub diff: Option<Output>,
     /// Whether its changes land in the workspace at the end
     #[arg(
         long,
@@ -176,6 +185,12 @@ pub struct ExecArgs {
         help_heading = "Ephemeral workspace"
     )]
     pub apply: Option<ApplyArg>,
+    /// Let changes of protected paths land as well
+    #[arg(long, requires = "ephemeral", help_heading = "Ephemeral workspace")]
+    pub apply_protected: bool,
+    /// Keep what does not land, and say where
+    #[arg(long, requires = "ephemeral", help_heading = "Ephemeral workspace")]
+    pub keep: bool,
     /// How much is copied at most; default: 4GiB
     #[arg(
         long,
@@ -505,6 +520,29 @@ impl From<EphemeralArg> for crate::workspace::Mode {
             EphemeralArg::Auto => Self::Auto,
             EphemeralArg::Overlay => Self::Overlay,
             EphemeralArg::Copy => Self::Copy,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl ExecArgs {
+    /// What is done with an ephemeral workspace's changes. `protect` are the protected paths.
+    pub fn ending(&self, protect: &[PathBuf]) -> crate::workspace::conclude::Ending {
+        use crate::workspace::apply::Rules;
+        use crate::workspace::conclude::{Apply, Ending, Show};
+        Ending {
+            apply: match self.apply {
+                None | Some(ApplyArg::Ask) => Apply::Ask,
+                Some(ApplyArg::Always) => Apply::Always,
+                Some(ApplyArg::Never) => Apply::Never,
+            },
+            show: match self.diff {
+                None => Show::List,
+                Some(Output::Text) => Show::Diff,
+                Some(Output::Json) => Show::Json,
+            },
+            keep: self.keep,
+            rules: Rules { protect: protect.to_vec(), protected_too: self.apply_protected },
         }
     }
 }

@@ -4,7 +4,8 @@
 //! Nothing is lost unasked: what could not be applied, and what nobody could be asked about, is kept and
 //! said where.
 
-use std::io::{self, BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -79,6 +80,21 @@ pub struct Outcome {
     pub kept: Option<PathBuf>,
     /// Whether something was to land and could not: an exit code of its own.
     pub failed: bool,
+}
+
+/// Ends it on this program's standard error. Where that is a terminal, its keyboard is asked: standard
+/// input was the agent's.
+pub fn conclude_here(ephemeral: Ephemeral, ending: &Ending) -> Result<Outcome, Error> {
+    let terminal = io::stderr().is_terminal();
+    let keyboard = if terminal { File::open("/dev/tty").ok() } else { None };
+    let mut keyboard = keyboard.map(BufReader::new);
+    let mut talk = Talk {
+        answers: keyboard.as_mut().map(|keyboard| keyboard as &mut dyn BufRead),
+        shown: &mut io::stderr(),
+        told: &mut io::stderr(),
+        colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    conclude(ephemeral, ending, &mut talk)
 }
 
 /// Ends it.
