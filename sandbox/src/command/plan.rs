@@ -95,7 +95,6 @@ pub fn plan(
     paths.of_iron_cage();
     let (files, origins) = paths.finish(access);
 
-    let environment = environment(args, here, &merged, &mut notes)?;
     let network = network(args, here, &merged)?;
     let limits = merge::later(&merged.limits, &Limits::from(&args.limits));
     let current_folder = if here.current_folder.starts_with(&workspace) {
@@ -103,6 +102,12 @@ pub fn plan(
     } else {
         workspace
     };
+    let mut environment = environment(args, here, &merged, &mut notes)?;
+    for (name, value) in &mut environment {
+        if name == "PWD" {
+            value.clone_from(&current_folder.clone().into_os_string());
+        }
+    }
     Ok(Planned {
         confinement: Confinement {
             tier: args.tier.tier(),
@@ -390,24 +395,17 @@ impl Paths<'_> {
             let paths = self.origins.iter().filter(|known| known.list == list);
             paths.map(|known| known.path.clone()).collect::<Vec<_>>()
         };
-        let write = keep_mounts(of(List::Write));
         let files = Files {
             workspace: self.workspace.to_owned(),
             workspace_access: access,
             layout: Layout::InPlace,
             read: expand::without_nested(of(List::Read)),
-            write,
+            write: expand::without_nested(of(List::Write)),
             protect: sorted(of(List::Protect)),
             hide: sorted(of(List::Hide)),
         };
         (files, self.origins)
     }
-}
-
-/// All that are to be written, also those within others: each is a mount of its own that cannot be
-/// renamed away.
-fn keep_mounts(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    sorted(paths)
 }
 
 fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -483,3 +481,6 @@ fn to_proxy(run: OfRun) -> Result<Gate, Failure> {
     let introduction = Introduction { address, state: run.state, run: run.id };
     Ok(Gate { inside: address, behind: Behind::Proxy(introduction) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,6 @@ pub fn look(workspace: &Path) -> Git {
     let Ok(kind) = dot_git.symlink_metadata() else { return without(workspace, dot_git) };
     let mut git = Git::default();
     if kind.is_dir() {
-        // A mount of its own, so that it cannot be renamed away with what is protected in it.
-        git.write.push(dot_git.clone());
         git.folder(workspace, &dot_git);
         return git;
     }
@@ -62,7 +60,8 @@ pub fn look(workspace: &Path) -> Git {
 
 /// No repository, or one further up.
 fn without(workspace: &Path, dot_git: PathBuf) -> Git {
-    // Whoever makes a repository here later decides what runs when the user calls git.
+    // Whoever makes a repository here decides what runs when the user calls git, also by a `.git` that
+    // is a file or a link: it is kept away as a whole.
     let mut git = Git { protect: vec![dot_git], ..Git::default() };
     let above = workspace.ancestors().skip(1).take(32).find(|above| above.join(".git").exists());
     if let Some(above) = above {
@@ -79,17 +78,14 @@ fn without(workspace: &Path, dot_git: PathBuf) -> Git {
 impl Git {
     /// What of a repository's folder stays.
     fn folder(&mut self, workspace: &Path, folder: &Path) {
-        self.protect.extend(["hooks", "config", "config.worktree"].map(|name| folder.join(name)));
-        // These say where the rest is. A file that says nothing is no such file to git, so only what
-        // is there is kept.
-        let leads = ["commondir", "gitdir"].map(|name| folder.join(name));
-        self.protect.extend(leads.into_iter().filter(|path| path.exists()));
+        // The last two say where the rest is, a configuration too.
+        let names = ["hooks", "config", "config.worktree", "commondir", "gitdir"];
+        self.protect.extend(names.map(|name| folder.join(name)));
         for entry in
             fs::read_dir(folder.join("worktrees")).into_iter().flatten().flatten().take(MOST)
         {
             let names = ["config.worktree", "commondir", "gitdir"];
-            let leads = names.map(|name| entry.path().join(name));
-            self.protect.extend(leads.into_iter().filter(|path| path.exists()));
+            self.protect.extend(names.map(|name| entry.path().join(name)));
         }
         let mut left = MOST;
         self.modules(&folder.join("modules"), DEEPEST, &mut left);
@@ -108,7 +104,7 @@ impl Git {
                 continue;
             }
             if path.join("HEAD").exists() {
-                self.protect.extend(["hooks", "config"].map(|name| path.join(name)));
+                self.protect.extend(["hooks", "config", "commondir"].map(|name| path.join(name)));
                 self.modules(&path.join("modules"), depth - 1, left);
             } else {
                 self.modules(&path, depth - 1, left);
@@ -207,8 +203,10 @@ mod tests {
         let (_folder, main) = repository();
         git(&main, &["config", "core.hooksPath", ".husky/_"]);
         let found = look(&main);
-        assert_eq!(found.write, [main.join(".git")]);
-        for name in [".git/hooks", ".git/config", ".git/config.worktree", ".husky/_"] {
+        assert!(found.write.is_empty());
+        for name in
+            [".git/hooks", ".git/config", ".git/config.worktree", ".git/commondir", ".husky/_"]
+        {
             assert!(found.protect.contains(&main.join(name)), "{name}: {found:?}");
         }
         assert!(found.notes.is_empty());
