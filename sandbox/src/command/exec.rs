@@ -1,12 +1,11 @@
 //! `iron-sandbox exec`: plans a sandbox, runs the command in it, and says what came of it.
 
-use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use super::args::{ApplyArg, EphemeralArg, ExecArgs, ReportArg};
+use super::args::{EphemeralArg, ExecArgs, ReportArg};
 use super::plan::{self, Planned};
 use super::records::Records;
 use super::surroundings::Surroundings;
@@ -16,10 +15,8 @@ use crate::event::{Action, Denial, Event, Remedy};
 use crate::launch::{self, End, Ended};
 use crate::layer::{Layer, Tier};
 use crate::report::{self, Reporter};
-use crate::workspace::apply::Rules;
-use crate::workspace::changes::Changes;
 use crate::workspace::guard::Guard;
-use crate::workspace::{self, Ephemeral};
+use crate::workspace::{self, Ephemeral, conclude};
 
 /// Runs the command. Standard output is the command's alone, but for a difference that was asked for.
 pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Failure> {
@@ -42,7 +39,7 @@ pub(super) fn run(
     told: bool,
 ) -> Result<(Ended, Vec<Event>), Failure> {
     let mut confinement = planned.confinement;
-    let mut aside = put_aside(args, &mut confinement, told)?;
+    let aside = put_aside(args, &mut confinement, told)?;
     let guard = guard(&confinement)?;
     let mut telling = None;
     let mode = match args.report {
@@ -74,8 +71,8 @@ pub(super) fn run(
         put_back(&telling, restored);
         telling.finish()
     });
-    if let Some(aside) = &mut aside {
-        land(args, aside, &confinement)?;
+    if let Some(aside) = aside {
+        land(args, aside, &confinement.files.protect)?;
     }
     Ok((ended, events.unwrap_or_default()))
 }
@@ -124,7 +121,8 @@ fn put_aside(
         EphemeralArg::Copy => workspace::Mode::Copy,
     };
     let tier = confinement.tier.unwrap_or(Tier::Namespace);
-    let made = Ephemeral::prepare(&confinement.files.workspace, mode, tier, workspace::LIMIT);
+    let limit = args.ephemeral_limit.unwrap_or(workspace::LIMIT);
+    let made = Ephemeral::prepare(&confinement.files.workspace, mode, tier, limit);
     let made = made.map_err(|error| Failure::Other(error.to_string()))?;
     if told {
         for note in made.notes() {
@@ -174,58 +172,14 @@ fn put_back(telling: &Telling, restored: Option<std::io::Result<Vec<workspace::g
     }
 }
 
-/// Shows and lands what was changed in a workspace that was put aside.
-fn land(args: &ExecArgs, aside: &mut Ephemeral, confinement: &Confinement) -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::Other(error.to_string());
-    let changes = aside.changes().map_err(|error| failed(&error))?;
-    let write = |done: std::io::Result<()>| done.map_err(|error| other("the changes", &error));
-    if args.diff && args.report == ReportArg::Json {
-        write(aside.print_json(&changes, &mut std::io::stdout().lock()))?;
-    } else if args.diff {
-        let colour = std::io::stdout().is_terminal();
-        write(aside.print_diff(&changes, colour, &mut std::io::stdout().lock()))?;
-    } else if !changes.changes.is_empty() {
-        write(changes.list(&mut std::io::stderr().lock()))?;
+/// Shows, applies, keeps or drops what was changed in a workspace that was put aside.
+fn land(args: &ExecArgs, aside: Ephemeral, protect: &[PathBuf]) -> Result<(), Failure> {
+    let outcome = conclude::conclude_here(aside, &args.ending(protect))
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    if outcome.failed {
+        return Err(Failure::Other("the changes were not all applied".to_owned()));
     }
-    if changes.changes.is_empty() {
-        tell("the workspace was not changed");
-        return Ok(());
-    }
-    let wanted = match args.apply.unwrap_or(ApplyArg::Ask) {
-        ApplyArg::Always => true,
-        ApplyArg::Never => false,
-        ApplyArg::Ask => ask(&changes),
-    };
-    if !wanted {
-        let kept = aside.keep().map_err(|error| failed(&error))?;
-        tell(&format!(
-            "{}: not applied; what the agent wrote is kept in {}",
-            changes.summary(),
-            kept.display()
-        ));
-        return Ok(());
-    }
-    let rules = Rules { protect: confinement.files.protect.clone(), protected_too: false };
-    let applied =
-        aside.apply(&changes.changes, &rules, &|_| true).map_err(|error| failed(&error))?;
-    for note in &applied.skipped {
-        tell(&format!("not applied: {}: {}", note.path, note.text));
-    }
-    tell(&format!("{} of {} changes applied", applied.landed, changes.changes.len()));
     Ok(())
-}
-
-/// Asks on the terminal; where there is none, that is a no.
-fn ask(changes: &Changes) -> bool {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return false;
-    }
-    let mut err = std::io::stderr().lock();
-    let _ = write!(err, "iron-sandbox: {}: apply to the workspace? [y/N] ", changes.summary());
-    let _ = err.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// What a user is told of a command that could not be executed.
@@ -277,10 +231,6 @@ fn failure(error: &launch::Error) -> Failure {
         _ => "nothing was run".to_owned(),
     };
     Failure::Unsupported(format!("{error}; {next}"))
-}
-
-fn other(what: &str, error: &dyn Display) -> Failure {
-    Failure::Other(format!("{what}: {error}"))
 }
 
 /// A line for the user, beside what the command writes.
