@@ -66,15 +66,15 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 fn look(tier: Tier) -> OfTier {
     let failed = try_out(tier).err();
     let optional = launch::optional(tier);
-    let layers = Layer::ALL.into_iter().filter_map(|layer| {
+    let layers = Layer::ALL.into_iter().map(|layer| {
         if tier == Tier::Fallback && NAMESPACES.contains(&layer) {
             let why = Some("not in this tier".to_owned());
-            return Some(OfLayer { layer, active: false, why });
+            return OfLayer { layer, active: false, why };
         }
         if let Some((_, why)) = optional.iter().find(|(other, _)| *other == layer) {
-            return Some(OfLayer { layer, active: why.is_none(), why: why.clone() });
+            return OfLayer { layer, active: why.is_none(), why: why.clone() };
         }
-        Some(match &failed {
+        match &failed {
             None => OfLayer { layer, active: true, why: None },
             Some(why) if why.layer == Some(layer) => {
                 OfLayer { layer, active: false, why: Some(why.text.clone()) }
@@ -83,7 +83,7 @@ fn look(tier: Tier) -> OfTier {
                 let why = Some("not reached".to_owned());
                 OfLayer { layer, active: false, why }
             }
-        })
+        }
     });
     OfTier { tier, available: failed.is_none(), layers: layers.collect(), gaps: gaps::of(tier) }
 }
@@ -120,13 +120,14 @@ pub(super) fn probe(tier: Tier) -> ExitCode {
 }
 
 fn lines(checked: &Checked) -> String {
+    use std::fmt::Write as _;
     let mut text = match checked.tier {
         Some(tier) => format!("A sandbox is made in the {tier} tier (Linux {}).\n", checked.kernel),
         None => format!("No sandbox can be made here (Linux {}).\n", checked.kernel),
     };
     for of in &checked.tiers {
         let can = if of.available { "can be had" } else { "cannot be had" };
-        text.push_str(&format!("\n{} tier: {can}\n", of.tier));
+        let _ = writeln!(text, "\n{} tier: {can}", of.tier);
         for OfLayer { layer, active, why } in &of.layers {
             let state = if *active { "active" } else { "-" };
             let why = why.as_deref().unwrap_or_default();
@@ -135,7 +136,7 @@ fn lines(checked: &Checked) -> String {
         }
         text.push_str("  not held:\n");
         for Gap { name, what } in &of.gaps {
-            text.push_str(&format!("    {name:<16} {what}\n"));
+            let _ = writeln!(text, "    {name:<16} {what}");
         }
     }
     text.trim_end().to_owned()

@@ -188,7 +188,7 @@ fn not_executed(confinement: &Confinement, errno: i32) -> String {
     let name = program.to_string_lossy();
     let path = confinement.environment.iter().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-    let found = launch::candidates(program, &path).into_iter().find(|file| is_program(file));
+    let found = launch::candidates(program, &path).into_iter().find(is_program);
     let Some(file) = found else {
         let error = std::io::Error::from_raw_os_error(errno);
         return match error.kind() {

@@ -64,7 +64,7 @@ pub(super) fn set_up(files: &Files) -> Result<Vec<PathBuf>, Failed> {
     }
     own_devices(devices).step(Layer::Mount, || "/dev".to_owned())?;
     for (put, tree) in kept {
-        put.place(tree, &plan.covers).step(Layer::Mount, || show(&put.path))?;
+        put.place(&tree, &plan.covers).step(Layer::Mount, || show(&put.path))?;
     }
     for cover in plan.covers.iter().filter(|cover| !is_temporary(cover)) {
         // What was put back in it keeps its own way: this changes the cover alone.
@@ -153,15 +153,15 @@ impl Put {
     }
 
     /// Puts it in its place, which is made where it lies below a cover.
-    fn place(&self, tree: OwnedFd, covers: &[PathBuf]) -> io::Result<()> {
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode);
+    fn place(&self, tree: &OwnedFd, covers: &[PathBuf]) -> io::Result<()> {
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode);
         if covers.iter().any(|cover| self.path.starts_with(cover)) {
             if let Some(parent) = self.path.parent() {
                 fs::create_dir_all(parent)?;
             }
             match kind {
                 FileType::Symlink => {
-                    let target = rustix::fs::readlinkat(&tree, c"", Vec::new())?;
+                    let target = rustix::fs::readlinkat(tree, c"", Vec::new())?;
                     return match symlink(OsStr::from_bytes(target.as_bytes()), &self.path) {
                         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                         made => made,
@@ -172,7 +172,7 @@ impl Put {
                 _ => drop(fs::OpenOptions::new().create(true).append(true).open(&self.path)?),
             }
         }
-        if kind == FileType::Symlink { Ok(()) } else { attach(&tree, &self.path) }
+        if kind == FileType::Symlink { Ok(()) } else { attach(tree, &self.path) }
     }
 }
 
@@ -254,7 +254,7 @@ fn own_devices(devices: Vec<io::Result<OwnedFd>>) -> io::Result<()> {
         fs::create_dir(dev.join(folder))?;
     }
     // What stands for hidden files.
-    drop(fs::OpenOptions::new().write(true).create_new(true).mode(0).open(HIDDEN)?);
+    drop(fs::OpenOptions::new().write(true).create_new(true).mode(0o000).open(HIDDEN)?);
     change(CWD, c"/dev", Change::ReadOnly)?;
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount(c"devpts", dev.join("pts"), c"devpts", flags, c"newinstance,ptmxmode=0666,mode=0600")?;
