@@ -16,13 +16,14 @@ help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: ## Start the proxy; a simulated provider answers when no provider key is set
-	@cargo run --release -p iron_cli --bin iron -- up --simulate=auto
+	@$(MAKE) --no-print-directory build
+	@$(TARGET)/release/iron up --simulate=auto
 
 demo: ## Tell the whole story on a simulated provider
 	@cargo run --release -p iron_cli --bin iron -- demo
 
-build: ## Build the release binary
-	cargo build --release -p iron_cli --bin iron
+build: ## Build the release binaries, iron and iron-sandbox
+	cargo build --release --bin iron --bin iron-sandbox
 
 test: ## Run every test; installs what they need
 	tests/tools/prepare.sh
