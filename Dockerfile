@@ -3,7 +3,7 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --release --bin iron --bin iron-sandbox
+RUN cargo build --locked --release -p iron_cli -p iron_sandbox --bins
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -23,7 +23,7 @@ demo: ## Tell the whole story on a simulated provider
 	@cargo run --release -p iron_cli --bin iron -- demo
 
 build: ## Build the release binaries, iron and iron-sandbox
-	cargo build --release --bin iron --bin iron-sandbox
+	cargo build --release -p iron_cli -p iron_sandbox --bins
 
 test: ## Run every test; installs what they need
 	tests/tools/prepare.sh
