@@ -171,6 +171,14 @@ impl Refusal {
     }
 }
 
+impl Attempt {
+    /// The same, of which something else is expected than of its neighbours.
+    pub const fn expecting(mut self, expect: Expect) -> Self {
+        self.expect = expect;
+        self
+    }
+}
+
 impl Expect {
     /// Held in both tiers by the first of `by` whose refusal it is.
     pub const fn held(by: &'static [By]) -> Self {

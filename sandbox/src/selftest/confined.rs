@@ -9,13 +9,13 @@ use crate::selftest::trial::Ground;
 
 /// Limits for attempts on them: low, so that they are reached quickly.
 const LIMITS: [&str; 7] = [
-    "--memory=512MiB",
+    "--memory=256MiB",
     "--processes=64",
     "--file-size=1MiB",
     "--open-files=64",
     "--cpu-time=1s",
     "--wall-time=3s",
-    "--output=64KiB",
+    "--output-size=64KiB",
 ];
 
 /// What stands between the launcher's name and the program that it runs.

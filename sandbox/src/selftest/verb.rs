@@ -1,7 +1,8 @@
 //! The hidden verb `iron-sandbox attempt NAME`: the processes that the self-test starts.
 //!
 //! Most names are an attempt's: it is made in this very process, and what came of it is printed as
-//! JSON. Three are parts of the scenery: `victim`, `launcher` and `terminal`.
+//! JSON. Four are parts of the scenery: `victim`,
+//! `launcher`, `terminal` and `user`, which says whom it runs as.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -34,6 +35,8 @@ pub fn run(options: &Options) -> ExitCode {
         "victim" => victim::wait().map(|()| ExitCode::SUCCESS),
         "launcher" => launch(&options.command, Stdio::inherit()),
         "terminal" => terminal().and_then(|stdin| launch(&options.command, stdin)),
+        "user" => writeln!(io::stdout(), "{}", rustix::process::geteuid().as_raw())
+            .map(|()| ExitCode::SUCCESS),
         _ => attempt(options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

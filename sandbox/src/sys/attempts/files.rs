@@ -160,6 +160,13 @@ pub fn watch_all(path: &Path) -> io::Result<()> {
     .map(drop)
 }
 
+/// Cuts a file off at its start, by its path alone.
+pub fn truncate(path: &Path) -> io::Result<()> {
+    let path = c_string(path)?;
+    // SAFETY: `path` ends with a zero and outlives the call.
+    answer(libc::c_long::from(unsafe { libc::truncate(path.as_ptr(), 0) })).map(drop)
+}
+
 /// Makes another folder this process's root.
 pub fn change_root(path: &Path) -> io::Result<()> {
     let path = c_string(path)?;

@@ -167,8 +167,8 @@ pub fn execute(program: BorrowedFd<'_>, argument: &str) -> io::Result<i32> {
     }
 }
 
-/// Takes `length` bytes of memory and writes to each page.
-pub fn take(length: usize) -> io::Result<()> {
+/// Takes `length` bytes of memory and keeps them until this process ends.
+pub fn reserve(length: usize) -> io::Result<()> {
     // SAFETY: the kernel chooses an address where nothing lies.
     let address = unsafe {
         libc::mmap(
@@ -187,7 +187,5 @@ pub fn take(length: usize) -> io::Result<()> {
         // SAFETY: within the memory that was just mapped for writing.
         unsafe { address.cast::<u8>().add(page).write_volatile(1) };
     }
-    // SAFETY: nothing refers to this memory any more.
-    unsafe { libc::munmap(address, length) };
     Ok(())
 }
