@@ -66,11 +66,10 @@ pub enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Box<ExplainArgs>),
     /// Try to get out of a sandbox in each way that is known
-    #[cfg(target_os = "linux")]
-    Selftest(crate::selftest::Options),
-    /// Try to get out of a sandbox in each way that is known
-    #[cfg(not(target_os = "linux"))]
-    Selftest,
+    Selftest(SelftestArgs),
+    /// Make one attempt of the self-test in this very process
+    #[command(hide = true)]
+    Attempt(AttemptArgs),
     /// The profiles there are, and what each comes to
     #[command(after_help = PROFILES_EXAMPLES)]
     Profiles(ProfilesArgs),
@@ -80,10 +79,6 @@ pub enum Command {
     /// Honour a folder's .iron-sandbox.toml as it is now
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
-    /// Make one attempt of the self-test, in this process
-    #[cfg(target_os = "linux")]
-    #[command(hide = true)]
-    Attempt(crate::selftest::verb::Options),
     /// Make a sandbox in which a program does nothing
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -309,6 +304,36 @@ pub struct ExplainArgs {
     pub target: OsString,
     /// The program that would be run: it may choose a profile
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `iron-sandbox selftest ...`
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// In which tier; default: in each that can be had
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub tier: Option<TierArg>,
+    /// Only this attempt, or this part of the table (repeatable)
+    #[arg(long, value_name = "NAME|GROUP")]
+    pub only: Vec<String>,
+    /// Only the controls: what works on this machine outside a sandbox
+    #[arg(long, conflicts_with = "tier")]
+    pub controls: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `iron-sandbox attempt ...`, which the self-test starts
+#[derive(Debug, Clone, Args)]
+pub struct AttemptArgs {
+    /// The attempt's name.
+    pub name: String,
+    /// What is known of the world around it, as JSON.
+    #[arg(long)]
+    pub stage: Option<PathBuf>,
+    /// What a part of the scenery starts.
+    #[arg(last = true)]
     pub command: Vec<OsString>,
 }
 

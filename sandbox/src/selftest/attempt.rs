@@ -173,6 +173,7 @@ impl Refusal {
 
 impl Attempt {
     /// The same, of which something else is expected than of its neighbours.
+    #[must_use]
     pub const fn expecting(mut self, expect: Expect) -> Self {
         self.expect = expect;
         self

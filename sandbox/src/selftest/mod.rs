@@ -21,40 +21,15 @@ pub mod victim;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::command::args::{SelftestArgs, TierArg};
 use crate::layer::Tier;
 use crate::selftest::attempt::Attempt;
-use crate::selftest::report::{Format, Report};
+use crate::selftest::report::Report;
 use crate::selftest::trial::Ground;
-use crate::selftest::verdict::{Try, judge};
-
-/// What to try, and how to tell of it.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Options {
-    /// The way the sandbox is made; each that can be had where none is given.
-    #[arg(long, value_enum)]
-    tier: Option<TierName>,
-    /// An attempt's name or a part of the table; may be given several times.
-    #[arg(long, value_name = "NAME|GROUP")]
-    only: Vec<String>,
-    /// How the result is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    output: Format,
-    /// Run the controls alone: shows what this machine allows outside a sandbox.
-    #[arg(long, conflicts_with = "tier")]
-    controls: bool,
-}
-
-/// A tier, as it is written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum TierName {
-    /// In namespaces of its own.
-    Namespace,
-    /// Without namespaces.
-    Fallback,
-}
+use crate::selftest::verdict::judge;
 
 /// Runs the self-test. It fails when anything is open, or the table is wrong.
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &SelftestArgs) -> ExitCode {
     match test(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -66,7 +41,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn test(options: &Options) -> io::Result<bool> {
+fn test(options: &SelftestArgs) -> io::Result<bool> {
     let chosen: Vec<&'static Attempt> = attempts::all()
         .filter(|attempt| {
             let named = |one: &String| one == attempt.name || one == attempt.group.name();
@@ -78,14 +53,13 @@ fn test(options: &Options) -> io::Result<bool> {
     }
     let tiers = match options.tier {
         _ if options.controls => Vec::new(),
-        Some(TierName::Namespace) => vec![Tier::Namespace],
-        Some(TierName::Fallback) => vec![Tier::Fallback],
-        None => vec![Tier::Namespace, Tier::Fallback],
+        Some(TierArg::Namespace) => vec![Tier::Namespace],
+        Some(TierArg::Fallback) => vec![Tier::Fallback],
+        None | Some(TierArg::Auto) => vec![Tier::Namespace, Tier::Fallback],
     };
     let ground = Ground::prepare()?;
     let root = rustix::process::geteuid().is_root();
-    let controls: Vec<Try> =
-        chosen.iter().map(|attempt| ground.run(attempt, None)).collect::<io::Result<_>>()?;
+    let controls = ground.run_all(&chosen, None)?;
     let mut report = Report::new(options.output);
     if options.controls {
         for (attempt, control) in chosen.iter().zip(&controls) {
@@ -93,12 +67,16 @@ fn test(options: &Options) -> io::Result<bool> {
         }
     }
     for tier in tiers {
+        if let Some(why) = ground.lacks(tier)? {
+            report.without(tier, why)?;
+            continue;
+        }
         report.tier(tier)?;
-        for (attempt, control) in chosen.iter().zip(&controls) {
-            let confined = ground.run(attempt, Some(tier))?;
-            let judgement = judge(&confined, control, attempt.expect.of(tier, root));
+        let confined = ground.run_all(&chosen, Some(tier))?;
+        for ((attempt, control), confined) in chosen.iter().zip(&controls).zip(&confined) {
+            let judgement = judge(confined, control, attempt.expect.of(tier, root));
             report.attempt(attempt, &judgement)?;
         }
     }
-    report.finish()
+    report.finish(options.controls)
 }

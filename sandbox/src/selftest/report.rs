@@ -4,23 +4,15 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::command::args::Output;
 use crate::layer::Tier;
 use crate::selftest::attempt::Attempt;
 use crate::selftest::verdict::{Judgement, Try, Verdict};
 
-/// How it is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A line each.
-    Text,
-    /// One document.
-    Json,
-}
-
 /// What was found so far.
 #[derive(Debug)]
 pub struct Report {
-    format: Format,
+    format: Output,
     tier: Option<Tier>,
     found: Vec<Found>,
     without: Vec<Without>,
@@ -51,14 +43,14 @@ struct Document<'a> {
 
 impl Report {
     /// Nothing found yet.
-    pub fn new(format: Format) -> Self {
+    pub fn new(format: Output) -> Self {
         Self { format, tier: None, found: Vec::new(), without: Vec::new() }
     }
 
     /// What follows was found in this tier.
     pub fn tier(&mut self, tier: Tier) -> io::Result<()> {
         self.tier = Some(tier);
-        if self.format == Format::Json {
+        if self.format == Output::Json {
             return Ok(());
         }
         writeln!(io::stdout(), "{tier} tier")
@@ -66,7 +58,7 @@ impl Report {
 
     /// This tier cannot be had here.
     pub fn without(&mut self, tier: Tier, why: String) -> io::Result<()> {
-        if self.format == Format::Text {
+        if self.format == Output::Text {
             writeln!(io::stdout(), "{tier} tier: cannot be had here: {why}")?;
         }
         self.without.push(Without { tier, why });
@@ -75,7 +67,7 @@ impl Report {
 
     /// One attempt and what came of it.
     pub fn attempt(&mut self, attempt: &Attempt, judgement: &Judgement) -> io::Result<()> {
-        if self.format == Format::Text {
+        if self.format == Output::Text {
             let layer = judgement.layer.map(|layer| format!("{layer}: ")).unwrap_or_default();
             writeln!(
                 io::stdout(),
@@ -110,13 +102,16 @@ impl Report {
     }
 
     /// Sums up. Whether nothing is open and the table is right.
-    pub fn finish(self) -> io::Result<bool> {
+    ///
+    /// Where nothing was tried in any sandbox, nothing is shown: that is a failure too, unless only
+    /// controls were asked for.
+    pub fn finish(self, controls: bool) -> io::Result<bool> {
         let count =
             |verdict| self.found.iter().filter(|one| one.judgement.verdict == verdict).count();
         let (open, wrong) = (count(Verdict::Open), count(Verdict::Wrong));
-        let passed = open == 0 && wrong == 0;
+        let passed = open == 0 && wrong == 0 && (controls || !self.found.is_empty());
         let mut out = io::stdout();
-        if self.format == Format::Json {
+        if self.format == Output::Json {
             let document = Document { attempts: &self.found, not_available: &self.without, passed };
             serde_json::to_writer_pretty(&mut out, &document)?;
             writeln!(out)?;

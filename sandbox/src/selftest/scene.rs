@@ -32,7 +32,7 @@ impl Scene {
     /// Makes it, in `root`.
     pub fn make(root: &Path, token: &str) -> io::Result<Self> {
         let folder = root.join(token);
-        let secret = format!("secret-{}", random()?);
+        let secret = format!("secret-{}{}", random()?, random()?);
         let scene = Self {
             workspace: folder.join("workspace"),
             home: folder.join("home"),
@@ -102,9 +102,9 @@ impl Drop for Scene {
     }
 }
 
-/// Sixteen random bytes in hexadecimal.
+/// Eight random bytes in hexadecimal: short, as paths of sockets must be (108 bytes).
 pub fn random() -> io::Result<String> {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; 8];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -69,6 +71,29 @@ impl Ground {
         ground
     }
 
+    /// Runs attempts in sandboxes of this tier, each in one of its own; without a tier, as controls.
+    /// Most of them wait most of the time, so that several run at once.
+    pub fn run_all(&self, attempts: &[&Attempt], tier: Option<Tier>) -> io::Result<Vec<Try>> {
+        const AT_ONCE: usize = 4;
+        let next = AtomicUsize::new(0);
+        let tries = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(attempt) = attempts.get(index) else { break };
+                        let done = self.run(attempt, tier);
+                        tries.lock().unwrap_or_else(PoisonError::into_inner).push((index, done));
+                    }
+                });
+            }
+        });
+        let mut tries = tries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tries.sort_by_key(|(index, _)| *index);
+        tries.into_iter().map(|(_, done)| done).collect()
+    }
+
     /// Runs an attempt in a sandbox of this tier; without one, as its control.
     pub fn run(&self, attempt: &Attempt, tier: Option<Tier>) -> io::Result<Try> {
         let token = random()?;
@@ -98,7 +123,10 @@ impl Ground {
             .transpose()?;
 
         let mut command = self.command(attempt, tier, &scene, &stage_file);
-        command.process_group(victim.as_ref().map_or(0, |victim| victim.known.process));
+        // A session of its own, as a terminal needs, cannot be made by the first of a group.
+        if attempt.group != Group::Devices {
+            command.process_group(victim.as_ref().map_or(0, |victim| victim.known.process));
+        }
         let mut outcome = finish(command.spawn()?)?;
         drop(calls);
         let told = tells(&outcome, &scene.secret);
@@ -124,6 +152,26 @@ impl Ground {
             }
             pause(Duration::from_millis(10));
         }
+    }
+
+    /// Why no sandbox of this tier can be had here; none where it can.
+    pub fn lacks(&self, tier: Tier) -> io::Result<Option<String>> {
+        let scene = Scene::make(&self.root, &random()?)?;
+        let done = Command::new(&self.program)
+            .args(confined::arguments(tier, "user", &scene, self))
+            .arg(&self.program)
+            .args(["attempt", "user"])
+            .current_dir(&scene.workspace)
+            .env("HOME", &scene.home)
+            .env_remove("IRON_RUN_ID")
+            .stdin(Stdio::null())
+            .output()?;
+        if done.status.success() && !done.stdout.is_empty() {
+            return Ok(None);
+        }
+        let told = String::from_utf8_lossy(&done.stderr);
+        let told = told.lines().rfind(|line| !line.trim().is_empty());
+        Ok(Some(told.unwrap_or("the launcher said nothing").to_owned()))
     }
 
     fn stage(
@@ -192,7 +240,7 @@ impl Ground {
             words.push(self.program.clone().into());
         }
         match tier {
-            Some(tier) => words.extend(confined::arguments(tier, attempt, scene, self)),
+            Some(tier) => words.extend(confined::arguments(tier, attempt.name, scene, self)),
             None => words.extend(["attempt".into(), "launcher".into(), "--".into()]),
         }
         words.push(self.program.clone().into());
@@ -280,7 +328,9 @@ impl Drop for Shared {
 /// A library that this program has loaded anyway: to load it first changes nothing.
 fn some_library() -> Option<String> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().find_map(|line| line.split_whitespace().nth(5).filter(|path| path.contains("/libc.")));
+    let path = maps
+        .lines()
+        .find_map(|line| line.split_whitespace().nth(5).filter(|path| path.contains("/libc.")));
     path.map(str::to_owned)
 }
 
@@ -351,10 +401,11 @@ fn finish(mut child: Child) -> io::Result<Outcome> {
 fn take(from: Option<&mut impl io::Read>, into: &mut Vec<u8>) -> io::Result<bool> {
     let mut text = [0; 4096];
     let length = from.map_or(Ok(0), |from| from.read(&mut text))?;
-    // More than this is nothing that an attempt has to say.
-    if into.len() < 1 << 16 {
-        into.extend_from_slice(&text[..length]);
+    // What an attempt has to say is at the end, and is short.
+    if into.len() > 1 << 16 {
+        into.drain(..1 << 15);
     }
+    into.extend_from_slice(&text[..length]);
     Ok(length > 0)
 }
 

@@ -8,29 +8,16 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::command::args::AttemptArgs;
 use crate::selftest::attempt::{Outcome, Refusal};
 use crate::selftest::{attempts, stage::Stage, victim};
 
-/// What to try.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Options {
-    /// The attempt's name.
-    name: String,
-    /// What is known of the world around it, as JSON.
-    #[arg(long)]
-    stage: Option<PathBuf>,
-    /// What a part of the scenery starts.
-    #[arg(last = true)]
-    command: Vec<OsString>,
-}
-
 /// Makes one attempt in this process.
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &AttemptArgs) -> ExitCode {
     let done = match options.name.as_str() {
         "victim" => victim::wait().map(|()| ExitCode::SUCCESS),
         "launcher" => launch(&options.command, Stdio::inherit()),
@@ -45,7 +32,7 @@ pub fn run(options: &Options) -> ExitCode {
     })
 }
 
-fn attempt(options: &Options) -> io::Result<()> {
+fn attempt(options: &AttemptArgs) -> io::Result<()> {
     let known = options.stage.as_ref().ok_or_else(|| io::Error::other("--stage is missing"))?;
     let stage: Stage = serde_json::from_slice(&std::fs::read(known)?)?;
     let attempt = attempts::all()

@@ -36,12 +36,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         |_| type_character(0xdead),
         NO_SUCH_REQUEST,
     ),
-    attempt(
-        "console",
-        "paste into a console (TIOCLINUX)",
-        |_| console(0),
-        NO_SUCH_REQUEST,
-    ),
+    attempt("console", "paste into a console (TIOCLINUX)", |_| console(0), NO_SUCH_REQUEST),
     attempt(
         "console-high",
         "the same with bits set that the kernel drops",
@@ -59,7 +54,12 @@ pub const ATTEMPTS: &[Attempt] = &[
         },
         Expect::held(&[by::SECCOMP, by::CAPABILITIES]),
     ),
-    attempt("kvm", "ask KVM for its version", |_| device("/dev/kvm", Control::KvmVersion), NO_SUCH_FILE),
+    attempt(
+        "kvm",
+        "ask KVM for its version",
+        |_| device("/dev/kvm", Control::KvmVersion),
+        NO_SUCH_FILE,
+    ),
     attempt(
         "loop",
         "ask for a free loop device",

@@ -46,7 +46,8 @@ pub const ATTEMPTS: &[Attempt] = &[
         "list the home folder",
         |stage| {
             let names = fs::read_dir(&stage.home).at("open")?.flatten();
-            let names: Vec<String> = names.map(|one| one.file_name().display().to_string()).collect();
+            let names: Vec<String> =
+                names.map(|one| one.file_name().display().to_string()).collect();
             if names.is_empty() { Err(Refusal::nothing("read")) } else { Ok(names.join(" ")) }
         },
         Shows::Report,
@@ -98,7 +99,10 @@ pub const ATTEMPTS: &[Attempt] = &[
         "make a named pipe in the home folder",
         |stage| {
             let path = stage.home.join("fifo");
-            done(rustix::fs::mknodat(CWD, path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).at("mknod"))
+            done(
+                rustix::fs::mknodat(CWD, path, rustix::fs::FileType::Fifo, Mode::RUSR, 0)
+                    .at("mknod"),
+            )
         },
         Shows::Files,
         OUTSIDE,
@@ -259,7 +263,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             let flags = OFlags::TMPFILE | OFlags::WRONLY;
             let file = openat(CWD, &stage.home, flags, Mode::RUSR).at("open")?;
             let to = stage.home.join(".profile");
-            done(rustix::fs::linkat(CWD, in_proc(&file), CWD, to, AtFlags::SYMLINK_FOLLOW).at("linkat"))
+            done(
+                rustix::fs::linkat(CWD, in_proc(&file), CWD, to, AtFlags::SYMLINK_FOLLOW)
+                    .at("linkat"),
+            )
         },
         Shows::Files,
         OUTSIDE,
@@ -271,7 +278,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             let flags = OFlags::TMPFILE | OFlags::WRONLY;
             let file = openat(CWD, &stage.workspace, flags, Mode::RUSR).at("open")?;
             let to = stage.home.join(".profile");
-            done(rustix::fs::linkat(CWD, in_proc(&file), CWD, to, AtFlags::SYMLINK_FOLLOW).at("linkat"))
+            done(
+                rustix::fs::linkat(CWD, in_proc(&file), CWD, to, AtFlags::SYMLINK_FOLLOW)
+                    .at("linkat"),
+            )
         },
         Shows::Files,
         OUTSIDE,
@@ -351,8 +361,8 @@ pub const ATTEMPTS: &[Attempt] = &[
         "file-handle",
         "open a file outside by its handle",
         |stage| {
-            let handle = raw::handle_of(&stage.home.join(".ssh/id_ed25519"))
-                .at("name_to_handle_at")?;
+            let handle =
+                raw::handle_of(&stage.home.join(".ssh/id_ed25519")).at("name_to_handle_at")?;
             let mount = File::open(&stage.workspace).at("open the workspace")?;
             let file = raw::open_handle(mount.as_fd(), handle).at("open_by_handle_at")?;
             read(&in_proc(&file))

@@ -47,17 +47,57 @@ pub const ATTEMPTS: &[Attempt] = &[
         Shows::Secret,
         NOT_HANDED_ON,
     ),
-    attempt("ld-library-path", "load other libraries: LD_LIBRARY_PATH", |_| set(0), Shows::Report, NOT_HANDED_ON),
-    attempt("node-options", "load code into Node: NODE_OPTIONS", |_| set(1), Shows::Report, NOT_HANDED_ON),
-    attempt("python-startup", "load code into Python: PYTHONSTARTUP", |_| set(2), Shows::Report, NOT_HANDED_ON),
-    attempt("python-path", "load other modules into Python: PYTHONPATH", |_| set(3), Shows::Report, NOT_HANDED_ON),
+    attempt(
+        "ld-library-path",
+        "load other libraries: LD_LIBRARY_PATH",
+        |_| set(0),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
+    attempt(
+        "node-options",
+        "load code into Node: NODE_OPTIONS",
+        |_| set(1),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
+    attempt(
+        "python-startup",
+        "load code into Python: PYTHONSTARTUP",
+        |_| set(2),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
+    attempt(
+        "python-path",
+        "load other modules into Python: PYTHONPATH",
+        |_| set(3),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
     attempt("bash-env", "load code into bash: BASH_ENV", |_| set(4), Shows::Report, NOT_HANDED_ON),
     attempt("sh-env", "load code into sh: ENV", |_| set(5), Shows::Report, NOT_HANDED_ON),
-    attempt("perl-options", "load code into Perl: PERL5OPT", |_| set(6), Shows::Report, NOT_HANDED_ON),
-    attempt("git-ssh", "let git run a program: GIT_SSH_COMMAND", |_| set(7), Shows::Report, NOT_HANDED_ON),
-    attempt("ld-preload", "load a library into every program: LD_PRELOAD", |_| {
-        found(std::env::var("LD_PRELOAD").ok())
-    }, Shows::Report, NOT_HANDED_ON),
+    attempt(
+        "perl-options",
+        "load code into Perl: PERL5OPT",
+        |_| set(6),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
+    attempt(
+        "git-ssh",
+        "let git run a program: GIT_SSH_COMMAND",
+        |_| set(7),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
+    attempt(
+        "ld-preload",
+        "load a library into every program: LD_PRELOAD",
+        |_| found(std::env::var("LD_PRELOAD").ok()),
+        Shows::Report,
+        NOT_HANDED_ON,
+    ),
     attempt(
         "descriptor",
         "read a file outside by a descriptor that was left open",
@@ -78,7 +118,9 @@ pub const ATTEMPTS: &[Attempt] = &[
             for number in 3..1024 {
                 if let Ok(copy) = copy_of_descriptor(number) {
                     let path = fs::read_link(format!("/proc/self/fd/{}", copy.as_raw_fd()));
-                    return Ok(path.map_or_else(|_| number.to_string(), |one| one.display().to_string()));
+                    return Ok(
+                        path.map_or_else(|_| number.to_string(), |one| one.display().to_string())
+                    );
                 }
             }
             copy_of_descriptor(200).at("the descriptor").map(|_| "open".to_owned())
@@ -112,7 +154,10 @@ pub const ATTEMPTS: &[Attempt] = &[
                     Err(Refusal::nothing("run as root"))
                 };
             };
-            let done = std::process::Command::new(program).args(["attempt", "user"]).output().at("execute")?;
+            let done = std::process::Command::new(program)
+                .args(["attempt", "user"])
+                .output()
+                .at("execute")?;
             let ran_as = String::from_utf8_lossy(&done.stdout).trim().to_owned();
             let own = rustix::process::geteuid().as_raw().to_string();
             if ran_as.is_empty() || ran_as == own {

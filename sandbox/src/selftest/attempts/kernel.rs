@@ -63,9 +63,11 @@ pub const ATTEMPTS: &[Attempt] = &[
         done(std::fs::File::open("/dev/userfaultfd").at("open"))
     })
     .expecting(Expect::tiers(&[by::MOUNT, by::LANDLOCK], &[by::LANDLOCK])),
-    attempt("seccomp-listener", "answer the calls of one's own children in the kernel's place", |_| {
-        done(raw::listening_filter().at("seccomp"))
-    }),
+    attempt(
+        "seccomp-listener",
+        "answer the calls of one's own children in the kernel's place",
+        |_| done(raw::listening_filter().at("seccomp")),
+    ),
     attempt("memfd-exec", "execute a program from memory alone (memfd, execveat)", |_| {
         use std::io::Write as _;
         let program = std::fs::read("/bin/true").at("read a program")?;

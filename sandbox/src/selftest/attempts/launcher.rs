@@ -123,6 +123,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             above(|process| {
                 let mut last = Refusal::nothing("open");
                 for entry in fs::read_dir(format!("/proc/{process}/fd")).at("open")?.flatten() {
+                    // A pipe or a terminal would have to be waited for.
+                    if !fs::metadata(entry.path()).at("stat")?.is_file() {
+                        continue;
+                    }
                     match fs::read_to_string(entry.path()).at("open") {
                         Ok(text) if text.contains("secret-") => return Ok(text),
                         Ok(_) => {}

@@ -75,7 +75,9 @@ pub const ATTEMPTS: &[Attempt] = &[
         let _ = raw::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS);
         Knock::PIVOT_ROOT.make().at("pivot_root")
     }),
-    attempt("fsopen", "mount by the new calls (fsopen)", |_| in_namespaces(Knock::FSOPEN, "fsopen")),
+    attempt("fsopen", "mount by the new calls (fsopen)", |_| {
+        in_namespaces(Knock::FSOPEN, "fsopen")
+    }),
     attempt("fsconfig", "mount by the new calls (fsconfig)", |_| {
         in_namespaces(Knock::FSCONFIG, "fsconfig")
     }),
@@ -97,7 +99,9 @@ pub const ATTEMPTS: &[Attempt] = &[
     attempt("mount-setattr", "make a mount writable (mount_setattr)", |_| {
         in_namespaces(Knock::MOUNT_SETATTR, "mount_setattr")
     }),
-    attempt("setns", "enter another namespace (setns)", |_| Knock::SET_NAMESPACE.make().at("setns")),
+    attempt("setns", "enter another namespace (setns)", |_| {
+        Knock::SET_NAMESPACE.make().at("setns")
+    }),
     attempt("setns-victim", "enter another process's namespaces by /proc/PID/ns", |stage| {
         let path = format!("/proc/{}/ns/user", victim(stage)?.process);
         let namespace = File::open(path).at("open")?;

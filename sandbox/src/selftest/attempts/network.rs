@@ -17,7 +17,7 @@ use crate::sys::attempts::network as raw;
 use crate::sys::attempts::ring;
 
 /// How long an attempt waits for whoever should call or answer.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 const CONNECTION: Expect =
     Expect::tiers(&[by::SECCOMP, by::NETWORK], &[by::NOTIFY, by::SECCOMP, by::LANDLOCK]);

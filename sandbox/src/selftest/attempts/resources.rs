@@ -72,11 +72,11 @@ pub const ATTEMPTS: &[Attempt] = &[
     ),
     attempt(
         "cpu-bomb",
-        "compute for 2 s where 1 s is allowed",
+        "compute for 1.5 s where 1 s is allowed",
         |_| {
             let started = Instant::now();
             let mut number = 0u64;
-            while started.elapsed() < Duration::from_millis(2_200) {
+            while started.elapsed() < Duration::from_millis(1_500) {
                 number = std::hint::black_box(number.wrapping_mul(31).wrapping_add(1));
             }
             Ok("computed".to_owned())
@@ -85,9 +85,9 @@ pub const ATTEMPTS: &[Attempt] = &[
     ),
     attempt(
         "wall-time-bomb",
-        "stay for 5 s where 3 s are allowed",
+        "stay for 2 s where 1 s is allowed",
         |_| {
-            pause(Duration::from_secs(5));
+            pause(Duration::from_secs(2));
             Ok("stayed".to_owned())
         },
         LIMITED,

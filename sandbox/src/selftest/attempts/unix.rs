@@ -14,10 +14,8 @@ use crate::sys::attempts::network as raw;
 
 const NO_SUCH_SOCKET: Expect = Expect::held(&[by::SECCOMP]);
 /// A pair is made by programs for themselves; that an end of it reaches others must not be.
-const PAIR: Expect = Expect::tiers(
-    &[by::SECCOMP, by::NETWORK, by::MOUNT],
-    &[by::SECCOMP, by::NOTIFY, by::LANDLOCK],
-);
+const PAIR: Expect =
+    Expect::tiers(&[by::SECCOMP, by::NETWORK, by::MOUNT], &[by::SECCOMP, by::NOTIFY, by::LANDLOCK]);
 
 const fn attempt(
     name: &'static str,
