@@ -15,8 +15,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// What a listener answers: who reads it was let in.
-pub const WELCOME: &[u8] = b"welcome\n";
+/// What the gate's listener answers.
+pub const GATE: &[u8] = b"gate\n";
+
+/// What all others answer: who reads it got out.
+const OUTSIDE: &[u8] = b"outside\n";
 
 /// How long somebody who connected may take to say who it is.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -123,7 +126,7 @@ impl Targets {
                 // would meet itself; the address is free, so that is all that could answer here.
                 let Ok(stream) = TcpStream::connect_timeout(&address, PATIENCE) else { continue };
                 if stream.local_addr().is_ok_and(|local| local != address) {
-                    hear(&stream, &heard);
+                    hear(&stream, Some(&heard));
                 }
             }
         })?;
@@ -198,7 +201,6 @@ fn lan_address() -> Option<IpAddr> {
 }
 
 fn serve(listeners: &[(Listener, bool)], stopped: &OwnedFd, heard: &Mutex<HashSet<String>>) {
-    let nobody = Mutex::default();
     loop {
         let mut waiting = vec![PollFd::new(stopped, PollFlags::IN)];
         for (listener, _) in listeners {
@@ -222,7 +224,7 @@ fn serve(listeners: &[(Listener, bool)], stopped: &OwnedFd, heard: &Mutex<HashSe
         for ((listener, notes), _) in
             listeners.iter().zip(&ready[1..]).filter(|(_, is_ready)| **is_ready)
         {
-            let heard = if *notes { heard } else { &nobody };
+            let heard = notes.then_some(heard);
             let mut text = [0; 256];
             match listener {
                 Listener::Tcp(one) => {
@@ -239,7 +241,7 @@ fn serve(listeners: &[(Listener, bool)], stopped: &OwnedFd, heard: &Mutex<HashSe
                 Listener::Datagrams(one) => {
                     if let Ok((length, from)) = one.recv_from(&mut text) {
                         keep(&text[..length], heard);
-                        let _ = one.send_to(WELCOME, from);
+                        let _ = one.send_to(OUTSIDE, from);
                     }
                 }
                 Listener::UnixDatagrams(one) => {
@@ -252,21 +254,25 @@ fn serve(listeners: &[(Listener, bool)], stopped: &OwnedFd, heard: &Mutex<HashSe
     }
 }
 
-fn hear(stream: &TcpStream, heard: &Mutex<HashSet<String>>) {
+fn hear(stream: &TcpStream, heard: Option<&Mutex<HashSet<String>>>) {
     let _ = stream.set_read_timeout(Some(PATIENCE));
     note(stream, stream, heard);
 }
 
-fn note(mut read: impl io::Read, mut write: impl io::Write, heard: &Mutex<HashSet<String>>) {
+fn note(
+    mut read: impl io::Read,
+    mut write: impl io::Write,
+    heard: Option<&Mutex<HashSet<String>>>,
+) {
     let mut text = [0; 256];
     let length = read.read(&mut text).unwrap_or(0);
     keep(&text[..length], heard);
-    let _ = write.write_all(WELCOME);
+    let _ = write.write_all(if heard.is_some() { OUTSIDE } else { GATE });
 }
 
-fn keep(text: &[u8], heard: &Mutex<HashSet<String>>) {
+fn keep(text: &[u8], heard: Option<&Mutex<HashSet<String>>>) {
     let token = String::from_utf8_lossy(text).trim_end().to_owned();
-    if !token.is_empty() {
+    if let Some(heard) = heard.filter(|_| !token.is_empty()) {
         heard.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
     }
 }

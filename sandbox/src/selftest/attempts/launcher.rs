@@ -119,21 +119,10 @@ pub const ATTEMPTS: &[Attempt] = &[
     attempt(
         "parent-fd",
         "open what a process above has open",
-        |_| {
+        |stage| {
             above(|process| {
-                let mut last = Refusal::nothing("open");
-                for entry in fs::read_dir(format!("/proc/{process}/fd")).at("open")?.flatten() {
-                    // A pipe or a terminal would have to be waited for.
-                    if !fs::metadata(entry.path()).at("stat")?.is_file() {
-                        continue;
-                    }
-                    match fs::read_to_string(entry.path()).at("open") {
-                        Ok(text) if text.contains("secret-") => return Ok(text),
-                        Ok(_) => {}
-                        Err(refusal) => last = refusal,
-                    }
-                }
-                Err(last)
+                let path = format!("/proc/{process}/fd/{}", stage.descriptor_file);
+                fs::read_to_string(path).at("open")
             })
         },
         Shows::Secret,

@@ -13,6 +13,7 @@ use rustix::net::{
 
 use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
 use crate::selftest::stage::Stage;
+use crate::selftest::targets::GATE;
 use crate::sys::attempts::network as raw;
 use crate::sys::attempts::ring;
 
@@ -412,8 +413,8 @@ fn welcomed(socket: OwnedFd) -> Result<String, Refusal> {
     wait_for(&socket, PollFlags::IN).at("wait for an answer")?;
     let mut text = [0; 64];
     let length = TcpStream::from(socket).read(&mut text).at("read")?;
-    if length == 0 {
-        return Err(Refusal::nothing("read"));
+    if length == 0 || &text[..length] == GATE {
+        return Err(Refusal::nothing("reach another than the gate"));
     }
     Ok("connected".to_owned())
 }
@@ -487,14 +488,7 @@ fn race(stage: &Stage) -> Result<String, Refusal> {
             let tried =
                 raw::socket(libc::AF_INET, libc::SOCK_STREAM, 0).at("socket").and_then(|socket| {
                     racing.connect(socket.as_fd()).at("connect")?;
-                    let peer = rustix::net::getpeername(&socket).at("getpeername")?;
-                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                    let to_gate = peer == Some(stage.gate);
-                    if to_gate {
-                        Err(Refusal::nothing("connect"))
-                    } else {
-                        talk(socket, &stage.token)
-                    }
+                    talk(socket, &stage.token)
                 });
             match tried {
                 Ok(_) => {
