@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 
@@ -21,8 +21,6 @@ pub(super) struct Setting<'a> {
     pub(super) tier: Tier,
     pub(super) confinement: &'a Confinement,
     pub(super) filter: &'a Filter,
-    /// In the fallback tier: the folder for temporary files.
-    pub(super) temporary: Option<&'a Path>,
     /// Whether the number of processes is bounded already.
     pub(super) bounded: bool,
     /// Signals that were ignored when the launcher began.
@@ -78,7 +76,7 @@ fn hold(setting: &Setting<'_>, wire: &Wire) -> Result<(), Failed> {
     if !confinement.allow_degraded.contains(&Layer::Landlock)
         || rules::is_there(setting.tier).is_ok()
     {
-        rules::restrict(setting.tier, &confinement.files, setting.temporary)?;
+        rules::restrict(setting.tier, &confinement.files)?;
     }
     let listener = setting.filter.install().step(seccomp, || "to install the filter".to_owned())?;
     if let Some(listener) = listener {

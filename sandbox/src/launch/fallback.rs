@@ -46,6 +46,7 @@ impl Drop for Temporary {
 /// copy of the workspace is at its own place.
 pub(super) fn adapt(confinement: &Confinement, temporary: &Path) -> Result<Confinement, String> {
     let mut adapted = confinement.clone();
+    adapted.files.write.push(temporary.to_owned());
     let value = OsString::from(temporary);
     for name in ["TMPDIR", "TMP", "TEMP"] {
         let own = adapted.environment.iter_mut().find(|(own, _)| own == name);

@@ -4,7 +4,7 @@
 //! files was made: rules are on what is there, not on names.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
@@ -33,9 +33,9 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 const TERMINALS: [&str; 3] = ["/dev/tty", "/dev/pts", "/dev/ptmx"];
 
 /// Restricts this process, and all that come of it, for good.
-pub(super) fn restrict(tier: Tier, files: &Files, temporary: Option<&Path>) -> Result<(), Failed> {
+pub(super) fn restrict(tier: Tier, files: &Files) -> Result<(), Failed> {
     let rules = Rules::begin(tier).step(Layer::Landlock, || "the rules".to_owned())?;
-    let rules = rules.all(tier, files, temporary).step(Layer::Landlock, || "a rule".to_owned())?;
+    let rules = rules.all(tier, files).step(Layer::Landlock, || "a rule".to_owned())?;
     rules.enforce().step(Layer::Landlock, || "to enforce the rules".to_owned())
 }
 
@@ -67,7 +67,7 @@ impl Rules {
         rules.create().map(|rules| Self(rules, tier)).map_err(other)
     }
 
-    fn all(self, tier: Tier, files: &Files, temporary: Option<&Path>) -> io::Result<Self> {
+    fn all(self, tier: Tier, files: &Files) -> io::Result<Self> {
         let mut rules = self;
         for path in &files.read {
             rules = rules.allow(path, reading())?;
@@ -92,8 +92,8 @@ impl Rules {
             // Nothing is there but what was put there.
             rules = rules.allow(Path::new("/dev"), reading())?;
         }
-        for path in own(tier, temporary) {
-            rules = rules.allow(&path, writing())?;
+        for path in own(tier) {
+            rules = rules.allow(Path::new(path), writing())?;
         }
         rules.standard_files()
     }
@@ -166,13 +166,11 @@ fn status_flags(number: i32) -> io::Result<OFlags> {
     })?)
 }
 
-fn own(tier: Tier, temporary: Option<&Path>) -> Vec<PathBuf> {
+const fn own(tier: Tier) -> &'static [&'static str] {
     match tier {
-        Tier::Namespace => OWN_WRITABLE.iter().map(PathBuf::from).collect(),
+        Tier::Namespace => &OWN_WRITABLE,
         // Semaphores and shared memory have no other place to be: a known gap.
-        Tier::Fallback => {
-            temporary.map(Path::to_owned).into_iter().chain(["/dev/shm".into()]).collect()
-        }
+        Tier::Fallback => &["/dev/shm"],
     }
 }
 

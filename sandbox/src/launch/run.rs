@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -99,7 +99,7 @@ fn in_namespaces(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended,
         why,
     })?;
     let Fork::Parent(keeper) = child else {
-        making.be_keeper(Tier::Namespace, confinement, None, |wire| {
+        making.be_keeper(Tier::Namespace, confinement, |wire| {
             namespace::set_up(confinement, ids, wire).map(|made| made.bounded)
         })
     };
@@ -121,7 +121,7 @@ fn without_namespaces(
     let making = Making::begin(confinement)?;
     let Fork::Parent(keeper) = fork(0)? else {
         // Never comes back, so that the folder goes with the launcher's guard alone.
-        making.be_keeper(Tier::Fallback, confinement, Some(temporary.path()), |wire| {
+        making.be_keeper(Tier::Fallback, confinement, |wire| {
             keeper::begin(Tier::Fallback, wire).map(|()| false)
         })
     };
@@ -163,7 +163,6 @@ impl Making {
         &self,
         tier: Tier,
         confinement: &Confinement,
-        temporary: Option<&Path>,
         set_up: impl FnOnce(&Wire) -> Result<bool, super::failure::Failed>,
     ) -> ! {
         let wire = &self.there;
@@ -182,10 +181,7 @@ impl Making {
         }
         let Ok(Some((Message::Go, _))) = wire.hear() else { exit_now(127) };
         let ignored = &self.ignored;
-        keeper::keep(
-            &Setting { tier, confinement, filter: &filter, temporary, bounded, ignored },
-            wire,
-        )
+        keeper::keep(&Setting { tier, confinement, filter: &filter, bounded, ignored }, wire)
     }
 
     /// In the launcher: goes along with the keeper until the end.
