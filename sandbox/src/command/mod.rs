@@ -7,6 +7,8 @@ pub mod args;
 mod check;
 #[cfg(target_os = "linux")]
 mod exec;
+#[cfg(target_os = "linux")]
+mod explain;
 pub mod plan;
 pub mod profiles;
 #[cfg(target_os = "linux")]
@@ -75,6 +77,7 @@ pub fn run(sandbox: IronSandbox) -> Result<ExitCode, Failure> {
 fn on_linux(command: Command, here: &Surroundings) -> Result<ExitCode, Failure> {
     match command {
         Command::Exec(args) => exec::exec(&args, here),
+        Command::Explain(args) => explain::explain(&args, here).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::check(&args),
         Command::Selftest(args) => Ok(crate::selftest::run(&args)),
         Command::Attempt(args) => Ok(crate::selftest::verb::run(&args)),
