@@ -9,6 +9,7 @@ use super::args::{EphemeralArg, ExecArgs, ReportArg};
 use super::plan::{self, Planned};
 use super::records::Records;
 use super::surroundings::Surroundings;
+use super::through_iron::through_iron;
 use super::{Failure, harmless};
 use crate::confinement::{Behind, Confinement, Introduction, Layout};
 use crate::event::{Action, Denial, Event, Remedy};
@@ -21,7 +22,7 @@ use crate::workspace::{self, Ephemeral, conclude};
 /// Runs the command. Standard output is the command's alone, but for a difference that was asked for.
 pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Failure> {
     if plan::wants_run(&args.confine, here) {
-        return Err(Failure::Other("through iron".into()));
+        return Err(through_iron(&args.run, &args.command));
     }
     let planned = plan::confinement(args, here)?;
     let told = args.report == ReportArg::Text;

@@ -171,7 +171,7 @@ fn of_file(planned: &Planned, tier: Tier, path: &Path) -> Vec<Outcome> {
         let answer = verdict::file(&planned.confinement.files, tier, path, wanted);
         let mut outcome = outcome(tier, action, answer);
         if outcome.allowed {
-            outcome.why = allowed_by(planned, path, wanted);
+            outcome.why = Some(allowed_by(planned, path, wanted));
         } else if let Some(why) = not_held(planned, tier, path, wanted) {
             outcome =
                 Outcome { allowed: true, layer: None, remedy: None, why: Some(why), ..outcome };
@@ -182,7 +182,7 @@ fn of_file(planned: &Planned, tier: Tier, path: &Path) -> Vec<Outcome> {
 }
 
 /// Who asked for what allows it.
-fn allowed_by(planned: &Planned, path: &Path, wanted: Wanted) -> Option<String> {
+fn allowed_by(planned: &Planned, path: &Path, wanted: Wanted) -> String {
     let lists: &[List] =
         if wanted == Wanted::Write { &[List::Write] } else { &[List::Read, List::Write] };
     let asked = planned.origins.iter().filter(|origin| lists.contains(&origin.list));
@@ -190,14 +190,14 @@ fn allowed_by(planned: &Planned, path: &Path, wanted: Wanted) -> Option<String> 
         .filter(|origin| path.starts_with(&origin.path))
         .max_by_key(|origin| origin.path.as_os_str().len());
     if let Some(origin) = asked {
-        return Some(format!("{} ({})", origin.from, origin.path.display()));
+        return format!("{} ({})", origin.from, origin.path.display());
     }
     let workspace = &planned.confinement.files.workspace;
-    Some(if path.starts_with(workspace) {
+    if path.starts_with(workspace) {
         format!("the workspace ({})", workspace.display())
     } else {
         "a sandbox has its own".to_owned()
-    })
+    }
 }
 
 /// Landlock cannot take something out of a folder that it gives: what is kept there in the fallback tier
@@ -345,8 +345,10 @@ mod tests {
         };
         let planned = plan::plan(&confine, &[], Watch::Nothing, &here).unwrap();
         let variable = |_: &str| None;
+        // The folder stands in one for temporary files, of which a sandbox has its own.
+        let home = Path::new("/home/ada");
         let expand =
-            Expand { home: Some(&home), workspace: &here.current_folder, variable: &variable };
+            Expand { home: Some(home), workspace: &here.current_folder, variable: &variable };
         let target = target(OsStr::new(word), &expand).unwrap();
         let mut outcomes = Vec::new();
         for tier in [Tier::Namespace, Tier::Fallback] {

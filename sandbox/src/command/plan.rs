@@ -13,6 +13,7 @@ use super::surroundings::{OfRun, Surroundings};
 use crate::confinement::{
     Access, Behind, Confinement, Files, Gate, Introduction, Layout, Limits, Network, Watch,
 };
+use crate::layer::{Layer, Tier};
 use crate::profile::environment::{self, Choice};
 use crate::profile::expand::{self, Expand};
 use crate::profile::folder::Guarded;
@@ -94,6 +95,7 @@ pub fn plan(
     paths.of_flags(args, here)?;
     paths.of_iron_cage();
     let (files, origins) = paths.finish(access);
+    let tier = tier(args, &files)?;
 
     let network = network(args, here, &merged)?;
     let limits = merge::later(&merged.limits, &Limits::from(&args.limits));
@@ -110,7 +112,7 @@ pub fn plan(
     }
     Ok(Planned {
         confinement: Confinement {
-            tier: args.tier.tier(),
+            tier,
             allow_degraded: args.allow_degraded.iter().copied().collect(),
             files,
             network,
@@ -399,12 +401,61 @@ impl Paths<'_> {
             workspace: self.workspace.to_owned(),
             workspace_access: access,
             layout: Layout::InPlace,
-            read: expand::without_nested(of(List::Read)),
+            read: around_hidden(expand::without_nested(of(List::Read)), &of(List::Hide)),
             write: expand::without_nested(of(List::Write)),
             protect: sorted(of(List::Protect)),
             hide: sorted(of(List::Hide)),
         };
         (files, self.origins)
+    }
+}
+
+/// Landlock cannot take something out of a folder that it gives. A folder that is read and in which
+/// something is hidden is given without it instead: by all else that is in it now.
+fn around_hidden(read: Vec<PathBuf>, hide: &[PathBuf]) -> Vec<PathBuf> {
+    let mut given = Vec::with_capacity(read.len());
+    let mut rest = read;
+    while let Some(path) = rest.pop() {
+        if hide.iter().any(|hidden| path.starts_with(hidden)) {
+            continue;
+        }
+        let holds = hide
+            .iter()
+            .any(|hidden| hidden.starts_with(&path) && hidden.symlink_metadata().is_ok());
+        if holds {
+            for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
+                // A link there may lead anywhere, and was not asked for.
+                let places = expand::places(&entry.path());
+                if places.iter().all(|place| place.starts_with(&path)) {
+                    rest.extend(places);
+                }
+            }
+        } else {
+            given.push(path);
+        }
+    }
+    expand::without_nested(given)
+}
+
+/// What is hidden in a folder that is written to, mounts alone can hide: the strongest tier is then the
+/// only one.
+fn tier(args: &ConfineArgs, files: &Files) -> Result<Option<Tier>, Failure> {
+    let written = |path: &PathBuf| {
+        path.starts_with(&files.workspace)
+            || files.write.iter().any(|folder| path.starts_with(folder))
+    };
+    let hidden = files.hide.iter().find(|path| written(path) && path.symlink_metadata().is_ok());
+    let wanted = args.tier.tier();
+    match hidden {
+        Some(path) if !args.allow_degraded.contains(&Layer::Mount) => match wanted {
+            Some(Tier::Fallback) => Err(Failure::Usage(format!(
+                "{} is hidden, which the fallback tier cannot do within a folder that the agent is given: move \
+                 it elsewhere, or let the agent have it with --allow-degraded=mount",
+                path.display()
+            ))),
+            _ => Ok(Some(Tier::Namespace)),
+        },
+        _ => Ok(wanted),
     }
 }
 

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
-use crate::command::args::{AccessArg, LimitArgs, Variable};
+use crate::command::args::{AccessArg, LimitArgs, TierArg, Variable};
 
 /// A user's machine in a folder.
 struct World {
@@ -127,7 +127,9 @@ fn a_profile_is_told_by_the_command_and_flags_come_last() {
     let planned = world.plan(&ConfineArgs::default(), "npx claude").unwrap();
     let files = &planned.confinement.files;
     assert!(planned.profiles.contains(&"claude-code".to_owned()), "{:?}", planned.profiles);
-    assert!(files.read.contains(&world.home(".claude")));
+    assert!(files.read.contains(&world.home(".claude/settings.json")), "{:?}", files.read);
+    assert!(!files.read.contains(&world.home(".claude")));
+    assert_eq!(planned.confinement.tier, None);
     assert_eq!(files.write, [world.home(".claude/projects")]);
     assert_eq!(files.hide, [world.home(".claude/.credentials.json")]);
 
@@ -272,4 +274,40 @@ fn a_profile_that_asks_for_too_much_gets_none_of_it() {
     let planned = world.plan(&ConfineArgs::default(), "python x.py").unwrap();
     assert!(!planned.confinement.files.read.contains(&world.home("").components().collect()));
     assert!(!planned.confinement.files.read.contains(&"/".into()));
+}
+
+#[test]
+fn what_only_mounts_can_hide_is_left_to_them() {
+    let world = World::new();
+    world.file("work/.env", "A=1");
+    let args = ConfineArgs { hide: vec![".env".into()], ..ConfineArgs::default() };
+    let planned = world.plan(&args, "true").unwrap();
+    assert_eq!(planned.confinement.tier, Some(Tier::Namespace));
+    let fallback = ConfineArgs { tier: TierArg::Fallback, ..args.clone() };
+    assert!(world.plan(&fallback, "true").unwrap_err().to_string().contains(".env is hidden"));
+    let degraded = ConfineArgs { allow_degraded: vec![Layer::Mount], ..fallback };
+    assert_eq!(world.plan(&degraded, "true").unwrap().confinement.tier, Some(Tier::Fallback));
+    // What is not there needs no hiding.
+    fs::remove_file(world.home("work/.env")).unwrap();
+    assert_eq!(world.plan(&args, "true").unwrap().confinement.tier, None);
+}
+
+#[test]
+fn nothing_leads_out_of_a_folder_in_which_something_is_hidden() {
+    let world = World::new();
+    world.file("data/a/one", "");
+    world.file("data/a/secret", "");
+    world.file("data/b", "");
+    world.file(".ssh/id_rsa", "");
+    symlink(world.home(".ssh"), world.home("data/link")).unwrap();
+    let args = ConfineArgs {
+        read: vec![world.home("data")],
+        hide: vec![world.home("data/a/secret")],
+        ..ConfineArgs::default()
+    };
+    let planned = world.plan(&args, "true").unwrap();
+    let own =
+        |path: &&PathBuf| path.starts_with(world.home("")) && !path.starts_with(world.home("work"));
+    let read: Vec<_> = planned.confinement.files.read.iter().filter(own).cloned().collect();
+    assert_eq!(read, [world.home("data/a/one"), world.home("data/b")]);
 }
