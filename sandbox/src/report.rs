@@ -183,7 +183,7 @@ impl Telling {
         let line = match self.options.mode {
             Mode::Off => return,
             Mode::Json => serde_json::to_string(event).ok(),
-            Mode::Text => text(event),
+            Mode::Text => Some(text(event)),
         };
         let Some(line) = line else { return };
         if let Event::Denial(denial) = event {
@@ -237,15 +237,18 @@ impl Telling {
 }
 
 /// An event as people read it; none for what is nothing new to them.
-pub fn text(event: &Event) -> Option<String> {
+pub fn text(event: &Event) -> String {
     let line = match event {
-        Event::Started { .. } => return None,
+        Event::Started { tier, why: None } => format!("confined in the {tier} tier"),
+        Event::Started { tier, why: Some(why) } => {
+            format!("confined in the {tier} tier, for want of a stronger one: {why}")
+        }
         Event::Limit { limit, value, effect } => {
             format!("limit reached: {} of {value}: {effect}", limit.replace('_', " "))
         }
         Event::Denial(denial) => refusal(denial),
     };
-    Some(format!("iron-sandbox: {}", escape(&line)))
+    format!("iron-sandbox: {}", escape(&line))
 }
 
 fn refusal(denial: &Denial) -> String {
@@ -359,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_an_agent_names_cannot_steer_a_terminal() {
-        let line = text(&denial("/a\u{1b}[2J\nb\u{202e}c")).expect("a line");
+        let line = text(&denial("/a\u{1b}[2J\nb\u{202e}c"));
         assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line}");
         assert!(line.contains("/a\\u{1b}[2J\\u{a}b\\u{202e}c"), "{line}");
     }
@@ -416,6 +419,6 @@ mod tests {
             effect: "the program was ended",
         };
         let line = "iron-sandbox: limit reached: wall time of 10 s: the program was ended";
-        assert_eq!(text(&event).as_deref(), Some(line));
+        assert_eq!(text(&event), line);
     }
 }
