@@ -57,7 +57,7 @@ pub(crate) struct Rule {
 pub(crate) fn program(
     audit_arch: u32,
     x32: bool,
-    rules: &[(u32, Rule)],
+    rules: &[(u32, &Rule)],
     unknown: Verdict,
 ) -> Vec<Instruction> {
     let mut blocks = Vec::new();
@@ -269,9 +269,10 @@ mod tests {
     fn a_tree_of_any_size_finds_every_number() {
         // Every second number has a rule with an error of its own: no two ranges are merged, and
         // the tree is far larger than a conditional jump reaches.
-        let rules: Vec<(u32, Rule)> = (0..600)
-            .map(|index| (index * 2, rule(Vec::new(), Verdict::Errno(index as u16 + 1))))
-            .collect();
+        let rules: Vec<Rule> =
+            (1..=600).map(|errno| rule(Vec::new(), Verdict::Errno(errno))).collect();
+        let rules: Vec<(u32, &Rule)> =
+            rules.iter().enumerate().map(|(index, rule)| (index as u32 * 2, rule)).collect();
         let program = program(7, true, &rules, Verdict::Errno(38));
         for number in 0..1200 {
             let expected = if number % 2 == 0 { number as u16 / 2 + 1 } else { 38 };
@@ -294,7 +295,7 @@ mod tests {
             Clause { tests: vec![test(2, 0x30, &[0], false)], then: Verdict::Notify },
             Clause { tests: vec![test(0, u32::MAX, &[5, 6, 7], false)], then: Verdict::Kill },
         ];
-        let program = program(7, false, &[(3, rule(clauses, Verdict::Errno(1)))], Verdict::Allow);
+        let program = program(7, false, &[(3, &rule(clauses, Verdict::Errno(1)))], Verdict::Allow);
         let cases = [
             ([2, 0x81, 0], Verdict::Allow),
             ([10, 1, 0x10], Verdict::Allow),

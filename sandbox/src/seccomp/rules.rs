@@ -41,13 +41,19 @@ pub(crate) enum Duty {
 /// The program of a machine.
 pub(crate) fn program(machine: Machine, tier: Tier, watch: Watch) -> Vec<Instruction> {
     let entries = entries(tier, watch);
-    let mut rules: Vec<(u32, Rule)> = calls::all(machine)
-        .map(|(name, number)| {
-            let entry = entries.iter().find(|entry| entry.names.contains(&name));
-            (number, entry.map_or_else(|| always(Verdict::Allow), |entry| entry.rule.clone()))
-        })
-        .collect();
+    let allowed = always(Verdict::Allow);
+    let mut rules: Vec<(u32, &Rule)> =
+        calls::all(machine).map(|(_, number)| (number, &allowed)).collect();
     rules.sort_unstable_by_key(|rule| rule.0);
+    for entry in &entries {
+        for number in entry.names.iter().filter_map(|name| calls::number(name, machine)) {
+            if let Ok(at) = rules.binary_search_by_key(&number, |rule| rule.0)
+                && let Some(rule) = rules.get_mut(at)
+            {
+                rule.1 = &entry.rule;
+            }
+        }
+    }
     bpf::program(machine.audit_arch(), machine == Machine::X86_64, &rules, MISSING)
 }
 

@@ -51,6 +51,21 @@ fn both(name: &str, arguments: &[u64], namespace: Verdict, fallback: Verdict) {
 }
 
 #[test]
+fn every_call_that_has_a_rule_exists_and_has_one_rule() {
+    for tier in TIERS {
+        let entries = rules::entries(tier, Watch::Everything);
+        let mut names: Vec<&str> = entries.iter().flat_map(|entry| entry.names).copied().collect();
+        names.sort_unstable();
+        for name in &names {
+            assert!(calls::is_known(name), "{name}");
+        }
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{tier}");
+    }
+}
+
+#[test]
 fn another_machine_and_x32_are_killed() {
     for machine in MACHINES {
         let program = rules::program(machine, Tier::Namespace, Watch::Network);

@@ -14,6 +14,8 @@ mod files;
 mod foreign;
 mod metadata;
 mod refusal;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 use std::collections::HashSet;
