@@ -318,8 +318,12 @@ impl By {
             .contains(&errno),
             Layer::Process => [0, libc::ESRCH, libc::ENOENT, libc::EPERM].contains(&errno),
             Layer::Ipc => [0, libc::ENOENT, libc::EINVAL].contains(&errno),
-            Layer::Landlock => [libc::EACCES, libc::EPERM, libc::EXDEV].contains(&errno),
-            Layer::Seccomp => [libc::EPERM, libc::ENOSYS, libc::EACCES].contains(&errno),
+            // A signal to a group is sent to those that it may reach: no error, and no effect (0).
+            Layer::Landlock => [0, libc::EACCES, libc::EPERM, libc::EXDEV].contains(&errno),
+            // What a program is ready for: no such call, no such thing on this file system.
+            Layer::Seccomp => {
+                [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EOPNOTSUPP].contains(&errno)
+            }
             Layer::Notify => {
                 [libc::EACCES, libc::EPERM, libc::ECONNREFUSED, libc::ENETUNREACH].contains(&errno)
             }

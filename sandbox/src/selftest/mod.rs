@@ -59,24 +59,26 @@ fn test(options: &SelftestArgs) -> io::Result<bool> {
     };
     let ground = Ground::prepare()?;
     let root = rustix::process::geteuid().is_root();
-    let controls = ground.run_all(&chosen, None)?;
     let mut report = Report::new(options.output);
-    if options.controls {
-        for (attempt, control) in chosen.iter().zip(&controls) {
-            report.control(attempt, control)?;
+    let mut controls = Vec::new();
+    ground.run_all(&chosen, None, |index, control| {
+        if options.controls {
+            report.control(chosen[index], &control)?;
         }
-    }
+        controls.push(control);
+        Ok(())
+    })?;
     for tier in tiers {
         if let Some(why) = ground.lacks(tier)? {
             report.without(tier, why)?;
             continue;
         }
         report.tier(tier)?;
-        let confined = ground.run_all(&chosen, Some(tier))?;
-        for ((attempt, control), confined) in chosen.iter().zip(&controls).zip(&confined) {
-            let judgement = judge(confined, control, attempt.expect.of(tier, root));
-            report.attempt(attempt, &judgement)?;
-        }
+        ground.run_all(&chosen, Some(tier), |index, confined| {
+            let attempt = chosen[index];
+            let expected = attempt.expect.of(tier, root);
+            report.attempt(attempt, &judge(&confined, &controls[index], expected))
+        })?;
     }
     report.finish(options.controls)
 }

@@ -22,7 +22,7 @@ pub const GATE: &[u8] = b"gate\n";
 const OUTSIDE: &[u8] = b"outside\n";
 
 /// How long somebody who connected may take to say who it is.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Listeners of every kind.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Runs one attempt, in a sandbox or as its control, and sees what came of it outside.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,7 +10,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -26,7 +27,7 @@ use crate::selftest::victim::Victim;
 use crate::sys::attempts::{memory, ring};
 
 /// No attempt takes longer.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What programs that are handed on would let run in the agent's programs: each has a way to load
 /// code from a variable. `attempts::inherited` looks for them.
@@ -72,26 +73,41 @@ impl Ground {
     }
 
     /// Runs attempts in sandboxes of this tier, each in one of its own; without a tier, as controls.
-    /// Most of them wait most of the time, so that several run at once.
-    pub fn run_all(&self, attempts: &[&Attempt], tier: Option<Tier>) -> io::Result<Vec<Try>> {
+    /// Most of them wait most of the time, so that several run at once; `each` is told in order.
+    pub fn run_all(
+        &self,
+        attempts: &[&Attempt],
+        tier: Option<Tier>,
+        mut each: impl FnMut(usize, Try) -> io::Result<()>,
+    ) -> io::Result<()> {
         const AT_ONCE: usize = 4;
         let next = AtomicUsize::new(0);
-        let tries = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
+            let (done, tries) = mpsc::channel();
             for _ in 0..AT_ONCE {
-                scope.spawn(|| {
+                let (done, next) = (done.clone(), &next);
+                scope.spawn(move || {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(attempt) = attempts.get(index) else { break };
-                        let done = self.run(attempt, tier);
-                        tries.lock().unwrap_or_else(PoisonError::into_inner).push((index, done));
+                        if done.send((index, self.run(attempt, tier))).is_err() {
+                            break;
+                        }
                     }
                 });
             }
-        });
-        let mut tries = tries.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tries.sort_by_key(|(index, _)| *index);
-        tries.into_iter().map(|(_, done)| done).collect()
+            drop(done);
+            let mut early = BTreeMap::new();
+            let mut told = 0;
+            for (index, tried) in tries {
+                early.insert(index, tried?);
+                while let Some(tried) = early.remove(&told) {
+                    each(told, tried)?;
+                    told += 1;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Runs an attempt in a sandbox of this tier; without one, as its control.
@@ -127,7 +143,7 @@ impl Ground {
         if attempt.group != Group::Devices {
             command.process_group(victim.as_ref().map_or(0, |victim| victim.known.process));
         }
-        let mut outcome = finish(command.spawn()?)?;
+        let mut outcome = finish(command.spawn()?, attempt.group != Group::Devices)?;
         drop(calls);
         let told = tells(&outcome, &scene.secret);
         if told {
@@ -270,7 +286,7 @@ impl Drop for Ground {
 }
 
 /// How long an effect may take to be seen.
-const SETTLING: Duration = Duration::from_millis(300);
+const SETTLING: Duration = Duration::from_millis(1_500);
 
 /// Descriptors that are handed on to the launcher, from 200 on.
 struct Handed {
@@ -357,7 +373,7 @@ fn tells(outcome: &Outcome, secret: &str) -> bool {
 }
 
 /// Reads what the attempt says and waits for the launcher's end; ends it when it takes too long.
-fn finish(mut child: Child) -> io::Result<Outcome> {
+fn finish(mut child: Child, group: bool) -> io::Result<Outcome> {
     let process = Pid::from_child(&child);
     let ended = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
     let deadline = Instant::now() + PATIENCE;
@@ -366,7 +382,11 @@ fn finish(mut child: Child) -> io::Result<Outcome> {
     let (mut said, mut complained) = (Vec::new(), Vec::new());
     loop {
         let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+            // With its group, which is its own or a victim's; a terminal's session is hung up.
             let _ = rustix::process::kill_process(process, Signal::KILL);
+            if group {
+                let _ = rustix::process::kill_process_group(process, Signal::KILL);
+            }
             child.wait()?;
             return Ok(failure("the launcher", "it did not end in time"));
         };

@@ -200,6 +200,6 @@ fn above(attempt: impl Fn(i32) -> Result<String, Refusal>) -> Result<String, Ref
 
 /// Waits until the launcher has ended, then changes a protected file of the workspace.
 fn leave_behind() {
-    crate::selftest::trial::pause(std::time::Duration::from_millis(150));
+    crate::selftest::trial::pause(std::time::Duration::from_millis(800));
     let _ = fs::write(".git/hooks/pre-commit", "left behind");
 }

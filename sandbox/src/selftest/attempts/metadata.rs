@@ -11,10 +11,8 @@ use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
 use crate::selftest::stage::Stage;
 use crate::sys::attempts::files as raw;
 
-const CHANGED: Expect = Expect::tiers(&[by::MOUNT, by::SECCOMP, by::LANDLOCK], &[by::SECCOMP]);
-const GAP: &str =
-    "Landlock knows no right for it, and programs change modes and times of their own files";
-const CHANGED_GAP: Expect = Expect::gap_in_fallback(&[by::MOUNT, by::SECCOMP, by::LANDLOCK], GAP);
+const CHANGED: Expect =
+    Expect::tiers(&[by::MOUNT, by::SECCOMP, by::LANDLOCK], &[by::SECCOMP, by::NOTIFY]);
 const SEEN: Expect = Expect::gap_in_fallback(
     &[by::MOUNT],
     "Landlock knows no right for it: that a file is there, its size and times can be seen",
@@ -40,7 +38,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             done(fs::set_permissions(stage.home.join(".bashrc"), mode).at("chmod"))
         },
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "fchmodat",
@@ -50,14 +48,14 @@ pub const ATTEMPTS: &[Attempt] = &[
             done(rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::empty()).at("fchmodat"))
         },
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "fchmodat2",
         "change the mode of a file outside (fchmodat2)",
         |stage| done(raw::change_mode2(&stage.home.join(".bashrc"), 0o666).at("fchmodat2")),
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "chown",
@@ -69,7 +67,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             done(chown(stage.home.join(".bashrc"), Some(user), Some(group)).at("chown"))
         },
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "setxattr",
@@ -80,7 +78,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             done(set.at("setxattr"))
         },
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "setxattrat",
@@ -116,7 +114,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             done(rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()).at("utimensat"))
         },
         Shows::Files,
-        CHANGED_GAP,
+        CHANGED,
     ),
     attempt(
         "stat",

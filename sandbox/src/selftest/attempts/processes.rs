@@ -186,16 +186,6 @@ pub const ATTEMPTS: &[Attempt] = &[
         NOBODY,
     ),
     attempt(
-        "kill-all",
-        "ask whether all processes could be signalled at once",
-        |_| {
-            raw::signal(Signalling::Kill, -1, 0).at("kill")?;
-            Ok("could be".to_owned())
-        },
-        Shows::Report,
-        NOBODY,
-    ),
-    attempt(
         "signal-on-input",
         "have the kernel signal another process when input comes",
         |stage| {
