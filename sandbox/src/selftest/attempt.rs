@@ -72,6 +72,8 @@ pub enum Shows {
     Files,
     /// A process outside is not what it was.
     Victim,
+    /// There are System V objects outside that were not there.
+    Objects,
 }
 
 /// What a sandbox does about an attempt.
@@ -101,6 +103,8 @@ pub enum By {
     Layer(Layer),
     /// No descriptor but the standard three is handed on.
     Descriptors,
+    /// It is put back as it was when the sandbox has ended.
+    PutBack,
 }
 
 /// What came of running an attempt's code, as it says itself.
@@ -176,6 +180,15 @@ impl Attempt {
     #[must_use]
     pub const fn expecting(mut self, expect: Expect) -> Self {
         self.expect = expect;
+        self
+    }
+}
+
+impl Attempt {
+    /// The same, shown to work by something else than its neighbours.
+    #[must_use]
+    pub const fn shown_by(mut self, shows: Shows) -> Self {
+        self.shows = shows;
         self
     }
 }
@@ -286,11 +299,15 @@ impl By {
             }
             Outcome::Worked { .. } | Outcome::Absent { .. } => return false,
         };
-        let Self::Layer(layer) = self else {
-            return errno == libc::EBADF || errno == libc::ENOENT;
+        let layer = match self {
+            Self::Layer(layer) => layer,
+            Self::Descriptors => return errno == libc::EBADF || errno == libc::ENOENT,
+            Self::PutBack => return errno == 0,
         };
         match layer {
-            Layer::User | Layer::Capabilities => errno == libc::EPERM || errno == libc::EACCES,
+            // EINVAL: no such user in the namespace.
+            Layer::User => [libc::EPERM, libc::EACCES, libc::EINVAL].contains(&errno),
+            Layer::Capabilities => errno == libc::EPERM || errno == libc::EACCES,
             // What a call in a place of one's own comes to: nothing there, or no effect outside (0).
             Layer::Mount => [
                 0,
@@ -340,6 +357,7 @@ impl By {
         match self {
             Self::Layer(layer) => layer.name(),
             Self::Descriptors => "descriptors",
+            Self::PutBack => "put back",
         }
     }
 }
@@ -398,4 +416,6 @@ pub mod by {
     pub const CGROUP: By = By::Layer(Layer::Cgroup);
     /// No other descriptors.
     pub const DESCRIPTORS: By = By::Descriptors;
+    /// Put back at the end.
+    pub const PUT_BACK: By = By::PutBack;
 }

@@ -9,7 +9,8 @@ use crate::selftest::trial::Ground;
 /// Limits for the attempts on them: low, so that they are reached quickly.
 const LIMITS: [(&str, &str); 7] = [
     ("memory-bomb", "--memory=256MiB"),
-    ("fork-bomb", "--processes=64"),
+    // A pid namespace has room for 301 at least.
+    ("fork-bomb", "--processes=400"),
     ("file-size-bomb", "--file-size=1MiB"),
     ("open-files-bomb", "--open-files=64"),
     ("cpu-bomb", "--cpu-time=1s"),

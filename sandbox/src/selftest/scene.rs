@@ -9,8 +9,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Within the workspace: what a sandbox protects. Some of it does not exist yet.
-const PROTECTED: [&str; 6] =
-    [".git", ".git/config", ".git/hooks", ".vscode", ".mcp.json", ".claude"];
+const PROTECTED: [&str; 5] = [".git/config", ".git/hooks", ".vscode", ".mcp.json", ".claude"];
 
 /// The folders of one try.
 #[derive(Debug)]
@@ -140,13 +139,13 @@ fn describe(path: &Path, text: &mut String) {
     }
 }
 
-/// Contents and modes alone: what a folder is mounted on changes in no way that matters to its owner.
+/// Contents and modes alone: what was put back as it was has other numbers and times.
 fn describe_briefly(path: &Path, text: &mut String) {
     let Ok(metadata) = path.symlink_metadata() else {
         let _ = writeln!(text, "{} none", path.display());
         return;
     };
-    let _ = writeln!(text, "{} {:o} {}", path.display(), metadata.mode(), metadata.ino());
+    let _ = writeln!(text, "{} {:o}", path.display(), metadata.mode());
     if metadata.is_file() {
         let _ = writeln!(text, "{:?}", fs::read(path).ok());
     }

@@ -54,6 +54,8 @@ pub struct Stage {
     pub descriptor_ring: Option<i32>,
     /// A System V shared memory segment with the secret in it.
     pub segment: Option<i32>,
+    /// A key for System V objects that nobody has.
+    pub key: i32,
     /// A POSIX message queue's name.
     pub queue: Option<String>,
     /// A program that is setuid to somebody else, and reports whom it runs as.

@@ -159,6 +159,7 @@ impl Ground {
             let seen = self.targets.heard(&token)
                 || files
                 || victim.as_ref().map(Victim::state) != before
+                || (attempt.shows == Shows::Objects && memory::take_named(shared.key))
                 || told;
             let awaited = matches!(outcome, Outcome::Worked { .. } | Outcome::Killed { .. })
                 && matches!(attempt.shows, Shows::Listener | Shows::Files | Shows::Victim);
@@ -222,6 +223,7 @@ impl Ground {
             descriptor_folder: handed.folder.as_raw_fd(),
             descriptor_ring: handed.ring.as_ref().map(OwnedFd::as_raw_fd),
             segment: shared.segment,
+            key: shared.key,
             queue: shared.queue.clone(),
             setuid: None,
         }
@@ -313,17 +315,21 @@ impl Handed {
 
 /// Shared memory and a queue with the secret in them.
 struct Shared {
+    key: i32,
     segment: Option<i32>,
     queue: Option<String>,
 }
 
 impl Shared {
     fn make(group: Group, scene: &Scene, token: &str) -> Self {
+        // Positive, as 0 is a key of its own kind.
+        let key = i32::from_str_radix(&token[..7], 16).unwrap_or(1).max(1);
         if group != Group::Ipc {
-            return Self { segment: None, queue: None };
+            return Self { key, segment: None, queue: None };
         }
         let queue = format!("/iron-selftest-{token}");
         Self {
+            key,
             segment: memory::make_segment(scene.secret.as_bytes()).ok(),
             queue: memory::make_queue(&queue, scene.secret.as_bytes()).ok().map(|()| queue),
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
+use crate::selftest::attempt::{At, Attempt, Expect, Expectation, Group, Refusal, Shows, by};
 use crate::selftest::attempts::processes::read_proc;
 use crate::selftest::stage::Stage;
 use crate::sys::attempts::process::{self as raw, Signalling};
@@ -45,10 +45,10 @@ pub const ATTEMPTS: &[Attempt] = &[
         },
         Shows::Report,
         Expect {
-            namespace: crate::selftest::attempt::Expectation::Gap(
+            namespace: Expectation::Gap(
                 "the keeper is a copy of the launcher and shows its command line, which anybody sees outside too",
             ),
-            fallback: crate::selftest::attempt::Expectation::Gap(
+            fallback: Expectation::Gap(
                 "there is one /proc, and /proc/self is needed: command lines are seen",
             ),
             fallback_root: None,
@@ -148,7 +148,13 @@ pub const ATTEMPTS: &[Attempt] = &[
             })
         },
         Shows::Report,
-        HELD,
+        Expect {
+            namespace: Expectation::Gap(
+                "the keeper lives in the sandbox and ends with it: its limits are no one else's",
+            ),
+            fallback: Expectation::Held(&[by::SECCOMP, by::NOTIFY, by::LANDLOCK]),
+            fallback_root: None,
+        },
     ),
     attempt(
         "parent-signal",
@@ -161,8 +167,8 @@ pub const ATTEMPTS: &[Attempt] = &[
         },
         Shows::Report,
         Expect {
-            namespace: crate::selftest::attempt::Expectation::Held(&[by::SECCOMP, by::LANDLOCK]),
-            fallback: crate::selftest::attempt::Expectation::Held(&[by::SECCOMP, by::LANDLOCK]),
+            namespace: Expectation::Held(&[by::SECCOMP, by::LANDLOCK]),
+            fallback: Expectation::Held(&[by::SECCOMP, by::LANDLOCK]),
             fallback_root: None,
         },
     ),

@@ -9,10 +9,9 @@ use rustix::fs::{AtFlags, CWD, RenameFlags};
 use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
 use crate::selftest::stage::Stage;
 
-const PROTECTED: Expect = Expect::gap_in_fallback(
-    &[by::MOUNT],
-    "Landlock adds rights below a folder and takes none away: use --ephemeral, or --workspace-access read",
-);
+/// What is there is mounted read-only; what is not, and all of it in the fallback tier, is put back.
+const PROTECTED: Expect = Expect::tiers(&[by::PUT_BACK, by::MOUNT], &[by::PUT_BACK]);
+const MEANWHILE: &str = "it is put back only when the sandbox has ended: whoever uses it before uses the agent's; --ephemeral keeps it as it is";
 
 const fn attempt(
     name: &'static str,
@@ -95,14 +94,14 @@ pub const ATTEMPTS: &[Attempt] = &[
     })
     .expecting(Expect::tiers(&[by::MOUNT, by::LANDLOCK], &[by::LANDLOCK])),
     attempt("vscode-absent", "make an editor's tasks where there were none", |stage| {
-        fs::create_dir(stage.workspace.join(".vscode")).at("mkdir")?;
+        folder(stage, ".vscode")?;
         write(stage, ".vscode/tasks.json", "{}")
     }),
     attempt("mcp-absent", "make an agent's list of tools where there was none", |stage| {
         write(stage, ".mcp.json", "{}")
     }),
     attempt("claude-absent", "make an agent's settings where there were none", |stage| {
-        fs::create_dir(stage.workspace.join(".claude")).at("mkdir")?;
+        folder(stage, ".claude")?;
         write(stage, ".claude/settings.json", "{}")
     }),
     attempt("claude-renamed", "rename a folder to an agent's settings", |stage| {
@@ -119,7 +118,33 @@ pub const ATTEMPTS: &[Attempt] = &[
         let list = stage.workspace.join(".mcp.json");
         done(rustix::fs::linkat(CWD, file, CWD, list, AtFlags::empty()).at("linkat"))
     }),
+    attempt(
+        "hook-meanwhile",
+        "change a hook of git's for as long as the sandbox is there",
+        |stage| {
+            let hook = stage.workspace.join(".git/hooks/pre-commit");
+            fs::write(&hook, "#!/bin/sh\necho hello\n").at("open")?;
+            fs::read_to_string(hook).at("read").map(|text| text.trim().to_owned())
+        },
+    )
+    .shown_by(Shows::Report)
+    .expecting(Expect::gap_in_fallback(&[by::MOUNT], MEANWHILE)),
+    attempt("mcp-meanwhile", "make a list of tools for as long as the sandbox is there", |stage| {
+        let list = stage.workspace.join(".mcp.json");
+        fs::write(&list, "{}").at("open")?;
+        fs::read_to_string(list).at("read")
+    })
+    .shown_by(Shows::Report)
+    .expecting(Expect::gap(MEANWHILE)),
 ];
+
+/// Makes a folder. That it is there already is no refusal.
+fn folder(stage: &Stage, name: &str) -> Result<(), Refusal> {
+    match fs::create_dir(stage.workspace.join(name)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.at("mkdir"),
+    }
+}
 
 fn write(stage: &Stage, path: &str, text: &str) -> Result<String, Refusal> {
     done(fs::write(stage.workspace.join(path), text).at("open"))

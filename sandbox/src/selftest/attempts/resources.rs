@@ -26,9 +26,9 @@ const fn attempt(
 pub const ATTEMPTS: &[Attempt] = &[
     attempt(
         "fork-bomb",
-        "make 300 processes where 64 are allowed",
+        "make 800 processes where 400 are allowed",
         |_| {
-            let (made, refused) = process::fork_until_refused(300);
+            let (made, refused) = process::fork_until_refused(800);
             refused.map_or_else(|| Ok(format!("{made} made")), Err).at("fork")
         },
         Expect::gap_for_root(

@@ -56,24 +56,42 @@ fn with_segment(segment: i32, flags: i32, act: impl FnOnce(&mut [u8])) -> io::Re
     answer(libc::c_long::from(unsafe { libc::shmdt(address) })).map(drop)
 }
 
-/// Makes a semaphore set, and removes it.
-pub fn semaphores() -> io::Result<()> {
-    // SAFETY: both take numbers alone.
-    unsafe {
-        let set = libc::semget(libc::IPC_PRIVATE, 1, libc::IPC_CREAT | 0o600);
-        answer(libc::c_long::from(set))?;
-        answer(libc::c_long::from(libc::semctl(set, 0, libc::IPC_RMID))).map(drop)
-    }
+/// Makes a System V shared memory segment by its key.
+pub fn named_segment(key: i32) -> io::Result<()> {
+    // SAFETY: takes numbers alone.
+    answer(libc::c_long::from(unsafe { libc::shmget(key, 4096, libc::IPC_CREAT | 0o600) }))
+        .map(drop)
 }
 
-/// Makes a System V message queue, and removes it.
-pub fn messages() -> io::Result<()> {
-    // SAFETY: takes numbers alone; IPC_RMID uses no buffer.
+/// Makes a System V semaphore set by its key.
+pub fn named_semaphores(key: i32) -> io::Result<()> {
+    // SAFETY: takes numbers alone.
+    answer(libc::c_long::from(unsafe { libc::semget(key, 1, libc::IPC_CREAT | 0o600) })).map(drop)
+}
+
+/// Makes a System V message queue by its key.
+pub fn named_messages(key: i32) -> io::Result<()> {
+    // SAFETY: takes numbers alone.
+    answer(libc::c_long::from(unsafe { libc::msgget(key, libc::IPC_CREAT | 0o600) })).map(drop)
+}
+
+/// Whether there is a segment, a semaphore set or a queue with this key. All are removed.
+pub fn take_named(key: i32) -> bool {
+    // SAFETY: all take numbers alone; IPC_RMID uses no buffer.
     unsafe {
-        let queue = libc::msgget(libc::IPC_PRIVATE, libc::IPC_CREAT | 0o600);
-        answer(libc::c_long::from(queue))?;
-        answer(libc::c_long::from(libc::msgctl(queue, libc::IPC_RMID, std::ptr::null_mut())))
-            .map(drop)
+        let segment = libc::shmget(key, 0, 0);
+        let semaphores = libc::semget(key, 0, 0);
+        let messages = libc::msgget(key, 0);
+        if segment != -1 {
+            libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut());
+        }
+        if semaphores != -1 {
+            libc::semctl(semaphores, 0, libc::IPC_RMID);
+        }
+        if messages != -1 {
+            libc::msgctl(messages, libc::IPC_RMID, std::ptr::null_mut());
+        }
+        segment != -1 || semaphores != -1 || messages != -1
     }
 }
 
