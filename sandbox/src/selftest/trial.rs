@@ -268,6 +268,8 @@ impl Ground {
             .args(words)
             .current_dir(&scene.workspace)
             .env("HOME", &scene.home)
+            // What is put back is kept there, and is no change of anybody's home.
+            .env("XDG_STATE_HOME", self.root.join("state"))
             .env_remove("IRON_RUN_ID")
             .envs(SECRETS.map(|name| (name, &scene.secret)))
             .envs(HIJACKING)
