@@ -30,15 +30,17 @@ pub(super) fn set_up(confinement: &Confinement, ids: Ids, wire: &Wire) -> Result
     ids.map().step(Layer::User, || "to be oneself in it".to_owned())?;
     let mut listeners = Vec::new();
     network(confinement, &mut listeners)?;
-    for folder in mounts::set_up(&confinement.files)? {
-        wire.say(&Message::Made(folder.display().to_string()))
-            .step(Layer::Mount, || "to tell of it".to_owned())?;
-    }
+    // Settings are of the namespaces that this process is in, whatever /proc they are written by; the
+    // one that is mounted below is read-only.
     let bounded = confinement.limits.processes.is_some_and(|most| bound_processes(most).is_ok());
     // No user namespace within this one: a second wall behind seccomp's.
     fs::write("/proc/sys/user/max_user_namespaces", "0")
         .or_else(read_only)
         .step(Layer::User, || "no more of them".to_owned())?;
+    for folder in mounts::set_up(&confinement.files)? {
+        wire.say(&Message::Made(folder.display().to_string()))
+            .step(Layer::Mount, || "to tell of it".to_owned())?;
+    }
     privileges::drop_all().step(Layer::Capabilities, || "to drop them".to_owned())?;
     keeper::begin(Tier::Namespace, wire)?;
     for (place, listener) in listeners.iter().enumerate() {
