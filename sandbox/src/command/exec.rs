@@ -39,6 +39,7 @@ pub(super) fn run(
     args: &ExecArgs,
     told: bool,
 ) -> Result<(Ended, Vec<Event>), Failure> {
+    planned.prepare()?;
     let mut confinement = planned.confinement;
     let aside = put_aside(args, &mut confinement, told)?;
     let guard = guard(&confinement)?;

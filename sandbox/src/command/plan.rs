@@ -19,6 +19,7 @@ use crate::profile::expand::{self, Expand};
 use crate::profile::folder::Guarded;
 use crate::profile::library::{self, BASE, Library};
 use crate::profile::merge::{self, Entry, Merged};
+use crate::profile::own::Own;
 use crate::profile::toolchain::{self, Here};
 use crate::profile::trust::{PROJECT_FILE, Standing, Trust};
 use crate::profile::{detect, git};
@@ -34,6 +35,24 @@ pub struct Planned {
     pub profiles: Vec<String>,
     /// Who asked for each path.
     pub origins: Vec<Origin>,
+    /// Folders of clients' own, to be prepared before the start.
+    pub own: Vec<Own>,
+}
+
+impl Planned {
+    /// Makes what is to be there before the start.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        for own in &self.own {
+            own.prepare().map_err(|error| {
+                Failure::Other(format!(
+                    "the sandbox's own folder {} cannot be prepared from {}: {error}",
+                    own.path.display(),
+                    own.from.display()
+                ))
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Who asked for a path.
@@ -89,6 +108,7 @@ pub fn plan(
     let expand = Expand { home: here.home.as_deref(), workspace: &workspace, variable: &variable };
     let mut paths = Paths { guarded: &guarded, workspace: &workspace, origins: Vec::new() };
     paths.of_profiles(&merged, &expand);
+    let own = paths.of_own_folders(&merged, &expand, here);
     paths.of_command(command, here);
     paths.of_git(access, &mut notes);
     paths.of_run(here);
@@ -104,7 +124,7 @@ pub fn plan(
     } else {
         workspace
     };
-    let mut environment = environment(args, here, &merged, &mut notes)?;
+    let mut environment = environment(args, here, &merged, &own, &mut notes)?;
     for (name, value) in &mut environment {
         if name == "PWD" {
             value.clone_from(&current_folder.clone().into_os_string());
@@ -125,6 +145,7 @@ pub fn plan(
         notes,
         profiles: merged.names,
         origins,
+        own: own.into_iter().map(|(_, own)| own).collect(),
     })
 }
 
@@ -283,6 +304,33 @@ impl Paths<'_> {
                 }
             }
         }
+    }
+
+    /// Folders of clients' own, each with its variable: written to, whether it is there yet or not.
+    fn of_own_folders(
+        &mut self,
+        merged: &Merged,
+        expand: &Expand<'_>,
+        here: &Surroundings,
+    ) -> Vec<(String, Own)> {
+        let Some(data) = here.data() else { return Vec::new() };
+        let mut all = Vec::new();
+        for folder in &merged.own {
+            // Where the user keeps it elsewhere, it is there.
+            let named = here.variable(&folder.variable).map(PathBuf::from);
+            let named = named.filter(|path| path.is_absolute());
+            let Some(from) = named.or_else(|| expand.paths(&folder.from).pop()) else { continue };
+            let path = data.join("iron-cage/sandbox").join(&folder.name);
+            let Some(path) = expand::places_to_be(&path).pop() else { continue };
+            let whose = format!("the sandbox's own folder for {}", folder.name);
+            self.add(List::Write, path.clone(), &whose);
+            for name in &folder.link {
+                self.grant(List::Read, &from.join(name), &whose);
+            }
+            let own = Own { path, from, copy: folder.copy.clone(), link: folder.link.clone() };
+            all.push((folder.variable.clone(), own));
+        }
+        all
     }
 
     /// What the command's own program needs to start.
@@ -469,6 +517,7 @@ fn environment(
     args: &ConfineArgs,
     here: &Surroundings,
     merged: &Merged,
+    own: &[(String, Own)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<(OsString, OsString)>, Failure> {
     for (name, entry) in &merged.set {
@@ -479,6 +528,13 @@ fn environment(
             )));
         }
     }
+    if let Some((name, _)) =
+        own.iter().find(|(name, _)| environment::loads(name) || environment::is_key(name))
+    {
+        return Err(Failure::Configuration(format!(
+            "own_folder: {name} is no variable for a folder"
+        )));
+    }
     let allowed: Vec<String> = merged.allow.iter().map(|entry| entry.text.clone()).collect();
     for entry in &merged.allow {
         if environment::loads(&entry.text) || environment::is_key(&entry.text) {
@@ -488,8 +544,12 @@ fn environment(
             )));
         }
     }
-    let set: Vec<_> =
-        merged.set.iter().map(|(name, entry)| (name.clone(), entry.text.clone())).collect();
+    let mut set: Vec<_> = merged
+        .set
+        .iter()
+        .map(|(name, entry)| (name.clone(), OsString::from(&entry.text)))
+        .collect();
+    set.extend(own.iter().map(|(variable, own)| (variable.clone(), own.path.clone().into())));
     let flags: Vec<_> =
         args.env.iter().map(|flag| (flag.name.clone(), flag.value.clone())).collect();
     let of_run = here.run_variables();

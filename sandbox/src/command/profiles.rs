@@ -94,6 +94,13 @@ pub fn as_toml(merged: &Merged, expand: &Expand<'_>) -> String {
     list_of(&mut text, "allow", &merged.allow, &|_| true);
     let set = merged.set.iter().map(|(name, entry)| format!("{name} = {}", quoted(&entry.text)));
     let _ = writeln!(text, "set = {{ {} }}", set.collect::<Vec<_>>().join(", "));
+    for own in &merged.own {
+        let names =
+            |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "\n[own_folder]\nvariable = {}", quoted(&own.variable));
+        let _ = writeln!(text, "name = {}\nfrom = {}", quoted(&own.name), quoted(&own.from));
+        let _ = writeln!(text, "copy = [{}]\nlink = [{}]", names(&own.copy), names(&own.link));
+    }
     let limits = limits(&merged.limits);
     if !limits.is_empty() {
         let _ = writeln!(text, "\n[limits]");
@@ -160,6 +167,13 @@ fn as_json(merged: &Merged) -> Value {
         .collect();
     let services =
         merged.connect.iter().map(|(service, from)| json!({"value": service, "from": from}));
+    let own = merged.own.iter().map(|own| {
+        json!({
+            "variable": own.variable, "name": own.name, "from": own.from,
+            "copy": own.copy, "link": own.link,
+        })
+    });
+    let own: Vec<Value> = own.collect();
     let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
     json!({
         "profiles": merged.names,
@@ -172,6 +186,7 @@ fn as_json(merged: &Merged) -> Value {
         },
         "network": { "connect": services.collect::<Vec<_>>() },
         "environment": { "allow": entries(&merged.allow), "set": set },
+        "own_folders": own,
         "limits": {
             "memory_bytes": merged.limits.memory,
             "processes": merged.limits.processes,
@@ -217,6 +232,7 @@ mod tests {
             assert_eq!(shown.files.protect, texts(&merged.protect), "{name}");
             assert_eq!(shown.environment.allow, texts(&merged.allow), "{name}");
             assert_eq!(shown.limits, merged.limits, "{name}");
+            assert_eq!(shown.own_folder.as_ref(), merged.own.first(), "{name}");
         }
     }
 }

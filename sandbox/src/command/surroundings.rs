@@ -53,6 +53,11 @@ impl Surroundings {
         self.user_folder("XDG_STATE_HOME", ".local/state")
     }
 
+    /// The user's folder for what programs keep.
+    pub fn data(&self) -> Option<PathBuf> {
+        self.user_folder("XDG_DATA_HOME", ".local/share")
+    }
+
     /// What `iron run` told, where this is within one.
     pub fn of_run(&self) -> Option<OfRun> {
         let text = |name| self.variable(name).and_then(OsStr::to_str).map(str::to_owned);

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::confinement::{Confinement, Layout};
 
+/// Where profiles let programs keep their caches.
+const CACHES: &str = "/tmp/.cache";
+
 /// A folder for temporary files, which goes with this.
 #[derive(Debug)]
 pub(super) struct Temporary(PathBuf);
@@ -54,6 +57,13 @@ pub(super) fn adapt(confinement: &Confinement, temporary: &Path) -> Result<Confi
             Some((_, own)) => own.clone_from(&value),
             None if name == "TMPDIR" => adapted.environment.push((name.into(), value.clone())),
             None => {}
+        }
+    }
+    // Profiles say where caches go as if /tmp were the sandbox's own.
+    for (_, own) in &mut adapted.environment {
+        if let Ok(rest) = Path::new(&*own).strip_prefix(CACHES) {
+            let moved = temporary.join(".cache").join(rest);
+            *own = moved.into_os_string();
         }
     }
     match &confinement.files.layout {

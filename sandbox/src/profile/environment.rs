@@ -13,7 +13,7 @@ pub struct Choice<'a> {
     /// Names that profiles hand on; a `*` at the end stands for any rest.
     pub allowed: &'a [String],
     /// What profiles set.
-    pub set: &'a [(String, String)],
+    pub set: &'a [(String, OsString)],
     /// Names that `iron run` set for this client.
     pub of_run: &'a [String],
     /// What flags hand on, or set.
@@ -162,6 +162,12 @@ pub fn looks_like_key(value: &OsStr) -> bool {
         && LOOKS.iter().any(|beginning| value.starts_with(beginning.as_bytes()))
 }
 
+/// Whether a value stands in a key's place: the proxy's placeholder, or an agent's own token.
+fn is_stand_in(value: &OsStr) -> bool {
+    let value = value.as_encoded_bytes();
+    value == b"held-by-iron-cage" || value.starts_with(b"iron_")
+}
+
 /// Chooses.
 pub fn choose(choice: &Choice<'_>) -> Chosen {
     let mut chosen = BTreeMap::<OsString, OsString>::new();
@@ -200,7 +206,7 @@ pub fn choose(choice: &Choice<'_>) -> Chosen {
             continue;
         };
         kept_out.retain(|kept| kept != name);
-        if is_key(name) || looks_like_key(&value) {
+        if (is_key(name) && !is_stand_in(&value)) || looks_like_key(&value) {
             notes.push(format!(
                 "--env {name}: the agent can read this key, and use it past its budget"
             ));
@@ -282,7 +288,7 @@ mod tests {
             own: &own,
             // Also where a profile names what is never handed on.
             allowed: &names(&["PATH", "LC_*", "IRON_RUN_ID", "IRON_STATE", "LD_*", "NODE_OPTIONS"]),
-            set: &[("TMPDIR".to_owned(), "/tmp".to_owned())],
+            set: &[("TMPDIR".to_owned(), "/tmp".into())],
             of_run: &names(&["OPENAI_BASE_URL", "OPENAI_API_KEY", "IRON_STATE"]),
             flags: &[],
         });

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::own::OwnFolder;
 use crate::confinement::{Access, Limits};
 use crate::units::{parse_duration, parse_service, parse_size};
 
@@ -32,6 +33,8 @@ pub struct Profile {
     /// How much.
     #[serde(deserialize_with = "limits")]
     pub limits: Limits,
+    /// A folder of the client's own.
+    pub own_folder: Option<OwnFolder>,
     /// Which commands it is for.
     pub detect: DetectSection,
 }
@@ -85,7 +88,9 @@ pub struct DetectSection {
 impl Profile {
     /// Reads one. What is wrong is told with its line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| told(&error, text))
+        let profile: Self = toml::from_str(text).map_err(|error| told(&error, text))?;
+        profile.own_folder.as_ref().map_or(Ok(()), OwnFolder::check)?;
+        Ok(profile)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::library::{Error, Library, Loaded};
+use super::own::OwnFolder;
 use crate::confinement::{Access, Limits};
 
 /// Something that a profile asks for, as it is written there.
@@ -40,6 +41,8 @@ pub struct Merged {
     pub set: BTreeMap<String, Entry>,
     /// How much.
     pub limits: Limits,
+    /// Folders of clients' own.
+    pub own: Vec<OwnFolder>,
 }
 
 impl Merged {
@@ -110,6 +113,12 @@ impl Merged {
         }
         for (variable, text) in profile.environment.set {
             self.set.insert(variable, Entry { text, from: name.clone() });
+        }
+        if let Some(own) = profile.own_folder {
+            match self.own.iter_mut().find(|known| known.variable == own.variable) {
+                Some(known) => known.join(&own),
+                None => self.own.push(own),
+            }
         }
         self.workspace = profile.files.workspace.or(self.workspace);
         self.limits = later(&self.limits, &profile.limits);
@@ -195,16 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_hidden_unless_it_is_asked_for() {
+    fn a_login_is_not_there_unless_it_is_asked_for() {
         let library = Library::new(None);
-        let hides = |name: &str| {
-            merged(&library, name)
-                .hide
-                .iter()
-                .any(|entry| entry.text.ends_with(".credentials.json"))
-        };
-        assert!(hides("claude-code"));
-        assert!(!hides("claude-code-login"));
+        for (name, login) in [("claude-code", ".credentials.json"), ("codex", "auth.json")] {
+            let has = |name: &str| {
+                let merged = merged(&library, name);
+                merged.own[0].link.iter().any(|link| link == login)
+                    || merged
+                        .write
+                        .iter()
+                        .chain(&merged.read)
+                        .any(|entry| entry.text.ends_with(login))
+            };
+            assert!(!has(name), "{name}");
+            assert!(has(&format!("{name}-login")), "{name}");
+        }
     }
 
     #[test]

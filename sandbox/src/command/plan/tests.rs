@@ -127,11 +127,21 @@ fn a_profile_is_told_by_the_command_and_flags_come_last() {
     let planned = world.plan(&ConfineArgs::default(), "npx claude").unwrap();
     let files = &planned.confinement.files;
     assert!(planned.profiles.contains(&"claude-code".to_owned()), "{:?}", planned.profiles);
-    assert!(files.read.contains(&world.home(".claude/settings.json")), "{:?}", files.read);
-    assert!(!files.read.contains(&world.home(".claude")));
-    assert_eq!(planned.confinement.tier, None);
-    assert_eq!(files.write, [world.home(".claude/projects")]);
-    assert_eq!(files.hide, [world.home(".claude/.credentials.json")]);
+    assert!(
+        !files.read.iter().any(|path| path.starts_with(world.home(".claude"))),
+        "{:?}",
+        files.read
+    );
+    let own = world.home(".local/share/iron-cage/sandbox/claude-code");
+    assert_eq!(files.write, std::slice::from_ref(&own));
+    assert_eq!(variable(&planned, "CLAUDE_CONFIG_DIR"), own.to_str());
+    planned.prepare().unwrap();
+    assert_eq!(fs::read_to_string(own.join("settings.json")).unwrap(), "{}");
+    assert!(!own.join(".credentials.json").is_symlink());
+    let login =
+        ConfineArgs { profile: vec!["claude-code-login".to_owned()], ..ConfineArgs::default() };
+    let planned = world.plan(&login, "claude").unwrap();
+    assert!(planned.confinement.files.write.contains(&world.home(".claude/.credentials.json")));
 
     let args = ConfineArgs {
         profile: vec!["strict".to_owned()],
@@ -151,11 +161,10 @@ fn a_flag_lifts_what_a_profile_keeps() {
     let world = World::new();
     world.file("work/.vscode/tasks.json", "{}");
     world.file("work/.env", "A=1");
-    world.file(".claude/.credentials.json", "{}");
     let args = ConfineArgs {
-        profile: vec!["claude-code".to_owned(), "strict".to_owned()],
+        profile: vec!["strict".to_owned()],
         write: vec![".vscode".into()],
-        read: vec![world.home(".claude/.credentials.json"), ".env".into()],
+        read: vec![".env".into()],
         ..ConfineArgs::default()
     };
     let planned = world.plan(&args, "claude").unwrap();
