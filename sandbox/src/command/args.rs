@@ -215,7 +215,8 @@ pub struct ExecArgs {
         required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        value_name = "CMD"
+        value_name = "CMD",
+        help_heading = "Arguments"
     )]
     pub command: Vec<OsString>,
 }
@@ -297,13 +298,18 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub confine: ConfineArgs,
     /// How to show it
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value = "text", help_heading = "Report")]
     pub output: Output,
     /// A path, a host with or without a port, or a system call
-    #[arg(value_name = "PATH|HOST[:PORT]|SYSCALL")]
+    #[arg(value_name = "PATH|HOST[:PORT]|SYSCALL", help_heading = "Arguments")]
     pub target: OsString,
     /// The program that would be run: it may choose a profile
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD",
+        help_heading = "Arguments"
+    )]
     pub command: Vec<OsString>,
 }
 
@@ -378,7 +384,8 @@ pub struct LearnArgs {
         required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        value_name = "CMD"
+        value_name = "CMD",
+        help_heading = "Arguments"
     )]
     pub command: Vec<OsString>,
 }

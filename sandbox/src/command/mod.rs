@@ -140,3 +140,6 @@ pub fn harmless(text: &str) -> String {
     };
     text.replace(obeyed, "\u{FFFD}")
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod help_tests;

@@ -12,16 +12,17 @@ use super::library::{Error, Library};
 /// started on the way, and of the script or module that an interpreter runs.
 pub fn profiles(library: &Library, command: &[OsString]) -> Result<Vec<String>, Error> {
     let mut known = Vec::new();
-    for name in library.names() {
+    let programs = programs(command);
+    for name in library.candidates(&programs) {
         let loaded = library.load(&name)?;
         if !loaded.profile.detect.commands.is_empty() {
             known.push((name, loaded.profile));
         }
     }
     let mut found: Vec<String> = Vec::new();
-    for program in programs(command) {
+    for program in &programs {
         for (name, profile) in &known {
-            if wants(profile, &program) && !found.contains(name) {
+            if wants(profile, program) && !found.contains(name) {
                 found.push(name.clone());
             }
         }

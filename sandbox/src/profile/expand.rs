@@ -108,12 +108,19 @@ fn fits(name: &OsStr, pattern: &OsStr) -> bool {
 /// Where a path that is there really is: the place itself, and, where that is a link, also what it
 /// leads to. Folders above are resolved. Empty where there is no such path.
 pub fn places(path: &Path) -> Vec<PathBuf> {
-    let Ok(real) = path.canonicalize() else { return Vec::new() };
+    // Most of what is asked for is not there: that is found out by one call.
+    let Ok(found) = path.symlink_metadata() else { return Vec::new() };
     let place = match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => real.clone(),
+        _ => return path.canonicalize().into_iter().collect(),
     };
-    if place == real { vec![real] } else { vec![place, real] }
+    if !found.is_symlink() {
+        return vec![place];
+    }
+    match path.canonicalize() {
+        Ok(real) => vec![place, real],
+        Err(_) => Vec::new(),
+    }
 }
 
 /// As [`places`], for a path that need not be there: what is there of it is resolved, the rest is as

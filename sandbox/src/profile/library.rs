@@ -120,6 +120,27 @@ impl Library {
         Ok(Loaded { name: (*name).to_owned(), file: None, profile })
     }
 
+    /// Those that may be for one of these programs: a user's own, and of those built in such as have its
+    /// name in their text. Others need not be read on the way to a start.
+    pub fn candidates(&self, programs: &[String]) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| {
+            let builtin = BUILTIN.iter().find(|(builtin, _)| builtin == name);
+            let is_own = self.own(name).is_some_and(|path| path.exists());
+            is_own
+                || builtin.is_some_and(|(_, text)| {
+                    programs.iter().any(|program| {
+                        let version = |c: char| c.is_ascii_digit() || c == '.';
+                        let stem = program.trim_end_matches(version);
+                        [program.as_str(), stem]
+                            .iter()
+                            .any(|name| text.contains(&format!("\"{name}\"")))
+                    })
+                })
+        });
+        names
+    }
+
     /// The names of all, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect();
