@@ -474,18 +474,9 @@ fn fallback(told: Verdict) -> Vec<Entry> {
             told,
             "System V and POSIX queues and memory are the machine's own in the fallback tier",
         ),
-        tested(
-            &["chmod", "fchmod"],
+        asked(
+            &["chmod", "fchmod", "fchmodat", "fchmodat2"],
             Duty::Metadata,
-            vec![when(vec![has(1, SET_UID)], told)],
-            Verdict::Notify,
-            "modes are changed by the launcher, where files may be written",
-        ),
-        tested(
-            &["fchmodat", "fchmodat2"],
-            Duty::Metadata,
-            vec![when(vec![has(2, SET_UID)], told)],
-            Verdict::Notify,
             "modes are changed by the launcher, where files may be written",
         ),
         asked(

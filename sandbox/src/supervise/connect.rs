@@ -90,6 +90,7 @@ impl Answering {
             return;
         }
         if caller.waits() {
+            let remedy = self.as_it_is(address, remedy);
             self.tell(caller, Action::Connect, address.to_string(), layer, remedy);
         }
     }
@@ -104,6 +105,7 @@ impl Answering {
                 && let Answer::Refused { layer, remedy } =
                     verdict::address(&self.inside, self.scene.tier, address)
             {
+                let remedy = self.as_it_is(address, remedy);
                 self.tell(caller, Action::Connect, address.to_string(), layer, remedy);
             }
             return Some(Reply::Errno(libc::EPERM));
@@ -150,11 +152,26 @@ impl Answering {
         None
     }
 
+    /// Without any gate there is not even a proxy to send people to.
+    fn as_it_is(&self, address: SocketAddr, remedy: Remedy) -> Remedy {
+        if self.inside.is_empty() && !address.ip().to_canonical().is_loopback() {
+            return without_network();
+        }
+        remedy
+    }
+
     /// `localhost` is `::1` before it is 127.0.0.1, and programs try both.
     fn is_tried_first(&self, address: SocketAddr) -> bool {
         let gate = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
         address.ip() == IpAddr::V6(Ipv6Addr::LOCALHOST) && self.inside.contains(&gate)
     }
+}
+
+/// What there is to say where no gate is.
+pub(super) fn without_network() -> Remedy {
+    Remedy::Never(
+        "this sandbox was asked to have no network: leave out `--network none`".to_owned(),
+    )
 }
 
 fn connect_to(socket: &OwnedFd, real: SocketAddr) -> Reply {

@@ -81,7 +81,10 @@ impl Answering {
                     None => continue,
                 }
             };
-            if !self.quick.allows(path.as_os_str().as_bytes(), named.wanted) {
+            // Most of what is looked for in vain ends here.
+            if !self.quick.allows(path.as_os_str().as_bytes(), named.wanted)
+                && (named.wanted == Wanted::Write || path.exists())
+            {
                 doubtful.push((path, named.wanted));
             }
         }

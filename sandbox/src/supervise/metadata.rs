@@ -7,7 +7,8 @@
 //! looked at in the same way. The launcher may have rights that the agent does not have, so the
 //! kernel's rules for a process without capabilities are applied here: the file must be its own.
 //!
-//! Not done: set-user-ID (the filter refuses it), extended attributes and access lists (refused).
+//! Not done: set-user-ID, and set-group-ID of what is no folder; extended attributes and access lists,
+//! which the filter refuses.
 
 use std::fs;
 use std::io;
@@ -22,9 +23,12 @@ use rustix::fs::{
 
 use super::verdict::{self, Answer, Wanted};
 use super::{Answering, Caller, errno};
-use crate::event::Action;
+use crate::event::{Action, Remedy};
 use crate::layer::Layer;
 use crate::sys::notify::Reply;
+
+const SET_UID: u32 = 0o4000;
+const SET_GID: u32 = 0o2000;
 
 /// Which file.
 enum Place {
@@ -56,6 +60,11 @@ impl Answering {
 
     fn try_change(&self, caller: Caller<'_>, name: &'static str) -> io::Result<Reply> {
         let (place, change) = read(caller, name)?;
+        if matches!(change, Change::Mode(mode) if mode & SET_UID != 0) {
+            let why = Remedy::Never("a setuid program would act for its owner outside".to_owned());
+            self.tell(caller, Action::Call, name.to_owned(), Layer::Notify, why);
+            return Ok(Reply::Errno(libc::EPERM));
+        }
         let file = open(caller, &place)?;
         let found = fstat(&file)?;
         // Whatever was read and opened until here was the caller's only if it still waits.
@@ -252,9 +261,8 @@ fn apply(file: &OwnedFd, found: &Stat, change: Change) -> io::Result<Reply> {
     let kind = FileType::from_raw_mode(found.st_mode);
     match change {
         Change::Mode(_) if kind == FileType::Symlink => return Ok(Reply::Errno(libc::EOPNOTSUPP)),
-        // A program that acts for its group outside.
-        Change::Mode(mode) if mode & 0o4000 != 0 => return Ok(Reply::Errno(libc::EPERM)),
-        Change::Mode(mode) if mode & 0o2000 != 0 && kind != FileType::Directory => {
+        // A program would act for its group outside.
+        Change::Mode(mode) if mode & SET_GID != 0 && kind != FileType::Directory => {
             return Ok(Reply::Errno(libc::EPERM));
         }
         Change::Mode(mode) => {

@@ -1,5 +1,6 @@
 //! Refusals in words: which call, which kind of socket, which address to listen on.
 
+use super::connect::without_network;
 use super::verdict::{self, Answer};
 use super::{Answering, Caller};
 use crate::event::{Action, Remedy};
@@ -12,7 +13,7 @@ impl Answering {
     /// Refuses a call and tells of it.
     pub(super) fn refuse(&self, caller: Caller<'_>, name: &'static str, duty: Duty) -> Reply {
         let (action, target, remedy) = match duty {
-            Duty::Socket => socket(name, caller),
+            Duty::Socket => socket(name, caller, self.inside.is_empty()),
             Duty::Listen => (Action::Listen, name.to_owned(), self.why(name)),
             _ => (Action::Call, name.to_owned(), self.why(name)),
         };
@@ -27,7 +28,7 @@ impl Answering {
 }
 
 /// What kind of socket was asked for.
-fn socket(name: &str, caller: Caller<'_>) -> (Action, String, Remedy) {
+fn socket(name: &str, caller: Caller<'_>, alone: bool) -> (Action, String, Remedy) {
     // As the kernel: the flags are no part of the type.
     let kind = caller.number(1) & 0xf;
     let protocol = caller.number(2);
@@ -48,6 +49,7 @@ fn socket(name: &str, caller: Caller<'_>) -> (Action, String, Remedy) {
             libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => {
                 (Action::Datagram, "ICMP", never(internet))
             }
+            _ if alone => (Action::Datagram, "UDP", without_network()),
             _ => {
                 let Answer::Refused { remedy, .. } = verdict::host() else {
                     return (Action::Datagram, "UDP".to_owned(), never(internet));

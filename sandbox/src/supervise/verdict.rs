@@ -52,6 +52,9 @@ const DEVICES: [&str; 9] = [
     "/dev/fd",
 ];
 
+/// Folders of people and of other file systems: covered in the namespace tier, but for what is allowed.
+const COVERED: [&str; 5] = ["/home", "/root", "/mnt", "/media", "/srv"];
+
 /// What becomes of wanting a file: `path` is absolute and has no links and no `..` in it.
 pub fn file(files: &Files, tier: Tier, path: &Path, wanted: Wanted) -> Answer {
     if let Some(hidden) = within(&files.hide, path) {
@@ -76,7 +79,8 @@ pub fn file(files: &Files, tier: Tier, path: &Path, wanted: Wanted) -> Answer {
     {
         return Answer::Allowed;
     }
-    refused(Layer::Landlock, allow("read", path))
+    let covered = tier == Tier::Namespace && COVERED.iter().any(|cover| path.starts_with(cover));
+    refused(if covered { Layer::Mount } else { Layer::Landlock }, allow("read", path))
 }
 
 fn writing(files: &Files, tier: Tier, path: &Path) -> Answer {
@@ -261,6 +265,16 @@ mod tests {
         assert!(flag("/home/ada/work/.git/hooks/pre-commit", Wanted::Write).contains("protected"));
         assert!(flag("/home/ada/work/.env", Wanted::Read).contains("hidden"));
         assert!(flag("/proc/sys/kernel/x", Wanted::Write).contains("steer"));
+    }
+
+    #[test]
+    fn a_home_is_not_there_in_namespaces_and_closed_elsewhere() {
+        for (tier, expected) in [(Tier::Namespace, Layer::Mount), (Tier::Fallback, Layer::Landlock)]
+        {
+            let path = Path::new("/home/ada/.ssh/id_ed25519");
+            let answer = file(&files(), tier, path, Wanted::Read);
+            assert!(matches!(answer, Answer::Refused { layer, .. } if layer == expected));
+        }
     }
 
     #[test]
