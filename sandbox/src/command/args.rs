@@ -301,14 +301,15 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value = "text", help_heading = "Report")]
     pub output: Output,
     /// A path, a host with or without a port, or a system call
-    #[arg(value_name = "PATH|HOST[:PORT]|SYSCALL", help_heading = "Arguments")]
+    #[arg(value_name = "PATH|HOST[:PORT]|SYSCALL", help_heading = "Arguments", display_order = 1)]
     pub target: OsString,
     /// The program that would be run: it may choose a profile
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
         value_name = "CMD",
-        help_heading = "Arguments"
+        help_heading = "Arguments",
+        display_order = 2
     )]
     pub command: Vec<OsString>,
 }

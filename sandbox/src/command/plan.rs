@@ -339,6 +339,7 @@ impl Paths<'_> {
         let place = Here {
             home: here.home.as_deref(),
             current_folder: &here.current_folder,
+            workspace: self.workspace,
             search: here.variable("PATH"),
         };
         let Some(program) = toolchain::find(word, &place) else { return };

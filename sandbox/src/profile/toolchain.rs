@@ -24,6 +24,8 @@ pub struct Here<'a> {
     pub home: Option<&'a Path>,
     /// Where a command with a `/` is looked for.
     pub current_folder: &'a Path,
+    /// Where agents write: what a link or a first line there names was perhaps their choice.
+    pub workspace: &'a Path,
     /// PATH, as the command's own.
     pub search: Option<&'a OsStr>,
 }
@@ -72,84 +74,101 @@ const ANYWHERE: [(&str, &str); 3] =
 
 /// Finds a command as a shell would: by PATH, or by its path.
 pub fn find(command: &OsStr, here: &Here<'_>) -> Option<PathBuf> {
-    let executable = |path: &Path| {
-        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     if command.as_bytes().contains(&b'/') {
-        return Some(here.current_folder.join(command)).filter(|path| path.exists());
+        return Some(here.current_folder.join(command)).filter(|path| is_program(path));
     }
     let folders = std::env::split_paths(here.search?);
     folders
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(command))
-        .find(|path| executable(path))
+        .find(|path| is_program(path))
 }
 
 /// What a program needs. `program` is as [`find`] found it.
 pub fn needs(program: &Path, here: &Here<'_>) -> Vec<Need> {
-    let mut needs = Vec::new();
-    let mut left = DEEPEST;
-    follow(program, here, &mut needs, &mut left);
-    needs
+    let mut walk = Walk { here, needs: Vec::new(), left: DEEPEST, within: false };
+    walk.follow(program);
+    walk.needs
 }
 
-fn follow(program: &Path, here: &Here<'_>, needs: &mut Vec<Need>, left: &mut usize) {
-    let mut place = plain(program);
-    loop {
-        if *left == 0 {
+/// A way from a command to what starts it.
+struct Walk<'a> {
+    here: &'a Here<'a>,
+    needs: Vec<Need>,
+    left: usize,
+    /// Whether it came through the workspace. An agent that was there before may have laid a link to any
+    /// file: from there on toolchains are granted alone.
+    within: bool,
+}
+
+impl Walk<'_> {
+    fn follow(&mut self, program: &Path) {
+        if !is_program(program) {
             return;
         }
-        *left -= 1;
-        add(&place, here, needs);
-        match place.read_link() {
-            // Folders on the way may be links themselves: what they lead to is what counts.
-            Ok(target) => {
-                let folder = place.parent().unwrap_or(Path::new("/"));
-                let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-                place = plain(&folder.join(target));
+        let mut place = plain(program);
+        loop {
+            if self.left == 0 {
+                return;
             }
-            Err(_) => break,
+            self.left -= 1;
+            self.add(&place);
+            match place.read_link() {
+                // Folders on the way may be links themselves: what they lead to is what counts.
+                Ok(target) => {
+                    let folder = place.parent().unwrap_or(Path::new("/"));
+                    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+                    place = plain(&folder.join(target));
+                }
+                Err(_) => break,
+            }
+        }
+        let Ok(real) = place.canonicalize() else { return };
+        if real != place {
+            self.add(&real);
+        }
+        for interpreter in interpreters(&real, self.here) {
+            if !self.needs.iter().any(|need| need.path == interpreter) {
+                self.follow(&interpreter);
+            }
         }
     }
-    let Ok(real) = place.canonicalize() else { return };
-    if real != place {
-        add(&real, here, needs);
+
+    fn add(&mut self, place: &Path) {
+        let inside = place.starts_with(self.here.workspace);
+        self.within |= inside;
+        let toolchain = root(place, self.here);
+        if toolchain.is_none() && self.within && !inside {
+            return;
+        }
+        let (path, what) = toolchain.unwrap_or((place.to_owned(), "the program itself"));
+        let is_venv = path.join("pyvenv.cfg").is_file();
+        if !self.needs.iter().any(|need| need.path == path) {
+            self.needs.push(Need { path: path.clone(), what });
+            if is_venv {
+                self.of_venv(&path);
+            }
+        }
     }
-    for interpreter in interpreters(&real, here) {
-        if !needs.iter().any(|need| need.path == interpreter) {
-            follow(&interpreter, here, needs, left);
+
+    /// A venv has its standard library where it was made from.
+    fn of_venv(&mut self, venv: &Path) {
+        let text = library::read(&venv.join("pyvenv.cfg")).unwrap_or_default();
+        let home = text.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            (name.trim() == "home").then(|| PathBuf::from(value.trim()))
+        });
+        let Some(bin) = home.filter(|home| home.is_absolute()) else { return };
+        // Only a folder of interpreters: the file says what it likes.
+        let pythons = ["python3", "python", "pypy3"].map(|name| bin.join(name));
+        if let Some(python) = pythons.into_iter().find(|path| is_program(path)) {
+            self.follow(&python);
         }
     }
 }
 
-fn add(place: &Path, here: &Here<'_>, needs: &mut Vec<Need>) {
-    let (path, what) = root(place, here).unwrap_or((place.to_owned(), "the program itself"));
-    let is_venv = path.join("pyvenv.cfg").is_file();
-    if !needs.iter().any(|need| need.path == path) {
-        needs.push(Need { path: path.clone(), what });
-        if is_venv {
-            of_venv(&path, here, needs);
-        }
-    }
-}
-
-/// A venv has its standard library where it was made from.
-fn of_venv(venv: &Path, here: &Here<'_>, needs: &mut Vec<Need>) {
-    let text = library::read(&venv.join("pyvenv.cfg")).unwrap_or_default();
-    let home = text.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        (name.trim() == "home").then(|| PathBuf::from(value.trim()))
-    });
-    let Some(bin) = home.filter(|home| home.is_absolute()) else { return };
-    // Only a folder of interpreters: the file says what it likes.
-    if let Some(python) = ["python3", "python", "pypy3"]
-        .map(|name| bin.join(name))
-        .into_iter()
-        .find(|path| path.exists())
-    {
-        let mut left = DEEPEST;
-        follow(&python, here, needs, &mut left);
-    }
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// The toolchain that a place belongs to, if any.
@@ -253,7 +272,7 @@ fn interpreters(script: &Path, here: &Here<'_>) -> Vec<PathBuf> {
         .then(|| words.find(|word| !word.starts_with(b"-") && !word.contains(&b'=')))
         .flatten()
         .and_then(|word| find(OsStr::from_bytes(word), here));
-    [Some(first), named].into_iter().flatten().filter(|path| path.exists()).collect()
+    [Some(first), named].into_iter().flatten().filter(|path| is_program(path)).collect()
 }
 
 #[cfg(test)]
@@ -301,8 +320,12 @@ mod tests {
             let home = self.home();
             let search: Vec<PathBuf> = search.split(':').map(|path| self.root.join(path)).collect();
             let search = std::env::join_paths(search).unwrap();
-            let here =
-                Here { home: Some(&home), current_folder: &self.root, search: Some(&search) };
+            let here = Here {
+                home: Some(&home),
+                current_folder: &self.root,
+                workspace: &self.root.join("work"),
+                search: Some(&search),
+            };
             let program = find(OsStr::new(command), &here).unwrap();
             let inside = |need: &Need| {
                 need.path.strip_prefix(&self.root).map_or_else(
@@ -374,7 +397,37 @@ mod tests {
         let machine = Machine::new();
         machine.link("a", Path::new("b"));
         let b = machine.link("b", Path::new("a"));
-        let here = Here { home: None, current_folder: &machine.root, search: None };
-        assert!(needs(&b, &here).len() <= 2);
+        let root = machine.root.as_path();
+        let here = Here { home: None, current_folder: root, workspace: root, search: None };
+        assert_eq!(needs(&b, &here), []);
+    }
+
+    #[test]
+    fn what_an_agent_may_have_laid_out_grants_no_file_elsewhere() {
+        let machine = Machine::new();
+        let secret = machine.file("home/ada/backup.sh", "#!/bin/sh\n# password");
+        let key = machine.file("home/ada/.ssh/id_rsa", "key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        machine.link("work/run", &secret);
+        machine.link("work/key", &key);
+        machine.file("work/script", &format!("#!{}\n", secret.display()));
+        machine.file("work/other", &format!("#!/usr/bin/env {}\n", secret.display()));
+        let own = |command: &str| {
+            let needs = machine.needs(command, "work");
+            needs.into_iter().filter(|need| need.contains("home")).collect::<Vec<_>>()
+        };
+        for command in ["run", "script", "other"] {
+            assert_eq!(own(command), Vec::<String>::new(), "{command}");
+        }
+        let here = Here {
+            home: None,
+            current_folder: &machine.root,
+            workspace: &machine.root.join("work"),
+            search: None,
+        };
+        assert_eq!(find(OsStr::new("work/key"), &here), None);
+        // What a user has laid out is another thing.
+        machine.link("bin/run", &secret);
+        assert!(machine.needs("run", "bin").contains(&"home/ada/backup.sh".to_owned()));
     }
 }
