@@ -43,10 +43,15 @@ impl Scene {
             secret,
         };
         let secret = format!("{}\n", scene.secret);
-        for path in [".ssh", ".aws", "folder"] {
+        for path in [".ssh", ".aws", "folder", ".local/state/iron-cage"] {
             fs::create_dir_all(scene.home.join(path))?;
         }
-        for path in [".ssh/id_ed25519", ".aws/credentials", "folder/inner"] {
+        for path in [
+            ".ssh/id_ed25519",
+            ".aws/credentials",
+            "folder/inner",
+            ".local/state/iron-cage/control-token",
+        ] {
             fs::write(scene.home.join(path), &secret)?;
         }
         fs::write(scene.home.join(".bashrc"), "# nothing\n")?;
@@ -82,6 +87,13 @@ impl Scene {
         let mut text = String::new();
         for path in PROTECTED {
             describe_briefly(&self.workspace.join(path), &mut text);
+        }
+        for path in entries(&self.workspace) {
+            // Whoever runs such a program has its owner's rights.
+            let mode = path.symlink_metadata().map_or(0, |found| found.mode());
+            if mode & 0o170_000 == 0o100_000 && mode & 0o6000 != 0 {
+                let _ = writeln!(text, "{} {mode:o}", path.display());
+            }
         }
         text
     }

@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -54,6 +54,8 @@ pub struct Ground {
     pub targets: Targets,
     /// This program.
     pub program: PathBuf,
+    /// Whether the user wants an end: everything is cleared away first.
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Ground {
@@ -63,8 +65,12 @@ impl Ground {
         fs::create_dir(&root)?;
         // Others may pass through, so that a program of another user's can be started from here.
         fs::set_permissions(&root, fs::Permissions::from_mode(0o711))?;
+        let interrupted = Arc::default();
         let ground = Targets::listen(&root).and_then(|targets| {
-            Ok(Self { targets, program: std::env::current_exe()?, root: root.clone() })
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+                signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+            }
+            Ok(Self { targets, program: std::env::current_exe()?, root: root.clone(), interrupted })
         });
         if ground.is_err() {
             let _ = fs::remove_dir_all(&root);
@@ -90,6 +96,10 @@ impl Ground {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(attempt) = attempts.get(index) else { break };
+                        if self.interrupted.load(Ordering::Relaxed) {
+                            let _ = done.send((index, Err(io::ErrorKind::Interrupted.into())));
+                            break;
+                        }
                         if done.send((index, self.run(attempt, tier))).is_err() {
                             break;
                         }

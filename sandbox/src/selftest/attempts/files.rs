@@ -43,6 +43,13 @@ pub const ATTEMPTS: &[Attempt] = &[
         OUTSIDE,
     ),
     attempt(
+        "read-control-token",
+        "read the proxy's control token",
+        |stage| read(&stage.home.join(".local/state/iron-cage/control-token")),
+        Shows::Secret,
+        OUTSIDE,
+    ),
+    attempt(
         "list-home",
         "list the home folder",
         |stage| {
@@ -456,6 +463,62 @@ pub const ATTEMPTS: &[Attempt] = &[
         },
         Shows::Report,
         OUTSIDE,
+    ),
+    attempt(
+        "kernel-memory",
+        "read the kernel's memory (/proc/kcore)",
+        |_| done(File::open("/proc/kcore").at("open")),
+        Shows::Report,
+        OUTSIDE,
+    ),
+    attempt(
+        "proc-kmsg",
+        "read the kernel's log (/proc/kmsg)",
+        |_| done(File::open("/proc/kmsg").at("open")),
+        Shows::Report,
+        OUTSIDE,
+    ),
+    attempt(
+        "init-environ",
+        "read the environment of the first process (/proc/1/environ)",
+        |_| done(fs::read("/proc/1/environ").at("open")),
+        Shows::Report,
+        Expect::tiers(&[by::PROCESS, by::MOUNT, by::LANDLOCK], &[by::LANDLOCK]),
+    ),
+    attempt(
+        "init-memory",
+        "open the memory of the first process (/proc/1/mem)",
+        |_| done(File::open("/proc/1/mem").at("open")),
+        Shows::Report,
+        Expect::tiers(&[by::PROCESS, by::MOUNT, by::LANDLOCK], &[by::LANDLOCK]),
+    ),
+    attempt(
+        "init-root",
+        "reach a file outside by /proc/1/root",
+        |stage| {
+            let inner = stage.home.strip_prefix("/").unwrap_or(&stage.home);
+            read(&Path::new("/proc/1/root").join(inner).join(".ssh/id_ed25519"))
+        },
+        Shows::Secret,
+        OUTSIDE,
+    ),
+    attempt(
+        "connections",
+        "see the machine's connections (/proc/net/tcp)",
+        |stage| {
+            let table = fs::read_to_string("/proc/net/tcp").at("open")?;
+            let port = format!(":{:04X} ", stage.other.port());
+            if table.contains(&port) {
+                Ok("seen".to_owned())
+            } else {
+                Err(Refusal::nothing("see one"))
+            }
+        },
+        Shows::Report,
+        Expect::gap_in_fallback(
+            &[by::NETWORK],
+            "there is one network, and /proc/self is needed: who is connected to what is seen",
+        ),
     ),
     attempt(
         "sysrq",

@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
 use crate::selftest::stage::Stage;
-use crate::selftest::trial::HIJACKING;
+use crate::selftest::trial::{HIJACKING, pause};
 use crate::sys::attempts::files::copy_of_descriptor;
 
 const NOT_HANDED_ON: Expect = Expect::held(&[by::ENVIRONMENT]);
@@ -144,16 +144,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         "setuid",
         "run a setuid program as its owner",
         |stage| {
-            let Some(program) = stage.setuid.as_ref() else {
-                // It reads what root alone may read, and tells the state of one's own account.
-                let told = std::process::Command::new("passwd").arg("-S").output();
-                let told = told.map_err(|_| Refusal::absent("no setuid program is known here"))?;
-                return if told.status.success() {
-                    Ok("passwd ran as root".to_owned())
-                } else {
-                    Err(Refusal::nothing("run as root"))
-                };
-            };
+            let Some(program) = stage.setuid.as_ref() else { return run_as_root() };
             let done = std::process::Command::new(program)
                 .args(["attempt", "user"])
                 .output()
@@ -192,6 +183,40 @@ pub const ATTEMPTS: &[Attempt] = &[
         Expect::held(&[by::NO_NEW_PRIVILEGES]),
     ),
 ];
+
+/// Starts a program that is setuid to root and waits for a password, and sees whom it runs as.
+fn run_as_root() -> Result<String, Refusal> {
+    use std::os::unix::fs::MetadataExt as _;
+    let programs = ["/usr/bin/su", "/bin/su", "/usr/bin/passwd"].map(std::path::Path::new);
+    let is_setuid = |path: &&std::path::Path| {
+        path.metadata().is_ok_and(|found| found.uid() == 0 && found.mode() & 0o4000 != 0)
+    };
+    let program = programs
+        .iter()
+        .find(|path| is_setuid(path))
+        .ok_or_else(|| Refusal::absent("there is no setuid program that is known"))?;
+    let mut child = std::process::Command::new(program)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .at("execute")?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut became = false;
+    for _ in 0..50 {
+        pause(std::time::Duration::from_millis(10));
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let user = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        let effective = user.and_then(|user| user.split_whitespace().nth(1));
+        if effective == Some("0") {
+            became = true;
+            break;
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    if became { Ok("ran as root".to_owned()) } else { Err(Refusal::nothing("run as root")) }
+}
 
 /// Whether one of the variables that load code was handed on.
 fn set(which: usize) -> Result<String, Refusal> {

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::selftest::attempt::{At, Attempt, Expect, Expectation, Group, Refusal, Shows, by};
 use crate::selftest::attempts::processes::read_proc;
 use crate::selftest::stage::Stage;
+use crate::selftest::trial::pause;
 use crate::sys::attempts::process::{self as raw, Signalling};
 
 /// Inside there is but the keeper, which nobody may look into; outside, Landlock stands before all.
@@ -182,6 +184,16 @@ pub const ATTEMPTS: &[Attempt] = &[
         Shows::Files,
         Expect::tiers(&[by::PROCESS], &[by::PROCESS]),
     ),
+    attempt(
+        "outlive-hopping",
+        "leave a process behind that always is another when it is looked for",
+        |_| {
+            raw::hopping_daemon(WAIT, change_hook).at("fork")?;
+            Ok("left behind".to_owned())
+        },
+        Shows::Files,
+        Expect::tiers(&[by::PROCESS], &[by::PROCESS]),
+    ),
 ];
 
 /// Tries it on the processes above, the nearest first: the keeper, the launcher, what started it. The
@@ -206,6 +218,13 @@ fn above(attempt: impl Fn(i32) -> Result<String, Refusal>) -> Result<String, Ref
 
 /// Waits until the launcher has ended, then changes a protected file of the workspace.
 fn leave_behind() {
-    crate::selftest::trial::pause(std::time::Duration::from_millis(800));
+    pause(WAIT);
+    change_hook();
+}
+
+fn change_hook() {
     let _ = fs::write(".git/hooks/pre-commit", "left behind");
 }
+
+/// By then the launcher has ended.
+const WAIT: Duration = Duration::from_millis(800);

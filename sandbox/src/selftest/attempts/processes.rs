@@ -198,6 +198,31 @@ pub const ATTEMPTS: &[Attempt] = &[
         Expect::tiers(&[by::SECCOMP, by::PROCESS], &[by::SECCOMP, by::LANDLOCK, by::PROCESS]),
     ),
     attempt(
+        "signal-on-input-ioctl",
+        "the same by ioctl (FIOSETOWN)",
+        |stage| {
+            let (read, write) = raw_pair()?;
+            let process = victim(stage)?.process;
+            raw::set_owner_by_ioctl(read.as_fd(), process, libc::SIGUSR1).at("ioctl")?;
+            rustix::io::write(&write, b"x").at("write")?;
+            Ok("signalled".to_owned())
+        },
+        Shows::Victim,
+        Expect::tiers(&[by::SECCOMP, by::PROCESS], &[by::SECCOMP, by::LANDLOCK, by::PROCESS]),
+    ),
+    attempt(
+        "pidfd-signal-group",
+        "signal another process group by a pidfd",
+        |stage| {
+            raw::ignore(libc::SIGUSR1).at("signal")?;
+            let pidfd = pidfd(victim(stage)?)?;
+            raw::signal_group(pidfd.as_fd(), libc::SIGUSR1).at("pidfd_send_signal")?;
+            Ok("signalled".to_owned())
+        },
+        Shows::Victim,
+        NOBODY,
+    ),
+    attempt(
         "prlimit",
         "change another process's limits",
         |stage| {

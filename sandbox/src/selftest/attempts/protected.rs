@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat};
 
 use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
 use crate::selftest::stage::Stage;
+use crate::sys::attempts::files::change_mode2;
 
 /// What is there is mounted read-only; what is not, and all of it in the fallback tier, is put back.
 const PROTECTED: Expect = Expect::tiers(&[by::PUT_BACK, by::MOUNT], &[by::PUT_BACK]);
@@ -118,6 +119,31 @@ pub const ATTEMPTS: &[Attempt] = &[
         let list = stage.workspace.join(".mcp.json");
         done(rustix::fs::linkat(CWD, file, CWD, list, AtFlags::empty()).at("linkat"))
     }),
+    attempt("setuid-chmod", "make a program of the workspace run as its owner (chmod)", |stage| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let program = stage.workspace.join("program");
+        fs::write(&program, "x").at("write")?;
+        done(fs::set_permissions(program, fs::Permissions::from_mode(0o4755)).at("chmod"))
+    })
+    .expecting(NO_SETUID),
+    attempt("setuid-fchmodat2", "make a program run as its owner (fchmodat2)", |stage| {
+        let program = stage.workspace.join("program");
+        fs::write(&program, "x").at("write")?;
+        done(change_mode2(&program, 0o4755).at("fchmodat2"))
+    })
+    .expecting(NO_SETUID),
+    attempt("setuid-open", "make a program that runs as its owner (open)", |stage| {
+        let flags = OFlags::CREATE | OFlags::WRONLY;
+        let mode = Mode::from_raw_mode(0o4755);
+        done(openat(CWD, stage.workspace.join("program"), flags, mode).at("open"))
+    })
+    .expecting(NO_SETUID),
+    attempt("setuid-mknod", "make a program that runs as its owner (mknod)", |stage| {
+        let kind = rustix::fs::FileType::RegularFile;
+        let mode = Mode::from_raw_mode(0o4755);
+        done(rustix::fs::mknodat(CWD, stage.workspace.join("program"), kind, mode, 0).at("mknod"))
+    })
+    .expecting(NO_SETUID),
     attempt(
         "hook-meanwhile",
         "change a hook of git's for as long as the sandbox is there",
@@ -137,6 +163,8 @@ pub const ATTEMPTS: &[Attempt] = &[
     .shown_by(Shows::Report)
     .expecting(Expect::gap(MEANWHILE)),
 ];
+
+const NO_SETUID: Expect = Expect::tiers(&[by::SECCOMP, by::MOUNT], &[by::SECCOMP]);
 
 /// Makes a folder. That it is there already is no refusal.
 fn folder(stage: &Stage, name: &str) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::selftest::attempt::{At, Attempt, Expect, Group, Refusal, Shows, by};
@@ -11,6 +12,7 @@ use crate::selftest::stage::Stage;
 use crate::selftest::trial::pause;
 use crate::sys::attempts::{memory, process};
 
+const PRECEDENCE: Expect = Expect::held(&[by::CAPABILITIES, by::SECCOMP, by::NOTIFY]);
 const LIMITED: Expect = Expect::held(&[by::RLIMITS, by::CGROUP]);
 
 const fn attempt(
@@ -36,6 +38,31 @@ pub const ATTEMPTS: &[Attempt] = &[
             &[by::RLIMITS, by::CGROUP],
             "the kernel does not count root's processes, and no control group could be had",
         ),
+    ),
+    attempt(
+        "raise-limit",
+        "raise a limit of one's own",
+        |_| {
+            let more = Rlimit { current: Some(200), maximum: Some(1_000_000) };
+            setrlimit(Resource::Nofile, more).at("setrlimit")?;
+            Ok("raised".to_owned())
+        },
+        Expect::held(&[by::CAPABILITIES, by::RLIMITS]),
+    ),
+    attempt(
+        "nice",
+        "take precedence over others",
+        |_| {
+            rustix::process::setpriority_process(None, -5).at("setpriority")?;
+            Ok("taken".to_owned())
+        },
+        PRECEDENCE,
+    ),
+    attempt(
+        "real-time",
+        "take precedence over all others (real-time)",
+        |_| process::real_time().at("sched_setscheduler").map(|()| "taken".to_owned()),
+        PRECEDENCE,
     ),
     attempt(
         "memory-bomb",

@@ -69,11 +69,6 @@ impl Knock {
     // Since Linux 6.15; before it, ENOSYS.
     pub const OPEN_TREE_ATTR: Self =
         knock(467, [NONE, 0, 0, 0], &[libc::EINVAL, libc::EFAULT, libc::EBADF]);
-    // Since Linux 6.8.
-    pub const STATMOUNT: Self = knock(457, [0, 0, 0, 0], &[libc::EFAULT, libc::EINVAL]);
-    pub const LISTMOUNT: Self = knock(458, [0, 0, 0, 0], &[libc::EFAULT, libc::EINVAL]);
-    pub const NAMED_QUEUE: Self = knock(libc::SYS_mq_open, [0, 0, 0, 0], &[libc::EFAULT]);
-    pub const MEMFD_SECRET: Self = knock(libc::SYS_memfd_secret, [NONE, 0, 0, 0], &[libc::EINVAL]);
     pub const FANOTIFY: Self = knock(libc::SYS_fanotify_init, [NONE, 0, 0, 0], &[libc::EINVAL]);
     pub const LOOKUP_COOKIE: Self = knock(libc::SYS_lookup_dcookie, [0, 0, 0, 0], &[libc::EINVAL]);
     // A clone3 whose arguments' size is told as 0.

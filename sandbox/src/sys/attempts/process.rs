@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use super::answer;
 
@@ -172,10 +173,37 @@ pub fn robust_list(process: i32) -> io::Result<u64> {
     Ok(head)
 }
 
-/// Reaps the memory of a dying process; of a living one it is refused with EINVAL.
-pub fn release_memory(pidfd: BorrowedFd<'_>) -> io::Result<i64> {
-    // SAFETY: process_mrelease takes numbers alone.
-    answer(unsafe { libc::syscall(libc::SYS_process_mrelease, pidfd.as_raw_fd(), 0) })
+/// The same as [`set_owner`] by ioctl, which no filter of fcntl sees.
+pub fn set_owner_by_ioctl(fd: BorrowedFd<'_>, process: i32, signal: i32) -> io::Result<()> {
+    const F_SETSIG: i32 = 10;
+    const FIOSETOWN: u64 = 0x8901;
+    let number = fd.as_raw_fd();
+    // SAFETY: fcntl takes numbers alone; FIOSETOWN reads one number, which outlives the call.
+    unsafe {
+        answer(libc::c_long::from(libc::fcntl(number, F_SETSIG, signal)))?;
+        answer(libc::syscall(libc::SYS_ioctl, number, FIOSETOWN, &raw const process))?;
+        answer(libc::c_long::from(libc::fcntl(number, libc::F_SETFL, libc::O_ASYNC)))?;
+    }
+    Ok(())
+}
+
+/// Signals this process's own group by its pidfd (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9).
+pub fn signal_group(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    // SAFETY: a null siginfo is not read; the rest are numbers.
+    answer(unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0usize, 4)
+    })
+    .map(drop)
+}
+
+/// Puts this process under the real-time scheduler.
+pub fn real_time() -> io::Result<()> {
+    let parameter: libc::sched_param = libc::sched_param { sched_priority: 1 };
+    // SAFETY: `parameter` is read alone and lives past the call.
+    let value = unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const parameter)
+    };
+    answer(value).map(drop)
 }
 
 /// Makes a child that does nothing and ends; the number of children made until one could not be.
@@ -208,9 +236,29 @@ pub fn fork_until_refused(most: usize) -> (usize, Option<io::Error>) {
     (children.len(), refused)
 }
 
+/// Makes a process of a session of its own that makes a child and ends, as does its child, again and
+/// again: whoever wants to end it must be quicker. The last, after `time`, runs `then`. The calling
+/// process must have one thread.
+pub fn hopping_daemon(time: Duration, then: fn()) -> io::Result<()> {
+    let started = Instant::now();
+    daemon_with(move || {
+        while started.elapsed() < time {
+            // SAFETY: this process has one thread, so that the child may go on as any program.
+            if unsafe { libc::fork() } != 0 {
+                return;
+            }
+        }
+        then();
+    })
+}
+
 /// Makes a grandchild in a session of its own, as a daemon does, which runs `then` and ends. The
 /// calling process must have one thread.
 pub fn daemon(then: fn()) -> io::Result<()> {
+    daemon_with(then)
+}
+
+fn daemon_with(then: impl FnOnce()) -> io::Result<()> {
     // SAFETY: this process has one thread, so that the child may go on as any program; it never
     // returns from here.
     match answer(libc::c_long::from(unsafe { libc::fork() }))? {
