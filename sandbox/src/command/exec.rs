@@ -59,14 +59,19 @@ pub(super) fn run(
         Ok(events)
     });
     let restored = guard.as_ref().map(Guard::restore);
-    let ended = match ran {
+    let mut ended = match ran {
         Ok(ended) => ended,
         Err(error) => {
             drop(telling);
             return Err(failure(&error));
         }
     };
-    if let End::NotExecuted(errno) = ended.end {
+    if let End::NotExecuted(errno) = &mut ended.end {
+        // From within, a folder on PATH that cannot be read looks like a program that cannot be executed.
+        if *errno == libc::EACCES && !candidates(&confinement).iter().any(|file| file.is_file()) {
+            *errno = libc::ENOENT;
+        }
+        let errno = *errno;
         tell(&not_executed(&confinement, errno));
     }
     let events = telling.map(|telling| {
@@ -186,12 +191,8 @@ fn land(args: &ExecArgs, aside: Ephemeral, protect: &[PathBuf]) -> Result<(), Fa
 
 /// What a user is told of a command that could not be executed.
 fn not_executed(confinement: &Confinement, errno: i32) -> String {
-    let program = &confinement.command[0];
-    let name = program.to_string_lossy();
-    let path = confinement.environment.iter().find(|(name, _)| name == "PATH");
-    let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-    let found = launch::candidates(program, &path).into_iter().find(is_program);
-    let Some(file) = found else {
+    let name = confinement.command[0].to_string_lossy();
+    let Some(file) = candidates(confinement).into_iter().find(is_program) else {
         let error = std::io::Error::from_raw_os_error(errno);
         return match error.kind() {
             std::io::ErrorKind::NotFound => format!("{name}: command not found"),
@@ -210,6 +211,13 @@ fn not_executed(confinement: &Confinement, errno: i32) -> String {
         file.display(),
         real.parent().unwrap_or(Path::new("/")).display()
     )
+}
+
+/// The files that the command's first word may mean.
+fn candidates(confinement: &Confinement) -> Vec<PathBuf> {
+    let path = confinement.environment.iter().find(|(name, _)| name == "PATH");
+    let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
+    launch::candidates(&confinement.command[0], &path)
 }
 
 fn is_program(file: &PathBuf) -> bool {

@@ -17,6 +17,7 @@ use rustix::process::{
 
 use super::command::{self, Setting};
 use super::failure::{Failed, Step};
+use super::rules::{self, Scoped};
 use super::wire::{Message, Wire};
 use crate::layer::{Layer, Tier};
 use crate::sys::process::{Fork, fork};
@@ -67,9 +68,13 @@ fn is_gone(wire: &Wire) -> bool {
 
 /// Starts the command, and waits for its end. Comes back never.
 pub(super) fn keep(setting: &Setting<'_>, wire: &Wire) -> ! {
+    let scoped = match setting.tier {
+        Tier::Namespace => None,
+        Tier::Fallback => rules::scope_signals(),
+    };
     let kept = start(setting, wire).and_then(|command| match setting.tier {
         Tier::Namespace => wait_for(command, wire),
-        Tier::Fallback => wait_or_end(command, wire),
+        Tier::Fallback => wait_or_end(command, wire, scoped.as_ref()),
     });
     if let Err(why) = kept {
         let errno = why.raw_os_error().unwrap_or(libc::EIO);
@@ -77,7 +82,7 @@ pub(super) fn keep(setting: &Setting<'_>, wire: &Wire) -> ! {
             wire.say(&Message::Failed(Layer::Process, errno, "to start the command".to_owned()));
     }
     if setting.tier == Tier::Fallback {
-        end_all();
+        end_all(scoped.as_ref());
     }
     crate::sys::process::exit_now(0)
 }
@@ -111,47 +116,52 @@ fn wait_for(command: Pid, wire: &Wire) -> io::Result<()> {
 }
 
 /// The same, where the launcher's end is a signal.
-fn wait_or_end(command: Pid, wire: &Wire) -> io::Result<()> {
+fn wait_or_end(command: Pid, wire: &Wire, scoped: Option<&Scoped>) -> io::Result<()> {
+    let at_once = Some(Duration::ZERO);
+    let mut patience = None;
     loop {
-        while let Some((pid, status)) =
-            wait(WaitOptions::UNTRACED | WaitOptions::NOHANG).unwrap_or_default()
-        {
-            if pid != command {
-                continue;
-            }
-            if let Some(signal) = status.stopping_signal() {
-                wire.say(&Message::Stopped(signal))?;
-            } else {
-                end_all();
-                return wire.say(&Message::Ended(status.as_raw()));
-            }
-        }
-        if signals::next(&AWAITED, None)? == Some(END.as_raw()) {
+        if signals::next(&AWAITED, patience)? == Some(END.as_raw()) {
             // Its end is told, where there is still somebody to tell.
             let _ = kill_process(command, Signal::KILL);
             let ended = waitpid(Some(command), WaitOptions::empty())?;
-            end_all();
+            end_all(scoped);
             let status = ended.map_or(libc::SIGKILL, |(_, status)| status.as_raw());
             return wire.say(&Message::Ended(status));
+        }
+        // One at a time: where there is always another, the launcher's end must be seen all the same.
+        let found = wait(WaitOptions::UNTRACED | WaitOptions::NOHANG).unwrap_or_default();
+        patience = found.and(at_once);
+        let Some((_, status)) = found.filter(|(pid, _)| *pid == command) else { continue };
+        if let Some(signal) = status.stopping_signal() {
+            wire.say(&Message::Stopped(signal))?;
+        } else {
+            end_all(scoped);
+            return wire.say(&Message::Ended(status.as_raw()));
         }
     }
 }
 
-/// Ends every process that came of this one. New ones may be made meanwhile, so that it goes on until
-/// there is none.
-fn end_all() {
+/// Ends every process that came of this one. Where signals reach no others, one does it, however fast new
+/// ones are made: the kernel lets nobody fork to whom it has given one that kills. Elsewhere it goes
+/// after each, until there is none.
+fn end_all(scoped: Option<&Scoped>) {
     loop {
-        match wait(WaitOptions::NOHANG) {
-            Err(rustix::io::Errno::CHILD) => return,
-            Ok(None) => {
-                for pid in below(getpid()) {
-                    let _ = kill_process(pid, Signal::KILL);
-                }
-                // Those that were killed end soon; each says so.
-                let _ = signals::next(&[Signal::CHILD], Some(Duration::from_millis(2)));
+        if let Some(scoped) = scoped {
+            scoped.kill_all();
+        } else {
+            for pid in below(getpid()) {
+                let _ = kill_process(pid, Signal::KILL);
             }
-            _ => {}
         }
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Err(rustix::io::Errno::CHILD) => return,
+                Ok(Some(_)) if scoped.is_some() => {}
+                _ => break,
+            }
+        }
+        // Those that were killed end soon; each says so.
+        let _ = signals::next(&[Signal::CHILD], Some(Duration::from_millis(2)));
     }
 }
 

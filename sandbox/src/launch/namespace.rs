@@ -16,8 +16,9 @@ use crate::confinement::Confinement;
 use crate::layer::{Layer, Tier};
 use crate::sys::loopback;
 
-/// A new pid namespace must have room for as many numbers (include/linux/threads.h: RESERVED_PIDS + 1).
-const FEWEST_PIDS: u64 = 301;
+/// Numbers below are given once, to the first processes of a pid namespace, and never again
+/// (kernel/pid.c: RESERVED_PIDS).
+const RESERVED_PIDS: u64 = 300;
 
 /// What came of it.
 pub(super) struct SetUp {
@@ -87,7 +88,10 @@ fn network(confinement: &Confinement, listeners: &mut Vec<TcpListener>) -> Resul
 }
 
 /// The highest number that a process can have bounds how many there are, also for uid 0, whom
-/// RLIMIT_NPROC does not bind. Each pid namespace has its own since Linux 6.14.
+/// RLIMIT_NPROC does not bind. Each pid namespace has its own since Linux 6.14. As the reserved numbers
+/// are passed over before the command begins, what is above them is all there is.
 fn bound_processes(most: u64) -> io::Result<()> {
-    fs::write("/proc/sys/kernel/pid_max", most.max(FEWEST_PIDS).to_string())
+    let end = RESERVED_PIDS.saturating_add(most.max(1)).min(u64::from(u16::MAX) * 64);
+    fs::write("/proc/sys/kernel/pid_max", end.to_string())?;
+    fs::write("/proc/sys/kernel/ns_last_pid", RESERVED_PIDS.to_string())
 }

@@ -44,6 +44,33 @@ pub(crate) fn is_there(tier: Tier) -> io::Result<()> {
     Rules::begin(tier).map(drop)
 }
 
+/// Signals of this process reach itself and what came of it, and nobody else: it was tried.
+#[derive(Debug)]
+pub(super) struct Scoped(());
+
+/// Sees to it that signals of this process, and of all that come of it, reach nobody outside. None
+/// where the kernel has no such thing, or where that cannot be shown.
+pub(super) fn scope_signals() -> Option<Scoped> {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    // A layer that says nothing of it forbids to move files between folders: this one allows it.
+    let rules = rules.scope(Scope::Signal).and_then(|rules| rules.handle_access(AccessFs::Refer));
+    let root = PathBeneath::new(PathFd::new("/").ok()?, AccessFs::Refer);
+    let rules = rules.and_then(Ruleset::create).and_then(|rules| rules.add_rule(root)).ok()?;
+    rules.restrict_self().ok()?;
+    // The launcher is the same user's: without the rules this would be allowed.
+    let launcher = rustix::process::getppid()?;
+    let outward = rustix::process::test_kill_process(launcher);
+    (outward == Err(rustix::io::Errno::PERM)).then_some(Scoped(()))
+}
+
+impl Scoped {
+    /// Kills everybody who can be reached, which are all that came of this process, all at once.
+    #[expect(clippy::unused_self, reason = "it is the proof that nobody else is reached")]
+    pub(super) fn kill_all(&self) {
+        crate::sys::process::kill_reachable();
+    }
+}
+
 struct Rules(RulesetCreated, Tier);
 
 impl Rules {

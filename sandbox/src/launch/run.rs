@@ -28,6 +28,7 @@ use crate::seccomp::Filter;
 use crate::supervise::{Scene, Supervisor};
 use crate::sys::process::{Fork, NAMESPACES, exit_now, fork};
 use crate::sys::signals;
+use crate::units;
 
 /// How long a command has after SIGTERM when its time is over.
 const GRACE: Duration = Duration::from_secs(2);
@@ -410,9 +411,8 @@ impl Launched<'_> {
     /// Tells of a limit that was reached, as far as the end shows it.
     fn tell_limit(&self, end: End) {
         let limits = &self.confinement.limits;
-        let seconds =
-            |time: Option<Duration>| format!("{} s", time.unwrap_or_default().as_secs_f64());
-        let bytes = |bytes: Option<u64>| format!("{} bytes", bytes.unwrap_or_default());
+        let seconds = |time: Option<Duration>| units::duration(time.unwrap_or_default());
+        let bytes = |bytes: Option<u64>| units::size(bytes.unwrap_or_default());
         let (out_of_memory, too_many) = self.group.as_ref().map_or((0, 0), Group::reached);
         let mut reached = Vec::new();
         match self.limit {

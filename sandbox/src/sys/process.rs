@@ -60,6 +60,13 @@ pub fn execute(program: &CString, arguments: &[CString], environment: &[CString]
     io::Error::last_os_error()
 }
 
+/// Kills every process that this one may send signals to, itself excepted. Only for who has shown that
+/// these are its own: for anybody else they are all of the user's.
+pub(crate) fn kill_reachable() {
+    // SAFETY: it takes numbers and touches no memory. An error says that there was nobody.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
 /// Ends this process at once: nothing that the process it was forked from has buffered is written, and
 /// none of its guards is dropped.
 pub fn exit_now(code: i32) -> ! {

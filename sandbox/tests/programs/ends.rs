@@ -76,7 +76,7 @@ def storm():\n    \
     signal.signal(signal.SIGHUP, signal.SIG_IGN)\n    \
     signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    \
     while True:\n        \
-        time.sleep(0.001)\n        \
+        time.sleep(0.005)\n        \
         if os.fork():\n            os._exit(0)\n\
 for _ in range(6):\n    \
     if os.fork() == 0:\n        storm()\n\
@@ -96,7 +96,8 @@ fn nothing_outlives_a_killed_launcher(case: &Case) {
         let marker = format!("marker-{}-{stops_first}", std::process::id());
         let (mut child, mut lines) = start(case, &[], &[python(), "-c", STORM, &marker, "stay"]);
         assert_eq!(line(&mut lines), "ready");
-        assert!(marked(&marker).len() > 6, "the storm did not begin");
+        // They are always on the move: a look at all processes misses some.
+        until("a storm", || marked(&marker).len() > 4);
         if stops_first {
             kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
         }
@@ -124,7 +125,11 @@ fn storms_outlive_what_is_no_sandbox(case: &Case) {
     assert_eq!(line(&mut lines), "ready");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(marked(&marker).len() > 5);
+    let mut left = 0;
+    until("what is left", || {
+        left = left.max(marked(&marker).len());
+        left > 3
+    });
     // Stopped ones fork no more, and can then be ended one by one.
     until("the end of the storm", || {
         for signal in [Signal::STOP, Signal::KILL] {

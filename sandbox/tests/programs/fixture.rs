@@ -123,19 +123,13 @@ impl Case {
 
     /// A command with a clean environment; `flags` are the launcher's, where there is one.
     pub(crate) fn command(&self, flags: &[&str], words: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = match self.tier {
-            Some(tier) => {
-                let mut command = Command::new(&self.launcher);
-                command.args(["exec", "--network=none", "--tier", tier.name()]).args(flags);
-                command.arg("--").args(words);
-                command
-            }
-            None => {
-                let mut command = Command::new(&words[0]);
-                command.args(&words[1..]);
-                command
-            }
-        };
+        let mut command = Command::new(&words[0]);
+        if let Some(tier) = self.tier {
+            command = Command::new(&self.launcher);
+            command.args(["exec", "--network=none", "--tier", tier.name()]).args(flags);
+            command.arg("--").arg(&words[0]);
+        }
+        command.args(&words[1..]);
         self.as_user(&mut command);
         command
     }

@@ -1,6 +1,9 @@
 //! git: a repository that the user made is worked in; its hooks and its settings stay the user's.
 
+use std::path::PathBuf;
 use std::process::Command;
+
+use iron_sandbox::layer::Tier;
 
 use crate::fixture::{Case, everywhere};
 
@@ -22,17 +25,29 @@ fn commits(case: &Case) {
     let written = case.succeeds(&[], &["sh", "-c", &format!("{NAMES}{script}")]);
     let lines: Vec<&str> = written.lines().map(str::trim).collect();
     assert_eq!(lines[..5], ["A  two.txt", "second", "first", "two.txt", "3"]);
-    if case.confined() {
-        for attempt in [
-            "echo 'touch hooked' > .git/hooks/pre-commit",
-            "git config user.name other",
-            "mv .git/hooks .git/elsewhere",
-            "rm -rf .git/hooks/* && test -z \"$(ls .git/hooks)\"",
-        ] {
-            let output = case.command(&[], &["sh", "-c", attempt]).output().unwrap();
+    let before = protected(case);
+    for attempt in [
+        "echo 'touch hooked' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit",
+        "git config core.hooksPath elsewhere",
+        "mv .git/hooks .git/elsewhere",
+    ] {
+        let output = case.command(&[], &["sh", "-c", attempt]).output().unwrap();
+        // In the namespace tier it is refused, in the fallback tier it is put back at the end.
+        if case.tier == Some(Tier::Namespace) {
             assert!(!output.status.success(), "not refused: {attempt}");
         }
+        assert_eq!(protected(case) == before, case.confined(), "{attempt}");
     }
+}
+
+/// What of a repository is the user's alone: its settings and its hooks, with what is in them.
+fn protected(case: &Case) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let git = case.workspace.join(".git");
+    let hooks = std::fs::read_dir(git.join("hooks")).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = hooks.map(|entry| entry.path()).collect();
+    paths.extend([git.join("config"), git.join("elsewhere")]);
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect()
 }
 
 fn repositories_of_its_own(case: &Case) {

@@ -65,6 +65,15 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
+    def start(self, line):
+        """Types a line to a shell, and waits until that has put a job into the foreground."""
+        before = os.tcgetpgrp(self.master)
+        self.type(line)
+        end = time.monotonic() + PATIENCE
+        while os.tcgetpgrp(self.master) == before:
+            assert time.monotonic() < end, "no job came into the foreground"
+            time.sleep(0.002)
+
     def size(self, rows, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
@@ -111,7 +120,7 @@ shell.until("Stopped")
 shell.until("READY> ")
 shell.type("bg\n")
 shell.until("continued")
-shell.type("fg\n")
+shell.start("fg\n")
 shell.type("\x1c")
 shell.until("ended after 3")
 shell.until("READY> ")
@@ -132,14 +141,15 @@ shell.until("READY> ")
 shell.type(f"{LAUNCHER} bash --norc --noprofile -i\n")
 shell.type("PS1='INS''IDE> '\n")
 shell.until("INSIDE> ")
-shell.type("sleep 600\n")
+shell.type("sh -c 'echo u''p; exec sleep 600'\n")
+shell.until("up\r\n")
 shell.type("\x1a")
 shell.until("Stopped")
 shell.until("INSIDE> ")
 shell.type("bg\n")
 shell.until("INSIDE> ")
-shell.type("kill %1; wait\n")
-shell.until("Terminated")
+shell.type("kill %1; wait %1; echo code $?.\n")
+shell.until("code 143.")
 shell.until("INSIDE> ")
 shell.type("exit 4\n")
 shell.until("READY> ")
