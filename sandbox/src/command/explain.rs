@@ -332,7 +332,7 @@ mod tests {
     use crate::command::args::ConfineArgs;
 
     /// A user's machine in a folder, and what is said of a word there without the folder's own name.
-    fn told(word: &str, confine: ConfineArgs) -> String {
+    fn told(word: &str, confine: &ConfineArgs) -> String {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let home = root.join("ada");
@@ -343,7 +343,7 @@ mod tests {
             home: Some(home.clone()),
             current_folder: home.join("work"),
         };
-        let planned = plan::plan(&confine, &[], Watch::Nothing, &here).unwrap();
+        let planned = plan::plan(confine, &[], Watch::Nothing, &here).unwrap();
         let variable = |_: &str| None;
         // The folder stands in one for temporary files, of which a sandbox has its own.
         let home = Path::new("/home/ada");
@@ -385,8 +385,8 @@ mod tests {
             "connect",
             "read",
         ];
-        let args = || ConfineArgs { hide: vec!["secret".into()], ..ConfineArgs::default() };
-        let all: Vec<String> = words.into_iter().map(|word| told(word, args())).collect();
+        let args = ConfineArgs { hide: vec!["secret".into()], ..ConfineArgs::default() };
+        let all: Vec<String> = words.into_iter().map(|word| told(word, &args)).collect();
         insta::assert_snapshot!(all.join("\n"));
     }
 

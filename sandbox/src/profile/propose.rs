@@ -219,10 +219,10 @@ impl Asked<'_> {
             let own = home.join(name);
             path.starts_with(&own) || own.starts_with(path)
         };
-        if SECRET.iter().any(|name| near(&name)) {
+        if SECRET.iter().any(near) {
             return Some("keys, histories or what runs at a login are kept there");
         }
-        if STARTING.iter().any(|name| near(&name)) {
+        if STARTING.iter().any(near) {
             return Some(if writes {
                 "what stands there runs when you start a shell or git"
             } else {
@@ -251,7 +251,9 @@ impl Asked<'_> {
             let path = parent.map_or_else(|| path.clone(), Path::to_owned);
             let holding = folded.keys().find(|folder| path.starts_with(folder)).cloned();
             let entry = folded.entry(holding.unwrap_or(path)).or_default();
-            programs.into_iter().for_each(|program| note(entry, program));
+            for program in programs {
+                note(entry, program);
+            }
         }
         folded
     }
