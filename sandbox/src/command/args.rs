@@ -1,14 +1,19 @@
 //! The command line, as clap reads it. What the words mean is in the modules beside this one.
 
-use std::collections::BTreeMap;
+mod values;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::confinement::{Access, Limits, Watch};
+pub use values::{
+    AccessArg, ApplyArg, EphemeralArg, NetworkArg, Output, ReportArg, TierArg, WatchArg,
+};
+
+use crate::confinement::Limits;
 use crate::layer::{Layer, Tier};
 use crate::units::{parse_duration, parse_service, parse_size};
 
@@ -405,122 +410,6 @@ pub struct TrustArgs {
     pub revoke: bool,
 }
 
-/// Which way a sandbox is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum TierArg {
-    /// The strongest that can really be set up; never none.
-    #[default]
-    Auto,
-    /// In namespaces of its own.
-    Namespace,
-    /// Without namespaces.
-    Fallback,
-}
-
-impl TierArg {
-    /// The tier; none where the strongest is wanted.
-    pub const fn tier(self) -> Option<Tier> {
-        match self {
-            Self::Auto => None,
-            Self::Namespace => Some(Tier::Namespace),
-            Self::Fallback => Some(Tier::Fallback),
-        }
-    }
-}
-
-/// What may be done in the workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AccessArg {
-    /// Read and write.
-    Write,
-    /// Read alone.
-    Read,
-}
-
-impl From<AccessArg> for Access {
-    fn from(given: AccessArg) -> Self {
-        match given {
-            AccessArg::Write => Self::Write,
-            AccessArg::Read => Self::Read,
-        }
-    }
-}
-
-/// What can be connected to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum NetworkArg {
-    /// The proxy, and what --connect names.
-    #[default]
-    Proxy,
-    /// Nothing but what --connect names.
-    None,
-}
-
-/// Where writes to an ephemeral workspace go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EphemeralArg {
-    /// An overlay where one can be had, else a copy.
-    Auto,
-    /// A folder above the workspace. Namespace tier alone.
-    Overlay,
-    /// A copy of the workspace.
-    Copy,
-}
-
-/// Whether an ephemeral workspace's changes land.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ApplyArg {
-    /// Ask on the terminal.
-    Ask,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// What is looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum WatchArg {
-    /// Connections, system calls and files.
-    #[default]
-    Everything,
-    /// Connections and system calls: nothing is added to opening a file.
-    Network,
-    /// Nothing.
-    Nothing,
-}
-
-impl From<WatchArg> for Watch {
-    fn from(given: WatchArg) -> Self {
-        match given {
-            WatchArg::Everything => Self::Everything,
-            WatchArg::Network => Self::Network,
-            WatchArg::Nothing => Self::Nothing,
-        }
-    }
-}
-
-/// How refusals are told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReportArg {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Not at all.
-    Off,
-}
-
-/// How results are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 /// A variable that is handed on, or set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
@@ -539,22 +428,6 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
         return Err("a variable has a name: NAME or NAME=VALUE".to_owned());
     }
     Ok(Variable { name: name.to_owned(), value })
-}
-
-/// Names of the variables that flags set or hand on.
-pub fn named(variables: &[Variable]) -> BTreeMap<&str, Option<&str>> {
-    variables.iter().map(|variable| (&*variable.name, variable.value.as_deref())).collect()
-}
-
-#[cfg(target_os = "linux")]
-impl From<EphemeralArg> for crate::workspace::Mode {
-    fn from(given: EphemeralArg) -> Self {
-        match given {
-            EphemeralArg::Auto => Self::Auto,
-            EphemeralArg::Overlay => Self::Overlay,
-            EphemeralArg::Copy => Self::Copy,
-        }
-    }
 }
 
 #[cfg(target_os = "linux")]
