@@ -9,7 +9,7 @@ use super::args::{EphemeralArg, ExecArgs, ReportArg};
 use super::plan::{self, Planned};
 use super::records::Records;
 use super::surroundings::Surroundings;
-use super::through_iron::through_iron;
+use super::through_iron::{end_with_the_run, through_iron};
 use super::{Failure, harmless};
 use crate::confinement::{Behind, Confinement, Introduction, Layout};
 use crate::event::{Action, Denial, Event, Remedy};
@@ -24,6 +24,7 @@ pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Fai
     if plan::wants_run(&args.confine, here) {
         return Err(through_iron(&args.run, &args.command));
     }
+    end_with_the_run()?;
     let planned = plan::confinement(args, here)?;
     let told = args.report == ReportArg::Text;
     if told {

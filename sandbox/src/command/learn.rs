@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use super::args::{ExecArgs, LearnArgs, ReportArg, WatchArg};
 use super::surroundings::Surroundings;
-use super::through_iron::through_iron;
+use super::through_iron::{end_with_the_run, through_iron};
 use super::{Failure, exec, plan, say};
 use crate::profile::detect;
 use crate::profile::library::Library;
@@ -38,6 +38,7 @@ pub(super) fn learn(args: &LearnArgs, here: &Surroundings) -> Result<ExitCode, F
     if plan::wants_run(&args.confine, here) {
         return Err(through_iron(&run.run, &run.command));
     }
+    end_with_the_run()?;
     let planned = plan::confinement(&run, here)?;
     for note in &planned.notes {
         tell(&format!("note: {note}"));

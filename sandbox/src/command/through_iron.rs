@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
 use super::Failure;
 use super::args::RunArgs;
 
@@ -39,6 +41,22 @@ pub(super) fn through_iron(run: &RunArgs, command: &[OsString]) -> Failure {
         "`iron`, which finds or starts the proxy, cannot be started ({error}): put it beside iron-sandbox or \
          into PATH, or give the agent no network with --network none"
     ))
+}
+
+/// Within a run that we went through: this process ends with `iron run`, also where that is killed.
+pub(super) fn end_with_the_run() -> Result<(), Failure> {
+    if env::var_os(MARK).is_none() {
+        return Ok(());
+    }
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| {
+        Failure::Other(format!("the sandbox would not end with `iron run`: {error}"))
+    })?;
+    // It may have ended meanwhile.
+    if getppid() != parent {
+        return Err(Failure::Other("`iron run` has ended".to_owned()));
+    }
+    Ok(())
 }
 
 /// That of the same build.
