@@ -494,6 +494,13 @@ fn fallback(told: Verdict) -> Vec<Entry> {
                 "lremovexattr",
                 "fremovexattr",
                 "removexattrat",
+                // To read those of a file that is open is left: it was opened under the rules.
+                "getxattr",
+                "lgetxattr",
+                "getxattrat",
+                "listxattr",
+                "llistxattr",
+                "listxattrat",
             ],
             UNSUPPORTED,
             "no rule covers extended attributes in the fallback tier",

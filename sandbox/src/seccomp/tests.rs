@@ -179,7 +179,10 @@ fn the_fallback_tier_asks_where_a_namespace_would_hold() {
     both("chmod", &[0x1000, 0o755], PERMITTED, ASKED);
     both("fchown", &[3, 0, 0], PERMITTED, ASKED);
     both("utimensat", &[3, 0, 0, 0], PERMITTED, ASKED);
-    both("setxattr", &[], PERMITTED, Verdict::Errno(libc::EOPNOTSUPP as u16));
+    for name in ["setxattr", "fsetxattr", "removexattr", "getxattr", "llistxattr", "getxattrat"] {
+        both(name, &[], PERMITTED, Verdict::Errno(libc::EOPNOTSUPP as u16));
+    }
+    both("fgetxattr", &[], PERMITTED, PERMITTED);
     both("prlimit64", &[0, 7], PERMITTED, PERMITTED);
     both("prlimit64", &[1, 7], PERMITTED, ASKED);
     both("sched_setaffinity", &[0], PERMITTED, PERMITTED);

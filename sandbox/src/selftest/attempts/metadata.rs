@@ -140,7 +140,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             }
         },
         Shows::Report,
-        SEEN,
+        Expect::tiers(&[by::MOUNT], &[by::SECCOMP]),
     ),
     attempt(
         "inotify",
