@@ -306,6 +306,7 @@ fn environment(
         allowed: &allowed,
         set: &set,
         of_run: &of_run,
+        proxied: args.network == NetworkArg::Proxy,
         flags: &flags,
     });
     notes.extend(chosen.notes);

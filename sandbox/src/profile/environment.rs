@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 /// What there is to choose from, and what chooses.
+#[derive(Clone, Copy)]
 pub struct Choice<'a> {
     /// The launcher's own variables.
     pub own: &'a [(OsString, OsString)],
@@ -16,6 +17,8 @@ pub struct Choice<'a> {
     pub set: &'a [(String, OsString)],
     /// Names that `iron run` set for this client.
     pub of_run: &'a [String],
+    /// Whether providers can be reached at all: without that nobody misses a key.
+    pub proxied: bool,
     /// What flags hand on, or set.
     pub flags: &'a [(String, Option<String>)],
 }
@@ -179,7 +182,7 @@ pub fn choose(choice: &Choice<'_>) -> Chosen {
         // theirs; a key that the user set is not among them.
         let of_run = choice.of_run.iter().any(|set| set == text) && !is_ours(text);
         let allowed = choice.allowed.iter().any(|pattern| matches(pattern, text));
-        let key = looks_like_key(value) || (is_key(text) && !of_run);
+        let key = looks_like_key(value) || (is_key(text) && !of_run && !is_stand_in(value));
         if key && !value.is_empty() {
             kept_out.push(text);
         } else if of_run || (allowed && !loads(text)) {
@@ -215,7 +218,9 @@ pub fn choose(choice: &Choice<'_>) -> Chosen {
         }
         chosen.insert(name.into(), value);
     }
-    notes.extend(missing_keys(&kept_out, &chosen));
+    if choice.proxied {
+        notes.extend(missing_keys(&kept_out, &chosen));
+    }
     Chosen { variables: chosen.into_iter().collect(), notes }
 }
 
@@ -290,6 +295,7 @@ mod tests {
             allowed: &names(&["PATH", "LC_*", "IRON_RUN_ID", "IRON_STATE", "LD_*", "NODE_OPTIONS"]),
             set: &[("TMPDIR".to_owned(), "/tmp".into())],
             of_run: &names(&["OPENAI_BASE_URL", "OPENAI_API_KEY", "IRON_STATE"]),
+            proxied: true,
             flags: &[],
         });
         assert_eq!(
@@ -319,12 +325,15 @@ mod tests {
             allowed: &names(&["LANG", "MY", "TOKEN", "OPENAI_API_KEY"]),
             set: &[],
             of_run: &[],
+            proxied: true,
             flags: &[],
         };
         let chosen = choose(&choice);
         assert_eq!(shown(&chosen), ["TOKEN=iron_0123456789abcdef"]);
         assert_eq!(chosen.notes.len(), 1);
         assert!(chosen.notes[0].starts_with("OPENAI_API_KEY is kept out"), "{:?}", chosen.notes);
+
+        assert!(choose(&Choice { proxied: false, ..choice }).notes.is_empty());
 
         let flags = [("OPENAI_API_KEY".to_owned(), None), ("NONE".to_owned(), None)];
         let chosen = choose(&Choice { flags: &flags, ..choice });
@@ -346,6 +355,7 @@ mod tests {
             allowed: &[],
             set: &[],
             of_run: &names(&["ANTHROPIC_AUTH_TOKEN"]),
+            proxied: true,
             flags: &[],
         });
         assert_eq!(shown(&chosen), ["ANTHROPIC_AUTH_TOKEN=held-by-iron-cage"]);
