@@ -4,7 +4,7 @@
 //! control characters escaped. While a full-screen program has the terminal, lines wait for its end.
 //! An agent that floods is told of up to a number of lines, then counted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -19,7 +19,7 @@ use crate::event::{Action, Denial, Event, Remedy};
 pub struct Options {
     /// In which form.
     pub mode: Mode,
-    /// How many refusals have a line of their own; the rest is counted.
+    /// How many refusals of a kind have a line of their own; the rest is counted.
     pub most_lines: usize,
     /// Takes every event besides, in batches: a slow one delays no line but the next.
     pub taker: Option<Taker>,
@@ -51,7 +51,7 @@ pub struct Reporter {
 }
 
 /// How many events are kept and handed back: more than a supervisor ever sends.
-const MOST_KEPT: usize = 8192;
+const MOST_KEPT: usize = 16_384;
 
 /// How often is looked whether a full-screen program gave the terminal back.
 const TERMINAL_CHECK: Duration = Duration::from_millis(500);
@@ -112,7 +112,7 @@ struct Telling {
     seen: HashSet<Denial>,
     kept: Vec<Event>,
     waiting: Vec<String>,
-    lines: usize,
+    lines: HashMap<Action, usize>,
     /// Refusals without a line, and of which kinds they were.
     uncounted: usize,
     kinds: HashSet<Action>,
@@ -125,7 +125,7 @@ impl Telling {
             seen: HashSet::new(),
             kept: Vec::new(),
             waiting: Vec::new(),
-            lines: 0,
+            lines: HashMap::new(),
             uncounted: 0,
             kinds: HashSet::new(),
         }
@@ -187,12 +187,13 @@ impl Telling {
         };
         let Some(line) = line else { return };
         if let Event::Denial(denial) = event {
-            if self.lines >= self.options.most_lines {
+            let lines = self.lines.entry(denial.action).or_default();
+            if *lines >= self.options.most_lines {
                 self.uncounted += 1;
                 self.kinds.insert(denial.action);
                 return;
             }
-            self.lines += 1;
+            *lines += 1;
         }
         self.waiting.push(line);
         if !(self.options.is_terminal_taken)() {
@@ -358,6 +359,24 @@ mod tests {
         iron-sandbox: refused: read /b (landlock; python) - to allow it: --read /b (in a profile: [files] read = ["/b"])
         iron-sandbox: refused: and 2 more of 1 kind
         "#);
+    }
+
+    #[test]
+    fn who_floods_hides_no_other_kind() {
+        let screen = Screen::default();
+        let (events, reporter) = Reporter::start(options(&screen, Mode::Text)).expect("a thread");
+        for number in 0..100 {
+            events.send(denial(&format!("/{number}"))).expect("somebody listens");
+        }
+        let Event::Denial(read) = denial("/last") else { panic!("a refusal") };
+        let write = Denial { action: Action::Write, ..read };
+        events.send(Event::Denial(write)).expect("somebody listens");
+        reporter.finish();
+        let text = screen.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[2].contains("write /last"), "{text}");
+        assert!(lines[3].ends_with("and 98 more of 1 kind"), "{text}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod refusal;
 mod tests;
 pub mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -88,8 +88,9 @@ impl Drop for Supervisor {
     }
 }
 
-/// How many different refusals are told of: whoever wants to flood us has no more than these.
-const MOST_TOLD: usize = 4096;
+/// How many different refusals of a kind are told of: whoever floods us has no more than these, and
+/// hides no other kind by it.
+const MOST_TOLD: usize = 1024;
 
 /// What the thread has, and those that it starts for connections that take their time.
 struct Answering {
@@ -99,7 +100,7 @@ struct Answering {
     duties: Vec<Option<(&'static str, Duty)>>,
     inside: Vec<SocketAddr>,
     quick: files::Quick,
-    told: Mutex<HashSet<Denial>>,
+    told: Mutex<HashMap<Action, HashSet<Denial>>>,
     connecting: connect::Places,
 }
 
@@ -202,6 +203,7 @@ impl Answering {
         }
         let denial = Denial { action, target, layer, program, remedy };
         let Ok(mut told) = self.told.lock() else { return };
+        let told = told.entry(action).or_default();
         if told.len() < MOST_TOLD && told.insert(denial.clone()) {
             // Where nobody listens, nobody misses it.
             let _ = self.scene.events.send(Event::Denial(denial));
