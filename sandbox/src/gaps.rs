@@ -40,7 +40,10 @@ const NAMESPACE: [Gap; 2] = [
 
 /// In the fallback tier alone.
 const FALLBACK: [Gap; 6] = [
-    gap("names", "it can see which files there are anywhere, how large they are, and when they are used"),
+    gap(
+        "names",
+        "it can see which files there are anywhere, how large they are, and when they are used",
+    ),
     gap("processes", "it can see which programs run and with which arguments"),
     gap(
         "protected-paths",

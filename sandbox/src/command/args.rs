@@ -14,7 +14,7 @@ pub use values::{
 };
 
 use crate::confinement::Limits;
-use crate::layer::{Layer, Tier};
+use crate::layer::Layer;
 use crate::units::{parse_duration, parse_service, parse_size};
 
 /// Runs an agent so that the proxy is the only thing it can reach.
@@ -89,7 +89,7 @@ pub enum Command {
     #[command(hide = true)]
     Probe {
         /// In which tier
-        tier: Tier,
+        tier: crate::layer::Tier,
     },
     /// Do nothing
     #[cfg(target_os = "linux")]
