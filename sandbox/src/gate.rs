@@ -9,6 +9,7 @@
 //! is not read from the other. Who comes when all places are taken waits to be accepted.
 
 mod apology;
+mod peer;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown as How, shutdown};
 use rustix::process::{Resource, getrlimit};
+
+use peer::Peers;
 
 use crate::confinement::Behind;
 use crate::proxy::{self, ProxyError};
@@ -179,6 +182,7 @@ fn thread(name: &str) -> Builder {
 
 /// Accepts until the gate is closed.
 fn accept(hall: &Arc<Hall>) {
+    let peers = Peers::of(&hall.listener);
     while let Some(place) = hall.place() {
         let agent = match hall.listener.accept() {
             Ok((agent, _)) => agent,
@@ -191,6 +195,10 @@ fn accept(hall: &Arc<Hall>) {
                 continue;
             }
         };
+        if peers.as_ref().is_some_and(|peers| !peers.is_own(&agent)) {
+            // Somebody else's program, which is no sandbox's.
+            continue;
+        }
         let hall = Arc::clone(hall);
         let begun = thread("iron-gate-conn").spawn(move || pass(&hall, place, agent));
         if let Err(error) = begun {
