@@ -27,7 +27,7 @@ build: ## Build the release binaries, iron and iron-sandbox
 
 test: ## Run every test; installs what they need
 	tests/tools/prepare.sh
-	cargo build --locked -p iron_cli --bin iron
+	cargo build --locked -p iron_cli -p iron_sandbox --bins
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --locked --workspace
 else
@@ -36,7 +36,7 @@ endif
 
 test-clients: ## Run the coding agents too, in networks of their own (over 1 GB of npm; docs/clients.md)
 	tests/tools/prepare.sh
-	cargo build --locked -p iron_cli --bin iron
+	cargo build --locked -p iron_cli -p iron_sandbox --bins
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --locked -p iron_tests --run-ignored all clients::
 else

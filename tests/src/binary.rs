@@ -14,6 +14,13 @@ pub fn path() -> PathBuf {
     folder.join("iron")
 }
 
+/// Where the launcher of sandboxes is: beside `iron`.
+pub fn sandbox() -> PathBuf {
+    let sandbox = path().with_file_name("iron-sandbox");
+    assert!(sandbox.is_file(), "iron-sandbox is missing: run `cargo build -p iron_sandbox` first");
+    sandbox
+}
+
 /// Runs a command to its end.
 pub fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().unwrap()

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -81,7 +82,12 @@ pub(super) async fn run(files: &Files, wanted: Wanted) -> Result<ExitCode, Failu
     let client = found.map(|found| found.client);
     let place = found.map_or(1, |found| found.arguments).min(wanted.command.len());
     let arguments = &wanted.command[place..];
-    let plan = Plan::of(&route, client, arguments, wanted.ways, &own, folder.path())
+    // Keys of the user's own do not come into a sandbox.
+    let is_sandboxed = client::sandboxed(&wanted.command).is_some();
+    let inside =
+        |name: &str| if is_sandboxed && plan::KEYS.contains(&name) { None } else { variable(name) };
+    let inside = Own { variable: &inside, home: own.home.clone() };
+    let plan = Plan::of(&route, client, arguments, wanted.ways, &inside, folder.path())
         .context("a client's settings cannot be written")?;
     for note in &plan.notes {
         tell(&format!("note: {note}"));
@@ -93,6 +99,7 @@ pub(super) async fn run(files: &Files, wanted: Wanted) -> Result<ExitCode, Failu
     }
     command.envs(plan.settings.iter().map(|setting| (&setting.name, &setting.value)));
     run.name_in(&mut command, &proxy);
+    hand_on(&plan, &mut command);
 
     let begun = Instant::now();
     let mut running = match child::start(&mut command) {
@@ -105,7 +112,9 @@ pub(super) async fn run(files: &Files, wanted: Wanted) -> Result<ExitCode, Failu
         }
     };
     let status = running.wait().await.context("the program's end cannot be waited for")?;
-    if let Some(Err(error)) = plan.gemini_home.as_ref().map(GeminiHome::give_back) {
+    // What was made in a sandbox would be obeyed outside of it the next time.
+    let given_back = plan.gemini_home.as_ref().filter(|_| !is_sandboxed);
+    if let Some(Err(error)) = given_back.map(GeminiHome::give_back) {
         tell(&format!("what Gemini CLI made could not be put into its folder: {error}"));
     }
     let told = Told {
@@ -232,6 +241,20 @@ impl Run {
             .env("IRON_DEPTH", self.depth.to_string())
             .env("IRON_PROXY", proxy.address.to_string())
             .env("IRON_STATE", proxy.state());
+    }
+}
+
+/// Tells a sandbox what its program needs of all this: it hands on nothing by itself.
+fn hand_on(plan: &Plan, command: &mut Command) {
+    let names: Vec<&str> = plan.settings.iter().map(|setting| &*setting.name).collect();
+    command.env("IRON_RUN_VARIABLES", names.join(","));
+    let home = plan.gemini_home.as_ref().map(|made| &made.home);
+    let reads: Vec<&PathBuf> = plan.reads.iter().collect();
+    for (name, paths) in [("IRON_RUN_READ", reads), ("IRON_RUN_WRITE", home.into_iter().collect())]
+    {
+        // A path with a colon in it cannot be told, and is then not there in a sandbox.
+        let told = paths.into_iter().filter(|path| !path.as_os_str().as_bytes().contains(&b':'));
+        command.env(name, std::env::join_paths(told).unwrap_or_default());
     }
 }
 

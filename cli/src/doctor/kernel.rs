@@ -1,8 +1,15 @@
-//! What the kernel offers to confine a program. Nothing of it is used yet.
+//! What the kernel offers to confine a program, and which sandbox `iron-sandbox` makes of it.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Check;
+
+/// How long making a sandbox may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The layers, where the system is Linux.
 pub(super) fn checks() -> Vec<Check> {
@@ -31,6 +38,27 @@ pub(super) fn checks() -> Vec<Check> {
     let namespaces = if namespaces { "user namespaces" } else { "no user namespaces" };
     let what = format!("Linux {}: {landlock}, {seccomp}, {namespaces}", release.trim());
     vec![Check::ok("kernel", what)]
+}
+
+/// The sandbox that can really be made here, where `iron-sandbox` stands beside this program.
+pub(super) async fn sandbox() -> Option<Check> {
+    let own = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let program = own.with_file_name("iron-sandbox");
+    if !program.is_file() {
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.args(["check", "--output", "json"]).stdin(Stdio::null());
+    let asked = tokio::task::spawn_blocking(move || command.output());
+    let output = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?.ok()?;
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    Some(told["tier"].as_str().map_or_else(
+        || {
+            let next = "`iron-sandbox check` says which layer is missing, and why";
+            Check::warn("sandbox", "none can be made here", next)
+        },
+        |tier| Check::ok("sandbox", format!("iron-sandbox makes it in the {tier} tier")),
+    ))
 }
 
 /// The version of Landlock's interface that a release brought

@@ -96,6 +96,7 @@ pub async fn examine(files: &Files) -> Vec<Check> {
     checks.push(prices(policy));
     checks.push(state::clock(path.as_deref()));
     checks.extend(kernel::checks());
+    checks.extend(kernel::sandbox().await);
     let own = here::Surroundings::of_process();
     checks.extend(here::checks(policy, address, &own));
     checks.extend(clients::checks(&own).await);

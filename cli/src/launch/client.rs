@@ -131,6 +131,8 @@ fn wrapped(wrapper: &str, rest: &[&str]) -> Option<usize> {
         "poetry" | "pdm" | "hatch" | "rye" | "pixi" => (&["run"], &["-C"]),
         "env" => (&[], &["-u", "-C"]),
         "nice" => (&[], &["-n"]),
+        "iron-sandbox" if !matches!(rest.first(), Some(&("exec" | "learn"))) => return None,
+        "iron-sandbox" => (&["exec", "learn"], &SANDBOX_FLAGS),
         "time" | "nohup" | "command" | "exec" | "stdbuf" | "caffeinate" | "mise" | "direnv" => {
             (&["exec"], &[])
         }
@@ -150,11 +152,53 @@ fn wrapped(wrapper: &str, rest: &[&str]) -> Option<usize> {
     None
 }
 
-/// A short name for a command of any kind: that of its client, else of its file.
+/// The flags of `iron-sandbox exec` and `learn` that take the next word along.
+const SANDBOX_FLAGS: [&str; 27] = [
+    "--profile",
+    "--tier",
+    "--allow-degraded",
+    "--workspace",
+    "--workspace-access",
+    "--read",
+    "--write",
+    "--protect",
+    "--hide",
+    "--network",
+    "--connect",
+    "--env",
+    "--memory",
+    "--processes",
+    "--file-size",
+    "--open-files",
+    "--cpu-time",
+    "--wall-time",
+    "--output-size",
+    "--apply",
+    "--ephemeral-limit",
+    "--watch",
+    "--report",
+    "--write-to",
+    "--agent",
+    "--budget",
+    "--receipt",
+];
+
+/// What a command runs in a sandbox; none where it makes none.
+pub fn sandboxed(command: &[OsString]) -> Option<&[OsString]> {
+    let (first, rest) = command.split_first()?;
+    if program(first.to_str()?) != "iron-sandbox" {
+        return None;
+    }
+    let words: Vec<&str> = rest.iter().map(|word| word.to_str().unwrap_or("")).collect();
+    wrapped("iron-sandbox", &words).map(|at| &rest[at..])
+}
+
+/// A short name for a command of any kind: that of its client, else of its file, also in a sandbox.
 pub fn label(command: &[OsString], found: Option<Found>) -> String {
     if let Some(found) = found {
         return found.client.name().to_owned();
     }
+    let command = sandboxed(command).unwrap_or(command);
     let file = command.first().and_then(|word| Path::new(word).file_name());
     file.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -183,9 +227,26 @@ mod tests {
             ("node /x/node_modules/@openai/codex/bin/codex.js exec", Codex, 2),
             ("node agent.mjs", Node, 1),
             ("./node_modules/.bin/gemini", Gemini, 1),
+            ("iron-sandbox exec codex exec hi", Codex, 3),
+            (
+                "/opt/iron-sandbox exec --read /x --diff --ephemeral=copy -- codex exec -- hi",
+                Codex,
+                8,
+            ),
+            ("iron-sandbox exec --env A=1 -- npx -y codex -- hi", Codex, 8),
+            ("iron-sandbox learn --write-to x.toml python3.12 -m aider", Aider, 7),
         ] {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert_eq!(Client::of(&words), Some(Found { client, arguments: own }), "{line}");
+        }
+        for (line, name) in [
+            ("iron-sandbox exec ./agent --flag", "agent"),
+            ("iron-sandbox exec --tier fallback -- make test", "make"),
+            ("iron-sandbox check", "iron-sandbox"),
+            ("make -- test", "make"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(label(&words, Client::of(&words)), name, "{line}");
         }
         for line in ["bash -c codex", "pythonic", "npx", "make test", "uv sync"] {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();

@@ -3,6 +3,7 @@
 //! Which client obeys what was measured; `docs/running.md` lists it. Variables that belong to no
 //! client in particular are given to every program, since one program starts another.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What was made for Gemini CLI.
     pub gemini_home: Option<GeminiHome>,
+    /// Files that variables name, which the program has to read.
+    pub reads: BTreeSet<PathBuf>,
 }
 
 /// By which ways a program is brought to the proxy.
@@ -61,6 +64,17 @@ pub struct Own<'a> {
 
 /// Stands where a key is expected by a client and held by the proxy.
 pub const PLACEHOLDER: &str = "held-by-iron-cage";
+
+/// Variables that hold a provider's key, of those that a client may have its own in.
+pub const KEYS: [&str; 7] = [
+    "OPENAI_API_KEY",
+    "CODEX_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+];
 
 /// Variables that take a base URL: the dialect, and what follows the proxy's address.
 const BASE_URLS: [(&str, Dialect, &str, &str); 5] = [
@@ -285,6 +299,7 @@ impl Plan {
                 _ => file.clone(),
             };
             self.set(name, value.display().to_string(), why);
+            self.reads.insert(value);
         }
         Ok(())
     }

@@ -84,6 +84,8 @@ impl Credentials {
         self.agent = Some(pinned.agent.clone());
         self.run = Some(pinned.run.clone());
         self.depth = pinned.depth(self.depth);
+        // A sandbox has providers, and no way around it but what the policy names.
+        self.strict = true;
         self.pinned = Some(Arc::clone(pinned));
         Ok(())
     }

@@ -352,6 +352,9 @@ fn handling(
         (OtherHosts::Deny, false) => denied(
             "connect.other_hosts = \"deny\" in iron.toml: name the host under connect.tunnel or connect.intercept to allow them",
         ),
+        (_, false) if credentials.pinned.is_some() => denied(
+            "the sandbox: name the host under connect.tunnel or connect.intercept in iron.toml to allow them",
+        ),
         (_, false) if credentials.strict => denied(
             "`strict` in the proxy's credentials: name the host under connect.tunnel or connect.intercept in iron.toml to allow them",
         ),

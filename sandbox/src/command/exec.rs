@@ -22,7 +22,7 @@ use crate::workspace::{self, Ephemeral, conclude};
 /// Runs the command. Standard output is the command's alone, but for a difference that was asked for.
 pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Failure> {
     if plan::wants_run(&args.confine, here) {
-        return Err(through_iron(&args.run, &args.command));
+        return Err(through_iron(&args.confine, &args.run, &args.command));
     }
     end_with_the_run()?;
     let planned = plan::confinement(args, here)?;

@@ -36,7 +36,7 @@ pub(super) fn learn(args: &LearnArgs, here: &Surroundings) -> Result<ExitCode, F
         ..ExecArgs::default()
     };
     if plan::wants_run(&args.confine, here) {
-        return Err(through_iron(&run.run, &run.command));
+        return Err(through_iron(&run.confine, &run.run, &run.command));
     }
     end_with_the_run()?;
     let planned = plan::confinement(&run, here)?;
