@@ -8,6 +8,7 @@
 pub mod attempt;
 pub mod attempts;
 pub mod confined;
+pub mod ending;
 pub mod errno;
 pub mod report;
 pub mod scene;

@@ -73,6 +73,10 @@ fn terminal() -> io::Result<Stdio> {
         .write(true)
         .open(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name.to_bytes()))?;
     rustix::process::ioctl_tiocsctty(terminal.as_fd())?;
+    // Another one, which is nobody's business here.
+    let another = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    unlockpt(&another)?;
+    std::mem::forget(another);
     // Closing it would hang up the terminal; the kernel does so when this process ends.
     std::mem::forget(other);
     Ok(Stdio::from(terminal))

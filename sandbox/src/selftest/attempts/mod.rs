@@ -1,5 +1,6 @@
 //! The table: every attempt to get out, part by part.
 
+pub mod detours;
 pub mod devices;
 pub mod files;
 pub mod inherited;
@@ -12,6 +13,7 @@ pub mod network;
 pub mod processes;
 pub mod protected;
 pub mod resources;
+pub mod sockets;
 pub mod unix;
 
 use crate::selftest::attempt::Attempt;
@@ -20,8 +22,10 @@ use crate::selftest::attempt::Attempt;
 pub fn all() -> impl Iterator<Item = &'static Attempt> {
     [
         network::ATTEMPTS,
+        sockets::ATTEMPTS,
         unix::ATTEMPTS,
         files::ATTEMPTS,
+        detours::ATTEMPTS,
         metadata::ATTEMPTS,
         protected::ATTEMPTS,
         processes::ATTEMPTS,

@@ -128,48 +128,6 @@ pub const ATTEMPTS: &[Attempt] = &[
         NO_SUCH_SOCKET,
     ),
     attempt(
-        "mptcp6",
-        "make an MPTCP socket for IPv6",
-        |_| made(libc::AF_INET6, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "sctp",
-        "make an SCTP socket",
-        |_| made(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_SCTP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "sctp-seqpacket",
-        "make an SCTP socket for many peers",
-        |_| made(libc::AF_INET, libc::SOCK_SEQPACKET, libc::IPPROTO_SCTP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "smc",
-        "make an SMC socket (its family)",
-        |_| made(43, libc::SOCK_STREAM, 0),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "smc-inet",
-        "make an SMC socket (as a protocol of IPv4)",
-        |_| made(libc::AF_INET, libc::SOCK_STREAM, 256),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "dccp",
-        "make a DCCP socket",
-        |_| made(libc::AF_INET, libc::SOCK_DCCP, libc::IPPROTO_DCCP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
         "fastopen-sendto",
         "connect by sendto with MSG_FASTOPEN",
         |stage| {
@@ -246,103 +204,12 @@ pub const ATTEMPTS: &[Attempt] = &[
         NO_SUCH_SOCKET,
     ),
     attempt(
-        "udp6",
-        "make a datagram socket for IPv6",
-        |_| made(libc::AF_INET6, libc::SOCK_DGRAM, 0),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "udp-type-bits",
-        "make a datagram socket with unknown bits in its type",
-        |_| made(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK, libc::IPPROTO_UDP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "udplite",
-        "make a UDP-Lite socket",
-        |_| made(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
         "name-lookup",
         "look up a public name (getaddrinfo)",
         |_| {
             let found = ("example.com", 443).to_socket_addrs().at("getaddrinfo")?.next();
             found.map(|one| one.ip().to_string()).ok_or_else(|| Refusal::nothing("getaddrinfo"))
         },
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "icmp",
-        "make an ICMP socket for pings",
-        |_| made(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "icmp-raw",
-        "make a raw ICMP socket",
-        |_| made(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "raw6",
-        "make a raw socket for IPv6",
-        |_| made(libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_RAW),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "packet",
-        "make a packet socket",
-        |_| made(libc::AF_PACKET, libc::SOCK_RAW, 0x0300),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "packet-old",
-        "make a packet socket in the old way (SOCK_PACKET)",
-        |_| made(libc::AF_INET, 10, 0x0300),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "netlink",
-        "make a netlink socket",
-        |_| made(libc::AF_NETLINK, libc::SOCK_RAW, 0),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "vsock",
-        "make a VSOCK socket, which crosses network namespaces",
-        |_| made(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "alg",
-        "make a socket of the kernel's cryptography",
-        |_| made(libc::AF_ALG, libc::SOCK_SEQPACKET, 0),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "families",
-        "make a socket of any other family",
-        |_| families(libc::SOCK_STREAM, &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6]),
-        Shows::Report,
-        NO_SUCH_SOCKET,
-    ),
-    attempt(
-        "families-raw",
-        "make a raw socket of any other family",
-        |_| families(libc::SOCK_RAW, &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6]),
         Shows::Report,
         NO_SUCH_SOCKET,
     ),
@@ -424,27 +291,6 @@ fn wait_for(socket: &OwnedFd, flags: PollFlags) -> io::Result<()> {
     match poll(&mut [PollFd::new(socket, flags)], Some(&timeout))? {
         0 => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
         _ => Ok(()),
-    }
-}
-
-fn made(family: i32, kind: i32, protocol: i32) -> Result<String, Refusal> {
-    raw::socket(family, kind, protocol).at("socket")?;
-    Ok("made".to_owned())
-}
-
-/// Tries every family but those that are named; the first refusal is told where none is made.
-fn families(kind: i32, but: &[i32]) -> Result<String, Refusal> {
-    let mut made = Vec::new();
-    let mut refused = None;
-    for family in (0..64).filter(|family| !but.contains(family)) {
-        match raw::socket(family, kind, 0) {
-            Ok(_) => made.push(family.to_string()),
-            Err(error) => refused = Some(error),
-        }
-    }
-    match refused {
-        Some(error) if made.is_empty() => Err(error).at("socket"),
-        _ => Ok(format!("families {}", made.join(", "))),
     }
 }
 
