@@ -212,6 +212,9 @@ pub struct ExecArgs {
     /// How refusals are told, on standard error
     #[arg(long, value_enum, value_name = "FORM", default_value = "text", help_heading = "Report")]
     pub report: ReportArg,
+    /// Write the report to this file instead, as lines of JSON; fd:N is a file that it was given
+    #[arg(long, value_name = "FILE|fd:N", help_heading = "Report")]
+    pub report_file: Option<String>,
     /// What is for the run as a whole.
     #[command(flatten)]
     pub run: RunArgs,

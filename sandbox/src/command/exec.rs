@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use super::args::{EphemeralArg, ExecArgs, ReportArg};
 use super::plan::{self, Planned};
 use super::records::Records;
+use super::report_file::ReportFile;
 use super::surroundings::Surroundings;
 use super::through_iron::{end_with_the_run, through_iron};
 use super::{Failure, harmless};
@@ -26,7 +27,7 @@ pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Fai
     }
     end_with_the_run()?;
     let planned = plan::confinement(args, here)?;
-    let told = args.report == ReportArg::Text;
+    let told = args.report == ReportArg::Text && args.report_file.is_none();
     if told {
         planned.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     }
@@ -40,6 +41,7 @@ pub(super) fn run(
     args: &ExecArgs,
     told: bool,
 ) -> Result<(Ended, Vec<Event>), Failure> {
+    let report = args.report_file.as_deref().map(ReportFile::open).transpose()?;
     planned.prepare()?;
     let mut confinement = planned.confinement;
     let aside = put_aside(args, &mut confinement, told)?;
@@ -55,7 +57,10 @@ pub(super) fn run(
         Behind::Service(_) => None,
     });
     let ran = launch::run(&confinement, &mut || {
-        let (events, told) = Telling::start(mode, proxy.clone())?;
+        let options = report.as_ref().map(ReportFile::options).transpose()?;
+        let options =
+            options.unwrap_or_else(|| report::Options { mode, ..report::Options::default() });
+        let (events, told) = Telling::start(options, proxy.clone())?;
         telling = Some(told);
         Ok(events)
     });
@@ -64,7 +69,15 @@ pub(super) fn run(
         Ok(ended) => ended,
         Err(error) => {
             drop(telling);
-            return Err(failure(&error));
+            let failure = failure(&error);
+            if let Some(report) = &report {
+                let layer = match error {
+                    launch::Error::Layer { layer, .. } => Some(layer),
+                    _ => None,
+                };
+                report.unavailable(layer, &failure.to_string()).map_err(untold)?;
+            }
+            return Err(failure);
         }
     };
     if let End::NotExecuted(errno) = &mut ended.end {
@@ -80,9 +93,17 @@ pub(super) fn run(
         telling.finish()
     });
     if let Some(aside) = aside {
+        if let Some(report) = &report {
+            let changes = aside.changes().map_err(|error| Failure::Other(error.to_string()))?;
+            report.changes(&changes.changes).map_err(untold)?;
+        }
         land(args, aside, &confinement.files.protect)?;
     }
     Ok((ended, events.unwrap_or_default()))
+}
+
+fn untold(error: std::io::Error) -> Failure {
+    Failure::Other(format!("the report cannot be written: {error}"))
 }
 
 /// Who tells of events while the sandbox runs.
@@ -94,12 +115,12 @@ struct Telling {
 
 impl Telling {
     fn start(
-        mode: report::Mode,
+        options: report::Options,
         proxy: Option<Introduction>,
     ) -> std::io::Result<(mpsc::Sender<Event>, Self)> {
         let records = proxy.map(Records::start).transpose()?;
         let taker = records.as_ref().map(Records::taker);
-        let options = report::Options { mode, taker, ..report::Options::default() };
+        let options = report::Options { taker, ..options };
         let (events, reporter) = Reporter::start(options)?;
         Ok((events.clone(), Self { events, reporter, records }))
     }

@@ -15,6 +15,8 @@ pub mod plan;
 pub mod profiles;
 #[cfg(target_os = "linux")]
 mod records;
+#[cfg(target_os = "linux")]
+mod report_file;
 pub mod surroundings;
 #[cfg(target_os = "linux")]
 mod through_iron;

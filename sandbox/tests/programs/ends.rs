@@ -1,8 +1,9 @@
 //! How a program ends: exit codes, signals that are passed on, and a launcher that is killed.
 
 use std::io::{BufRead as _, BufReader};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -76,9 +77,9 @@ def storm():\n    \
     signal.signal(signal.SIGHUP, signal.SIG_IGN)\n    \
     signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    \
     while True:\n        \
-        time.sleep(0.005)\n        \
+        time.sleep(0.01)\n        \
         if os.fork():\n            os._exit(0)\n\
-for _ in range(6):\n    \
+for _ in range(4):\n    \
     if os.fork() == 0:\n        storm()\n\
 if os.fork() == 0:\n    \
     os.setsid()\n    \
@@ -97,7 +98,7 @@ fn nothing_outlives_a_killed_launcher(case: &Case) {
         let (mut child, mut lines) = start(case, &[], &[python(), "-c", STORM, &marker, "stay"]);
         assert_eq!(line(&mut lines), "ready");
         // They are always on the move: a look at all processes misses some.
-        until("a storm", || marked(&marker).len() > 4);
+        until("a storm", || marked(&marker).len() > 3);
         if stops_first {
             kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
         }
@@ -128,7 +129,7 @@ fn storms_outlive_what_is_no_sandbox(case: &Case) {
     let mut left = 0;
     until("what is left", || {
         left = left.max(marked(&marker).len());
-        left > 3
+        left > 2
     });
     // Stopped ones fork no more, and can then be ended one by one.
     until("the end of the storm", || {
@@ -147,14 +148,35 @@ pub(crate) fn start(
     case: &Case,
     flags: &[&str],
     words: &[&str],
-) -> (Child, BufReader<ChildStdout>) {
-    let mut child = spawned(case.command(flags, words).stdout(Stdio::piped()));
+) -> (Started, BufReader<ChildStdout>) {
+    let mut child = case.command(flags, words).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap());
-    (child, lines)
+    (Started(child), lines)
 }
 
-fn spawned(command: &mut Command) -> Child {
-    command.spawn().unwrap()
+/// A process that is killed where a test fails before it has ended.
+pub(crate) struct Started(Child);
+
+impl Deref for Started {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Started {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // One that has ended needs none of this.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The next line.

@@ -7,6 +7,7 @@
     reason = "a program that cannot be run fails its test, and says where"
 )]
 
+mod binding;
 mod ends;
 mod fixture;
 mod git;
