@@ -75,7 +75,7 @@ pub(super) fn run(
                     launch::Error::Layer { layer, .. } => Some(layer),
                     _ => None,
                 };
-                report.unavailable(layer, &failure.to_string()).map_err(untold)?;
+                report.unavailable(layer, &failure.to_string()).map_err(|error| untold(&error))?;
             }
             return Err(failure);
         }
@@ -95,14 +95,14 @@ pub(super) fn run(
     if let Some(aside) = aside {
         if let Some(report) = &report {
             let changes = aside.changes().map_err(|error| Failure::Other(error.to_string()))?;
-            report.changes(&changes.changes).map_err(untold)?;
+            report.changes(&changes.changes).map_err(|error| untold(&error))?;
         }
         land(args, aside, &confinement.files.protect)?;
     }
     Ok((ended, events.unwrap_or_default()))
 }
 
-fn untold(error: std::io::Error) -> Failure {
+fn untold(error: &std::io::Error) -> Failure {
     Failure::Other(format!("the report cannot be written: {error}"))
 }
 
