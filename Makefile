@@ -76,6 +76,10 @@ bench-panel: ## Measure the panel on PostgreSQL: the first screen over CALLS cal
 wheel: ## Build the Python binding's wheel, with the launcher in it (needs maturin and Linux)
 	sandbox/python/build.sh
 
+bench-sandbox: ## Measure what a sandbox costs, beside unshare and bubblewrap (see docs/benchmarks.md)
+	cargo build --release -p iron_sandbox
+	python3 tests/bench/sandbox.py --target $(TARGET)/release
+
 doc: ## Build the crates' documentation
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
