@@ -250,12 +250,14 @@ pub(crate) fn same_bytes(mut one: File, mut other: File) -> io::Result<bool> {
 }
 
 /// Reads until a block is full or the file ends.
-fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
-        match file.read(&mut block[filled..])? {
-            0 => break,
-            length => filled += length,
+        match file.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(filled)

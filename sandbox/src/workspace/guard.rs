@@ -11,12 +11,13 @@ mod restoring;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
 use self::restoring::Restoring;
+use super::changes::fill;
 use super::diff::printable;
 use super::folder::{Folder, Kind, Stamp};
 use super::scratch;
@@ -206,8 +207,11 @@ fn node(parent: &Folder, name: &OsStr, stamp: &Stamp, budget: &mut Budget) -> io
     budget.files = budget.files.checked_sub(1).ok_or_else(full)?;
     Ok(match stamp.kind {
         Kind::File => {
-            let mut bytes = Vec::new();
-            parent.file(name)?.take(budget.bytes + 1).read_to_end(&mut bytes)?;
+            // Read at once: on the way to a start every call counts.
+            let size = stamp.size.min(budget.bytes + 1);
+            let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)? + 1];
+            let length = fill(&mut parent.file(name)?, &mut bytes)?;
+            bytes.truncate(length);
             budget.bytes = budget.bytes.checked_sub(bytes.len() as u64).ok_or_else(full)?;
             Node::File(*stamp, bytes)
         }
