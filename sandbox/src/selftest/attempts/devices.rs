@@ -94,7 +94,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         |_| {
             let own = own_terminal();
             let others = fs::read_dir("/dev/pts").at("list terminals")?.flatten();
-            let mut last = Refusal::absent("there is no other terminal");
+            let mut last = Refusal::nothing("find another");
             for other in others.filter(|one| one.file_name() != "ptmx" && Some(one.path()) != own) {
                 match open(&other.path().display().to_string()) {
                     Ok(found) => return Ok(found),
