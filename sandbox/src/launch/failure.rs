@@ -20,6 +20,12 @@ pub enum Error {
     /// What is asked for cannot be had in this tier.
     #[error("{0}")]
     Tier(String),
+    /// A standard file is a way out by itself.
+    #[error(
+        "standard {0} is a socket that could be connected elsewhere from inside: hand it on through a pipe, as in \
+         `| cat`"
+    )]
+    Standard(&'static str),
     /// A gate cannot be opened.
     #[error("a gate to {0} cannot be opened: {1}")]
     Gate(std::net::SocketAddr, io::Error),

@@ -27,6 +27,7 @@ mod privileges;
 mod probe;
 pub(crate) mod rules;
 mod run;
+mod standard;
 mod wire;
 
 pub use command::candidates;

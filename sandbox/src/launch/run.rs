@@ -19,7 +19,7 @@ use super::namespace::{self, Ids};
 use super::output::{Carrying, Pipes};
 use super::passing::{self, Passing};
 use super::wire::{Message, Wire};
-use super::{Error, keeper, memory};
+use super::{Error, keeper, memory, standard};
 use crate::confinement::Confinement;
 use crate::event::{Action, Denial, Event, Remedy};
 use crate::gate::{self, Gate};
@@ -71,6 +71,7 @@ pub type Listen<'a> = &'a mut dyn FnMut() -> io::Result<mpsc::Sender<Event>>;
 ///
 /// Where no tier is asked for, the fallback tier is taken where the namespace tier cannot be set up.
 pub fn run(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended, Error> {
+    standard::check()?;
     match confinement.tier {
         Some(Tier::Namespace) => in_namespaces(confinement, listen),
         Some(Tier::Fallback) => without_namespaces(confinement, listen, None),
