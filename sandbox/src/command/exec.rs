@@ -1,6 +1,6 @@
 //! `iron-sandbox exec`: plans a sandbox, runs the command in it, and says what came of it.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -45,8 +45,6 @@ pub(super) fn run(
     planned.prepare()?;
     let mut confinement = planned.confinement;
     let aside = put_aside(args, &mut confinement, told)?;
-    let guard = guard(&confinement)?;
-    let mut telling = None;
     let mode = match args.report {
         ReportArg::Text => report::Mode::Text,
         ReportArg::Json => report::Mode::Json,
@@ -56,14 +54,11 @@ pub(super) fn run(
         Behind::Proxy(introduction) => Some(introduction.clone()),
         Behind::Service(_) => None,
     });
-    let ran = launch::run(&confinement, &mut || {
-        let options = report.as_ref().map(ReportFile::options).transpose()?;
-        let options =
-            options.unwrap_or_else(|| report::Options { mode, ..report::Options::default() });
-        let (events, told) = Telling::start(options, proxy.clone())?;
-        telling = Some(told);
-        Ok(events)
-    });
+    let report = report.as_ref();
+    let mut host =
+        Host { confinement: &confinement, mode, report, proxy, guard: None, telling: None };
+    let ran = launch::run(&confinement, &mut host);
+    let Host { guard, telling, .. } = host;
     let restored = guard.as_ref().map(Guard::restore);
     let mut ended = match ran {
         Ok(ended) => ended,
@@ -162,22 +157,49 @@ fn put_aside(
     Ok(Some(made))
 }
 
-/// Remembers what is protected and could be written to all the same: what is not there yet, and, in the
-/// fallback tier, everything. What is put aside lands by rules of its own.
-fn guard(confinement: &Confinement) -> Result<Option<Guard>, Failure> {
-    let outside = confinement.files.layout != Layout::InPlace;
-    let mut files = confinement.files.clone();
-    if outside {
-        let workspace = files.workspace.clone();
-        files.protect.retain(|path| !path.starts_with(&workspace));
+/// What the launcher asks on its way.
+struct Host<'a> {
+    confinement: &'a Confinement,
+    mode: report::Mode,
+    report: Option<&'a ReportFile>,
+    proxy: Option<Introduction>,
+    guard: Option<Guard>,
+    telling: Option<Telling>,
+}
+
+impl launch::Host for Host<'_> {
+    /// Remembers what is protected and could be written to all the same: what is not there yet, and, in
+    /// the fallback tier, everything. What is put aside lands by rules of its own.
+    fn remember(&mut self, tier: Tier) -> io::Result<()> {
+        let mut files = self.confinement.files.clone();
+        if files.layout != Layout::InPlace {
+            let workspace = files.workspace.clone();
+            files.protect.retain(|path| !path.starts_with(&workspace));
+        }
+        let guard = Guard::take(&files, tier).map_err(|error| {
+            io::Error::other(format!(
+                "what is protected cannot be remembered, so that it could be put back: {error}. \
+                 --ephemeral keeps the workspace as it is instead"
+            ))
+        })?;
+        self.guard = Some(guard).filter(|guard| !guard.is_empty());
+        Ok(())
     }
-    let guard = Guard::take(&files).map_err(|error| {
-        Failure::Other(format!(
-            "what is protected cannot be remembered, so that it could be put back: {error}. \
-             --ephemeral keeps the workspace as it is instead"
-        ))
-    })?;
-    Ok(Some(guard).filter(|guard| !guard.is_empty()))
+
+    fn listen(&mut self) -> io::Result<mpsc::Sender<Event>> {
+        let options = self.report.map(ReportFile::options).transpose()?;
+        let options = options
+            .unwrap_or_else(|| report::Options { mode: self.mode, ..report::Options::default() });
+        let (events, told) = Telling::start(options, self.proxy.clone())?;
+        self.telling = Some(told);
+        Ok(events)
+    }
+
+    fn put_back_orphaned(&self) {
+        for restored in self.guard.iter().filter_map(|guard| guard.restore().ok()).flatten() {
+            tell(&restored.to_string());
+        }
+    }
 }
 
 /// Tells of protected paths that were put back.

@@ -25,6 +25,8 @@ pub(super) struct Setting<'a> {
     pub(super) bounded: bool,
     /// Signals that were ignored when the launcher began.
     pub(super) ignored: &'a [i32],
+    /// Puts back what it remembered, where the launcher is killed.
+    pub(super) host: &'a dyn super::Host,
 }
 
 /// Becomes the command. Comes back never; where it cannot, it says why and ends.

@@ -83,6 +83,9 @@ pub(super) fn keep(setting: &Setting<'_>, wire: &Wire) -> ! {
     }
     if setting.tier == Tier::Fallback {
         end_all(scoped.as_ref());
+        if is_gone(wire) {
+            setting.host.put_back_orphaned();
+        }
     }
     crate::sys::process::exit_now(0)
 }

@@ -33,4 +33,4 @@ mod wire;
 pub use command::candidates;
 pub use failure::Error;
 pub use probe::{NOTHING, optional, probe};
-pub use run::{End, Ended, Listen, run};
+pub use run::{End, Ended, Host, run};

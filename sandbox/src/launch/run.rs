@@ -64,20 +64,44 @@ impl Ended {
     }
 }
 
-/// Where events go, asked for once threads may be started.
-pub type Listen<'a> = &'a mut dyn FnMut() -> io::Result<mpsc::Sender<Event>>;
+/// Who has a sandbox made, and is asked on the way.
+pub trait Host {
+    /// Remembers what it wants to put back at the end, before the command can change it. No thread may
+    /// be started.
+    fn remember(&mut self, tier: Tier) -> io::Result<()>;
 
-/// Runs a command in a sandbox, from a process that has one thread until `listen` is called.
+    /// Says where events go. From here on threads may be started.
+    fn listen(&mut self) -> io::Result<mpsc::Sender<Event>>;
+
+    /// Puts back what was remembered, in a process of its own: the launcher was killed. Of the fallback
+    /// tier alone; in the other, nobody is left.
+    fn put_back_orphaned(&self);
+}
+
+/// One that has nothing to put back.
+impl<F: FnMut() -> io::Result<mpsc::Sender<Event>>> Host for F {
+    fn remember(&mut self, _: Tier) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn listen(&mut self) -> io::Result<mpsc::Sender<Event>> {
+        self()
+    }
+
+    fn put_back_orphaned(&self) {}
+}
+
+/// Runs a command in a sandbox, from a process that has one thread until the host is to listen.
 ///
 /// Where no tier is asked for, the fallback tier is taken where the namespace tier cannot be set up.
-pub fn run(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended, Error> {
+pub fn run(confinement: &Confinement, host: &mut dyn Host) -> Result<Ended, Error> {
     standard::check()?;
     match confinement.tier {
-        Some(Tier::Namespace) => in_namespaces(confinement, listen),
-        Some(Tier::Fallback) => without_namespaces(confinement, listen, None),
-        None => match in_namespaces(confinement, listen) {
+        Some(Tier::Namespace) => in_namespaces(confinement, host),
+        Some(Tier::Fallback) => without_namespaces(confinement, host, None),
+        None => match in_namespaces(confinement, host) {
             Err(why @ Error::Layer { .. }) if why.is_of_namespaces() => {
-                without_namespaces(confinement, listen, Some(why.to_string()))
+                without_namespaces(confinement, host, Some(why.to_string()))
             }
             other => other,
         },
@@ -92,7 +116,7 @@ impl Error {
     }
 }
 
-fn in_namespaces(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended, Error> {
+fn in_namespaces(confinement: &Confinement, host: &mut dyn Host) -> Result<Ended, Error> {
     let making = Making::begin(confinement)?;
     let ids = Ids::here();
     let child = fork(NAMESPACES).map_err(|why| Error::Layer {
@@ -101,16 +125,16 @@ fn in_namespaces(confinement: &Confinement, listen: Listen<'_>) -> Result<Ended,
         why,
     })?;
     let Fork::Parent(keeper) = child else {
-        making.be_keeper(Tier::Namespace, confinement, |wire| {
+        making.be_keeper(Tier::Namespace, confinement, host, |wire| {
             namespace::set_up(confinement, ids, wire).map(|made| made.bounded)
         })
     };
-    making.launch(Tier::Namespace, keeper, confinement, (listen, None), Vec::new())
+    making.launch(Tier::Namespace, keeper, confinement, (host, None), Vec::new())
 }
 
 fn without_namespaces(
     confinement: &Confinement,
-    listen: Listen<'_>,
+    host: &mut dyn Host,
     why: Option<String>,
 ) -> Result<Ended, Error> {
     let temporary = Temporary::make()?;
@@ -121,13 +145,15 @@ fn without_namespaces(
         listeners.push(listener.map_err(|why| Error::Gate(gate.inside, why))?);
     }
     let making = Making::begin(confinement)?;
+    // Before the fork: the keeper puts it back where the launcher is killed.
+    host.remember(Tier::Fallback)?;
     let Fork::Parent(keeper) = fork(0)? else {
         // Never comes back, so that the folder goes with the launcher's guard alone.
-        making.be_keeper(Tier::Fallback, confinement, |wire| {
+        making.be_keeper(Tier::Fallback, confinement, host, |wire| {
             keeper::begin(Tier::Fallback, wire).map(|()| false)
         })
     };
-    making.launch(Tier::Fallback, keeper, confinement, (listen, why), listeners)
+    making.launch(Tier::Fallback, keeper, confinement, (host, why), listeners)
 }
 
 /// What is there before the fork.
@@ -165,6 +191,7 @@ impl Making {
         &self,
         tier: Tier,
         confinement: &Confinement,
+        host: &dyn Host,
         set_up: impl FnOnce(&Wire) -> Result<bool, super::failure::Failed>,
     ) -> ! {
         let wire = &self.there;
@@ -183,7 +210,8 @@ impl Making {
         }
         let Ok(Some((Message::Go, _))) = wire.hear() else { exit_now(127) };
         let ignored = &self.ignored;
-        keeper::keep(&Setting { tier, confinement, filter: &filter, bounded, ignored }, wire)
+        let filter = &filter;
+        keeper::keep(&Setting { tier, confinement, filter, bounded, ignored, host }, wire)
     }
 
     /// In the launcher: goes along with the keeper until the end.
@@ -192,7 +220,7 @@ impl Making {
         tier: Tier,
         keeper: Pid,
         confinement: &Confinement,
-        (listen, why): (Listen<'_>, Option<String>),
+        (host, why): (&mut dyn Host, Option<String>),
         mut listeners: Vec<TcpListener>,
     ) -> Result<Ended, Error> {
         drop(self.there);
@@ -212,11 +240,15 @@ impl Making {
             ends_by: None,
             limit: None,
         };
+        if tier == Tier::Namespace {
+            // While the keeper makes the mounts, there is time.
+            host.remember(tier)?;
+        }
         launched.wait_until_ready(&mut listeners)?;
         if let Some(group) = &launched.group {
             group.add(launched.keeper.handle.pid)?;
         }
-        launched.events = Some(listen()?);
+        launched.events = Some(host.listen()?);
         launched.open_gates(listeners)?;
         launched.tell(Event::Started { tier, why });
         launched.go(self.passing, self.pipes)

@@ -22,6 +22,7 @@ use super::diff::printable;
 use super::folder::{Folder, Kind, Stamp};
 use super::scratch;
 use crate::confinement::{Access, Files};
+use crate::layer::Tier;
 
 /// How much protected paths may hold together, in bytes: it is kept in memory.
 const BYTES: u64 = 64 << 20;
@@ -103,9 +104,10 @@ impl fmt::Display for Restored {
 }
 
 impl Guard {
-    /// Remembers what stands at the protected paths that could be written to. An error where that is
-    /// more than fits into memory, or cannot be read.
-    pub fn take(files: &Files) -> io::Result<Self> {
+    /// Remembers what stands at the protected paths that could be written to: in the namespace tier what
+    /// no mount protects, since it is not there or is a link. An error where that is more than fits into
+    /// memory, or cannot be read.
+    pub fn take(files: &Files, tier: Tier) -> io::Result<Self> {
         let mut roots: Vec<&Path> = files.write.iter().map(PathBuf::as_path).collect();
         if files.workspace_access == Access::Write {
             roots.push(&files.workspace);
@@ -121,8 +123,10 @@ impl Guard {
             let root = roots.iter().filter(|root| path.starts_with(root) && path != **root);
             // The outermost: an agent cannot have put something else in its place.
             let Some(root) = root.min_by_key(|root| root.as_os_str().len()) else { continue };
-            let point = remember(root, &path, &mut budget)
+            let mounted = tier == Tier::Namespace;
+            let point = remember(root, &path, mounted, &mut budget)
                 .map_err(|error| about(&path, "cannot remember", &error))?;
+            let Some(point) = point else { continue };
             // What a link leads to is reached by it.
             if let Node::Link(target) = &point.was
                 && let Ok(resolved) =
@@ -168,7 +172,13 @@ struct Budget {
     files: usize,
 }
 
-fn remember(root: &Path, path: &Path, budget: &mut Budget) -> io::Result<Point> {
+/// What stands at a path or in its way. None where a mount protects it.
+fn remember(
+    root: &Path,
+    path: &Path,
+    mounted: bool,
+    budget: &mut Budget,
+) -> io::Result<Option<Point>> {
     let path = path.strip_prefix(root).map_err(io::Error::other)?;
     let mut here = Some(Folder::open(root)?);
     let mut way = Vec::new();
@@ -179,6 +189,11 @@ fn remember(root: &Path, path: &Path, budget: &mut Budget) -> io::Result<Point> 
         let stamp = here.as_ref().map(|folder| folder.look(part)).transpose()?.flatten();
         let last = at + 1 == parts.len();
         let was = match (&here, stamp) {
+            (_, Some(stamp))
+                if last && mounted && matches!(stamp.kind, Kind::File | Kind::Folder) =>
+            {
+                return Ok(None);
+            }
             (Some(folder), Some(stamp)) if last || stamp.kind != Kind::Folder => {
                 // What is no folder stands in the way of the rest, and is protected in its place.
                 Some(node(folder, part, &stamp, budget)?)
@@ -196,7 +211,7 @@ fn remember(root: &Path, path: &Path, budget: &mut Budget) -> io::Result<Point> 
             }
         };
         if let Some(was) = was {
-            return Ok(Point { root: root.to_owned(), path: walked, way, was });
+            return Ok(Some(Point { root: root.to_owned(), path: walked, way, was }));
         }
     }
     Err(io::Error::from(Errno::INVAL))

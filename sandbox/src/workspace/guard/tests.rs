@@ -35,7 +35,7 @@ impl World {
             protect: self.protect.iter().map(|path| self.at(path)).collect(),
             ..Files::default()
         };
-        let mut guard = Guard::take(&files).unwrap();
+        let mut guard = Guard::take(&files, Tier::Fallback).unwrap();
         guard.places = vec![self.folder.path().join("place")];
         guard
     }
@@ -172,10 +172,30 @@ fn what_is_only_read_needs_no_guard_and_too_much_is_refused() {
         protect: vec![world.at(".git/hooks")],
         ..Files::default()
     };
-    assert!(Guard::take(&files).unwrap().is_empty());
+    assert!(Guard::take(&files, Tier::Fallback).unwrap().is_empty());
     let large = fs::File::create(world.at(".git/hooks/large")).unwrap();
     large.set_len(BYTES + 1).unwrap();
     let files = Files { workspace_access: Access::Write, ..files };
-    let error = Guard::take(&files).unwrap_err().to_string();
+    let error = Guard::take(&files, Tier::Fallback).unwrap_err().to_string();
     assert!(error.contains("protect less"), "{error}");
+}
+
+#[test]
+fn where_mounts_protect_what_is_there_the_rest_is_remembered() {
+    let world = World::new(&USUAL);
+    fs::create_dir(world.at("real")).unwrap();
+    symlink("real", world.at(".claude")).unwrap();
+    let protect = [".git/hooks", ".mcp.json", ".claude"].map(|path| world.at(path)).to_vec();
+    let files = Files {
+        workspace: world.at("").components().collect(),
+        workspace_access: Access::Write,
+        protect,
+        ..Files::default()
+    };
+    let mut guard = Guard::take(&files, Tier::Namespace).unwrap();
+    guard.places = vec![world.folder.path().join("place")];
+    fs::write(world.at(".git/hooks/pre-push"), "a mount would have kept it").unwrap();
+    fs::write(world.at(".mcp.json"), "evil").unwrap();
+    fs::remove_file(world.at(".claude")).unwrap();
+    assert_eq!(world.told(&guard.restore().unwrap()), ["Added .mcp.json", "Removed .claude"]);
 }
