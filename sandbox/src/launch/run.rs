@@ -188,12 +188,14 @@ impl Making {
 
     /// In the forked process: sets up what the tier has, waits for the word, and keeps the command.
     fn be_keeper(
-        &self,
+        self,
         tier: Tier,
         confinement: &Confinement,
         host: &dyn Host,
         set_up: impl FnOnce(&Wire) -> Result<bool, super::failure::Failed>,
     ) -> ! {
+        // By its other end's closing this process sees that the launcher is gone.
+        drop(self.here);
         let wire = &self.there;
         let filter = (self.filter_of)(tier, confinement);
         let bounded = match set_up(wire) {
