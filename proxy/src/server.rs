@@ -3,6 +3,7 @@
 mod answers;
 mod attach;
 mod control;
+mod denials;
 mod own;
 mod port;
 mod room;

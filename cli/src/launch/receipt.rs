@@ -73,6 +73,11 @@ pub fn lines(figures: &Value, told: &Told<'_>) -> String {
             line(label, listed(&figures[key]));
         }
     }
+    let denials = figures["denials"].as_object().into_iter().flatten();
+    let denied: i64 = denials.map(|(_, count)| number(count)).sum();
+    if denied > 0 {
+        line("sandbox", format!("refused {denied} ({})", listed(&figures["denials"])));
+    }
     let served = figures["upstreams"].as_object().into_iter().flatten().map(|(name, served)| {
         format!("{name} {} ({})", number(&served["calls"]), NanoUsd(number(&served["nano_usd"])))
     });
@@ -115,6 +120,7 @@ mod tests {
             "input_tokens": 1000, "cached_tokens": 900, "output_tokens": 20,
             "findings": {"EMAIL": 2}, "answer_findings": {}, "refused": {"budget_exhausted": 1},
             "upstreams": {"anthropic": {"calls": 3, "nano_usd": 1_234_567}}, "tunnels": {},
+            "denials": {"connect": 2, "read": 1},
             "overhead_micros": {"p50": 300, "p95": 1207, "max": 1300},
         });
         let told = Told {
@@ -130,6 +136,7 @@ mod tests {
           tokens     1000 in (90% from a cache), 20 out
           redacted   EMAIL 2
           refused    budget_exhausted 1
+          sandbox    refused 3 (connect 2, read 1)
           upstreams  anthropic 3 ($0.001234567)
           overhead   1.207 ms before a call left (p95)
         ");

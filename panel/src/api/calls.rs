@@ -1,7 +1,8 @@
-//! `/api/v1/calls`, `/runs`, `/findings`, `/breakers`: what happened, one by one.
+//! `/api/v1/calls`, `/runs`, `/findings`, `/denials`, `/breakers`: what happened, one by one.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use iron_policy::control::Denied;
 use iron_policy::types::{CallId, NanoUsd, PicoUsd};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +19,7 @@ use super::usage::{Format, When, Which, file};
 use super::wire::{Money, Time};
 use crate::events::Sight;
 use crate::panel::Panel;
-use crate::telemetry::browse::{self, Call, Run};
+use crate::telemetry::browse::{self, Call, Denial, Run};
 use crate::telemetry::csv::{Cell, Csv};
 use crate::telemetry::query::{Group, Question, ask};
 use crate::telemetry::report::Range;
@@ -30,6 +31,7 @@ pub const DOORS: &[Door] = &[
     door("GET", "/api/v1/calls/{id}", May::Person(Role::Viewer)).in_project(),
     door("GET", "/api/v1/runs", May::Person(Role::Viewer)).in_project(),
     door("GET", "/api/v1/findings", May::Person(Role::Viewer)).in_project(),
+    door("GET", "/api/v1/denials", May::Person(Role::Viewer)).in_project(),
     door("GET", "/api/v1/breakers", May::Person(Role::Viewer)),
 ];
 
@@ -40,6 +42,7 @@ pub fn routes() -> OpenApiRouter<Panel> {
         .routes(routes!(call))
         .routes(routes!(runs))
         .routes(routes!(findings))
+        .routes(routes!(denials))
         .routes(routes!(breakers))
 }
 
@@ -203,13 +206,17 @@ fn before(page: &Page) -> Result<Option<(i64, String)>, Problem> {
     Ok(Some((number, name.to_owned())))
 }
 
-/// The cursor behind a run. Names may hold anything: the length says where one ends.
+/// The cursor behind a run.
 fn behind(run: &RunView) -> String {
-    let project = run.project.as_deref().unwrap_or_default();
-    format!("{}:{}:{}{project}", run.last_at.0, run.run.len(), run.run)
+    cursor(run.last_at, &run.run, run.project.as_deref().unwrap_or_default())
 }
 
-/// The run that such a cursor stands behind: when it was called last, its name, its project.
+/// A cursor of a time and two names. Names may hold anything: the length says where one ends.
+fn cursor(at: Time, first: &str, second: &str) -> String {
+    format!("{}:{}:{first}{second}", at.0, first.len())
+}
+
+/// What such a cursor stands behind: of a run when it was called last, its name, its project.
 fn before_run(page: &Page) -> Result<Option<(i64, String, String)>, Problem> {
     let Some((last_at, rest)) = before(page)? else { return Ok(None) };
     let (length, names) = rest.split_once(':').ok_or_else(no_cursor)?;
@@ -586,6 +593,99 @@ async fn findings(
     items.truncate(200);
     let (zone, from, to) = (range.zone.name().to_owned(), Time(range.from), Time(range.to));
     Ok(Json(Findings { zone, from, to, items, more }))
+}
+
+/// What a sandbox refused, or a limit of it that was reached.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DenialView {
+    /// When.
+    pub at: Time,
+    /// The proxy that told of it.
+    pub proxy: String,
+    /// Its id there.
+    pub id: String,
+    /// `denial` or `limit`.
+    pub kind: String,
+    /// What it counts as among findings: `sandbox/connect`, `sandbox/limit/memory`.
+    pub finding: String,
+    /// Whose sandbox it was.
+    pub agent: Option<String>,
+    /// In which project.
+    pub project: Option<String>,
+    /// In which run.
+    pub run: Option<String>,
+    /// On what it was tried: a path, an address, a system call; of a limit how much it is.
+    pub target: String,
+    /// What refused it.
+    pub layer: Option<String>,
+    /// The program that tried.
+    pub program: Option<String>,
+    /// The flag that would allow it; else in words why nothing does, or what came of a limit.
+    pub remedy: Option<String>,
+    /// The same as lines of a profile.
+    pub profile: Option<String>,
+}
+
+impl From<Denial> for DenialView {
+    fn from(row: Denial) -> Self {
+        let Denied { target, layer, program, remedy, profile } = row.denied;
+        Self {
+            at: Time(row.at),
+            proxy: row.proxy,
+            id: row.id,
+            kind: row.kind,
+            finding: row.finding,
+            agent: row.agent,
+            project: row.project,
+            run: row.run,
+            target,
+            layer,
+            program,
+            remedy,
+            profile,
+        }
+    }
+}
+
+/// Which refusals.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WhichDenials {
+    /// Of this agent's sandboxes.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// In this project.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// In this run.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// Of this kind of finding, as in `sandbox/connect`.
+    #[serde(default)]
+    pub finding: Option<String>,
+}
+
+/// What sandboxes refused, and limits of theirs that were reached; the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/denials", tag = "calls", params(Page, WhichDenials),
+    responses((status = 200, body = Paged<DenialView>))
+)]
+async fn denials(
+    State(panel): State<Panel>,
+    principal: Principal,
+    Query(page): Query<Page>,
+    Query(which): Query<WhichDenials>,
+) -> Result<Json<Paged<DenialView>>, Problem> {
+    let sight = Sight::of(&panel, &principal).await?;
+    let limit = page.limit()?;
+    let WhichDenials { agent, project, run, finding } = which;
+    let filter = [("agent", agent), ("project", project), ("run", run), ("finding", finding)];
+    let mut connection = panel.store.pool().acquire().await?;
+    let before = before_run(&page)?;
+    let rows = browse::denials(&mut connection, &sight, filter, before, limit + 1).await?;
+    let rows = rows.into_iter().map(DenialView::from).collect();
+    let behind = |row: &DenialView| cursor(row.at, &row.proxy, &row.id);
+    Ok(Json(Paged::of(rows, limit, behind)))
 }
 
 /// Breakers of all proxies.

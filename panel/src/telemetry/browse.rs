@@ -1,5 +1,6 @@
 //! Calls and runs, one by one: filters, pages, the newest first.
 
+use iron_policy::control::Denied;
 use iron_policy::types::CallId;
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -295,6 +296,77 @@ pub struct Run {
     pub last_at: i64,
     /// Calls, refused, posted, estimated, tokens read, tokens written, findings.
     pub sums: [i64; 7],
+}
+
+/// What a sandbox refused, or a limit of it that was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The proxy that told of it.
+    pub proxy: String,
+    /// Its id there.
+    pub id: String,
+    /// `denial` or `limit`.
+    pub kind: String,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// Whose sandbox.
+    pub agent: Option<String>,
+    /// In which project.
+    pub project: Option<String>,
+    /// In which run.
+    pub run: Option<String>,
+    /// What it counts as among findings.
+    pub finding: String,
+    /// What was tried, and what would allow it.
+    pub denied: Denied,
+}
+
+/// So many refusals of sandboxes, the newest first.
+pub async fn denials(
+    connection: &mut AnyConnection,
+    sight: &Sight,
+    filter: [(&str, Option<String>); 4],
+    before: Option<(i64, String, String)>,
+    limit: i64,
+) -> Result<Vec<Denial>, StoreError> {
+    let mut conditions = Conditions::default();
+    conditions.and("finding IS NOT NULL");
+    for (column, value) in filter {
+        if let Some(value) = value {
+            conditions.is(column, "=", Bound::Text(value));
+        }
+    }
+    if let Some((at, proxy, id)) = before {
+        let at = conditions.place(Bound::Number(at));
+        let (proxy, id) = (conditions.place(Bound::Text(proxy)), conditions.place(Bound::Text(id)));
+        conditions.and(&format!("(at, proxy, id) < ({at}, {proxy}, {id})"));
+    }
+    conditions.seen_by(sight);
+    let limit = conditions.place(Bound::Number(limit));
+    let sql = format!(
+        "SELECT proxy, id, kind, at, agent, project, run, finding, detail FROM extra{}
+         ORDER BY at DESC, proxy DESC, id DESC LIMIT {limit}",
+        conditions.sql
+    );
+    let rows = conditions.rows(connection, sql).await?;
+    rows.iter()
+        .map(|row| {
+            let detail: String = row.try_get(8)?;
+            Ok(Denial {
+                proxy: row.try_get(0)?,
+                id: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                at: row.try_get(3)?,
+                agent: row.try_get(4)?,
+                project: row.try_get(5)?,
+                run: row.try_get(6)?,
+                finding: row.try_get(7)?,
+                // What a proxy of another version wrote is shown as it is.
+                denied: serde_json::from_str(&detail)
+                    .unwrap_or_else(|_| Denied { target: detail, ..Denied::default() }),
+            })
+        })
+        .collect()
 }
 
 /// So many runs, those with the newest calls first.

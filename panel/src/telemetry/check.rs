@@ -97,6 +97,8 @@ fn check_breaker(breaker: &mut BreakerRecord, now_ms: i64) -> Result<(), &'stati
 fn check_extra(extra: &mut ExtraRecord, now_ms: i64) -> Result<(), &'static str> {
     name(&extra.id)?;
     name(&extra.kind)?;
+    let names = [&extra.agent, &extra.project, &extra.run, &extra.finding];
+    names.into_iter().flatten().try_for_each(|text| name(text))?;
     extra.detail = cut(&extra.detail, DETAIL);
     if let Some(call) = extra.call {
         id(call, now_ms)?;

@@ -6,7 +6,7 @@ use iron_policy::control::ExtraRecord;
 use iron_policy::types::CallId;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use super::deltas::{Cell, Deltas};
+use super::deltas::{Cell, Deltas, Spot};
 use super::sums::Sums;
 use crate::store::{Store, StoreError, places, portions};
 
@@ -24,9 +24,9 @@ pub async fn insert<'a>(
     let mut new = HashSet::new();
     for extra in portions(extra, CHUNK) {
         let sql = format!(
-            "INSERT INTO extra (proxy, id, kind, at, call, posted, detail) VALUES {}
-             ON CONFLICT (proxy, id) DO NOTHING RETURNING id",
-            places(extra.len(), 7)
+            "INSERT INTO extra (proxy, id, kind, at, call, posted, detail, agent, project, run,
+             finding) VALUES {} ON CONFLICT (proxy, id) DO NOTHING RETURNING id",
+            places(extra.len(), 11)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for extra in extra {
@@ -37,7 +37,11 @@ pub async fn insert<'a>(
                 .bind(extra.at)
                 .bind(extra.call)
                 .bind(extra.posted)
-                .bind(extra.detail.clone());
+                .bind(extra.detail.clone())
+                .bind(extra.agent.clone())
+                .bind(extra.project.clone())
+                .bind(extra.run.clone())
+                .bind(extra.finding.clone());
         }
         for row in query.fetch_all(&mut *connection).await? {
             new.insert(row.try_get::<String, _>(0)?);
@@ -73,6 +77,20 @@ pub async fn waiting(
         }
     }
     Ok(amounts)
+}
+
+/// Counts what sandboxes refused among the findings.
+pub fn count(deltas: &mut Deltas, new: &[&ExtraRecord]) {
+    for extra in new {
+        let Some(kind) = extra.finding.clone() else { continue };
+        let spot = Spot {
+            agent: extra.agent.clone().unwrap_or_default(),
+            project: extra.project.clone().unwrap_or_default(),
+            upstream: String::new(),
+            kind,
+        };
+        deltas.found_in_no_call(extra.at, spot);
+    }
 }
 
 /// Adjusts the calls that these corrections are about, and the sums. A call that is not there (yet)

@@ -106,6 +106,11 @@ impl Deltas {
         *entry = (entry.0 + times, entry.1 + 1);
     }
 
+    /// Adds something that was found elsewhere than in a call.
+    pub fn found_in_no_call(&mut self, unix_ms: i64, spot: Spot) {
+        self.spots.entry((unix_ms.div_euclid(MINUTE_MS), spot)).or_default().0 += 1;
+    }
+
     /// Whether nothing moves.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty() && self.spots.is_empty()

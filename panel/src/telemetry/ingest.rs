@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use iron_policy::control::{Batch, BreakerRecord, CallRecord, Taken};
+use iron_policy::control::{Batch, BreakerRecord, CallRecord, ExtraRecord, Taken};
 use iron_policy::types::CallId;
 use sqlx::{AnyConnection, Row};
 
@@ -79,12 +79,13 @@ async fn once(panel: &Panel, proxy: &str, batch: &Batch) -> Result<Taken, StoreE
     }
     let extra = corrections::insert(&mut tx, proxy, &batch.extra).await?;
     corrections::apply(&panel.store, &mut tx, proxy, &extra, &mut deltas, name).await?;
+    corrections::count(&mut deltas, &extra);
     let breakers = breakers(&mut tx, proxy, &batch.breakers).await?;
     if !deltas.is_empty() {
         write::add_runs(&mut tx, deltas.runs()).await?;
         write::add(&mut tx, &deltas.rows(&zone)).await?;
     }
-    let told = told(proxy, &fresh, &breakers);
+    let told = told(proxy, &fresh, &breakers, &extra);
     if !told.is_empty() {
         events::publish_all(panel, &mut tx, &told).await?;
     }
@@ -141,7 +142,12 @@ async fn breakers<'a>(
 }
 
 /// What live views are told of a batch.
-fn told(proxy: &str, fresh: &[CallRecord], breakers: &[&BreakerRecord]) -> Vec<Kind> {
+fn told(
+    proxy: &str,
+    fresh: &[CallRecord],
+    breakers: &[&BreakerRecord],
+    extra: &[&ExtraRecord],
+) -> Vec<Kind> {
     let mut told: Vec<Kind> = breakers
         .iter()
         .map(|breaker| {
@@ -153,7 +159,7 @@ fn told(proxy: &str, fresh: &[CallRecord], breakers: &[&BreakerRecord]) -> Vec<K
             })
         })
         .collect();
-    told.extend(found(fresh).into_iter().map(Kind::Finding));
+    told.extend(found(fresh, extra).into_iter().map(Kind::Finding));
     let newest = fresh.len().saturating_sub(TOLD);
     told.extend(fresh[newest..].iter().map(|call| Kind::Call(ended(proxy, call))));
     if !fresh.is_empty() {
@@ -162,13 +168,18 @@ fn told(proxy: &str, fresh: &[CallRecord], breakers: &[&BreakerRecord]) -> Vec<K
     told
 }
 
-/// The findings of these calls by who, where and what: the most frequent.
-fn found(fresh: &[CallRecord]) -> Vec<Found> {
+/// The findings of these calls, and of sandboxes, by who, where and what: the most frequent.
+fn found(fresh: &[CallRecord], extra: &[&ExtraRecord]) -> Vec<Found> {
     let mut all: BTreeMap<_, (i64, i64)> = BTreeMap::new();
     for call in fresh {
         for finding in &call.findings {
             let entry = all.entry((&call.agent, &call.project, &finding.kind)).or_default();
             *entry = (entry.0 + i64::from(finding.count), entry.1 + 1);
+        }
+    }
+    for extra in extra {
+        if let Some(kind) = &extra.finding {
+            all.entry((&extra.agent, &extra.project, kind)).or_default().0 += 1;
         }
     }
     let mut all: Vec<Found> = all

@@ -55,6 +55,7 @@ fn correction(id: &str, call: &CallRecord, posted: i64, at: i64) -> Batch {
         call: Some(call.id),
         posted: Some(posted),
         detail: "the provider's bill".to_owned(),
+        ..ExtraRecord::default()
     };
     Batch { extra: vec![extra], ..Batch::default() }
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use lease::{
     Acknowledged, Ask, Asks, Grant, Grants, Kept, LeaseId, Refused, Report, Reports, Standing, size,
 };
-pub use record::{Batch, BreakerRecord, CallRecord, ExtraRecord, FindingCount, Taken};
+pub use record::{Batch, BreakerRecord, CallRecord, Denied, ExtraRecord, FindingCount, Taken};
 
 use crate::types::NanoUsd;
 

@@ -122,12 +122,12 @@ pub struct BreakerRecord {
 }
 
 /// A correction or an incident, known by its proxy and its id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExtraRecord {
     /// Names it at its proxy: a second one with the same id changes nothing.
     pub id: String,
-    /// `correction`, `denial`, ...
+    /// `correction`; `denial` or `limit`, of a sandbox.
     pub kind: String,
     /// When, in Unix milliseconds.
     pub at: i64,
@@ -137,7 +137,39 @@ pub struct ExtraRecord {
     /// The new amount in nano-USD, of a correction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted: Option<i64>,
-    /// In words: why.
+    /// In words: why. Of a denial or a limit a [`Denied`], as JSON.
     #[serde(default)]
     pub detail: String,
+    /// Whose it is, where it is about no call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// In which project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// In which run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What it counts as among findings: `sandbox/connect`, `sandbox/limit/memory`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
+}
+
+/// What a sandbox refused, or which of its limits was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Denied {
+    /// On what it was tried: a path, an address, a system call; of a limit how much it is.
+    pub target: String,
+    /// What refused it: `network`, `landlock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The program that tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The flag that would allow it; else in words why nothing does, or what came of a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The same as lines of a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /_iron/control/runs` | announces a run: `{"id", "agent", "parent"?, "budget"?, "strict"?}` |
 //! | `GET /_iron/control/runs/ID` | what the run did until now |
+//! | `POST /_iron/control/runs/ID/denials` | keeps what the run's sandbox refused ([`super::denials`]) |
 //! | `POST /_iron/control/attach` | makes the connection that run's ([`super::attach`]) |
 //! | `POST /_iron/control/stops` | stops `{"agent"}` at once; `*` is everybody |
 //! | `POST /_iron/control/starts` | lifts the stop of `{"agent"}` |
@@ -20,6 +21,7 @@ use iron_policy::types::{Name, NanoUsd};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::denials;
 use super::own::{answer_json, problem};
 use crate::body::{self, Body};
 use crate::pipeline::come_by_right_way;
@@ -66,6 +68,14 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
             Ok(id) => receipt(shared, id).await,
             Err(error) => bad(&format!("{error}")),
         },
+        (&Method::POST, ["runs", id, "denials"]) => {
+            let limit = shared.live().policy.proxy.read_timeout;
+            match (id.parse(), body::collect(body, denials::MAX_BODY, limit).await) {
+                (Ok(id), Ok(bytes)) => denials::keep(shared, &id, &bytes).await,
+                (Err(error), _) => bad(&error.to_string()),
+                (_, Err(_)) => bad("the body did not come whole, or is too large"),
+            }
+        }
         (&Method::POST, ["stops" | "starts"]) => {
             let limit = shared.live().policy.proxy.read_timeout;
             match body::collect(body, MAX_BODY, limit).await {
@@ -73,10 +83,16 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
                 Err(_) => bad("the body did not come whole, or is too large"),
             }
         }
-        (_, ["runs"] | ["runs", _]) => {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "POST runs, GET runs/ID")
-        }
-        _ => problem(StatusCode::NOT_FOUND, "not_found", "there are POST runs and GET runs/ID"),
+        (_, ["runs"] | ["runs", _] | ["runs", _, "denials"]) => problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "POST runs, GET runs/ID, POST runs/ID/denials",
+        ),
+        _ => problem(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there are POST runs, GET runs/ID, POST runs/ID/denials and POST attach",
+        ),
     }
 }
 
@@ -242,6 +258,7 @@ fn tell_figures(told: &mut Value, figures: &Figures) {
     told["other_hosts"] = json!(figures.others);
     told["outcomes"] = json!(figures.outcomes);
     told["refused"] = json!(figures.refused);
+    told["denials"] = json!(figures.denials);
     told["findings"] = json!(figures.findings);
     told["answer_findings"] = json!(figures.answer_findings);
     told["upstreams"] = upstreams.into();

@@ -16,8 +16,8 @@ use super::checkpoint::Checkpoints;
 use super::leases::{Answer, Order};
 use super::writer::{Command, Writer};
 use super::{
-    BatchFile, Batches, CallRecord, End, Held, Hold, Key, OpenBatch, OpenError, ReserveError,
-    RunRecord, Settlement, open,
+    BatchFile, Batches, CallRecord, DenialRecord, End, Held, Hold, Key, OpenBatch, OpenError,
+    ReserveError, RunRecord, Settlement, open,
 };
 
 /// How the file is used.
@@ -108,6 +108,14 @@ impl Ledger {
             .commands
             .send(Command::Announce { run: Box::new(run), answer })
             .map_err(|_| gone())?;
+        committed.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Keeps what a run's sandbox refused; says how many of them were kept. Returns after the commit.
+    pub async fn keep_denials(&self, denials: Vec<DenialRecord>) -> Result<usize, ReserveError> {
+        let (answer, committed) = oneshot::channel();
+        let gone = || ReserveError::Unavailable("the ledger is closed".to_owned());
+        self.0.commands.send(Command::Deny { denials, answer }).map_err(|_| gone())?;
         committed.await.unwrap_or_else(|_| Err(gone()))
     }
 

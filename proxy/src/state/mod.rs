@@ -8,12 +8,13 @@
 //! calls that are open; `call` every call that ended, with its money — together the journal whose
 //! fold the balances must equal; `correction` the one later correction of an estimate; `batch` the
 //! reservations that wait for results, and `batch_file` what those can be made for; `lease` the slices of a
-//! panel's budgets, each with an account; `outbox` what a panel is still to be told.
+//! panel's budgets, each with an account; `outbox` what a panel is still to be told; `denial` what sandboxes refused.
 //!
 //! No prompt, no answer and no key ever comes here.
 
 mod batches;
 mod checkpoint;
+mod denials;
 mod error;
 mod leases;
 mod ledger;
@@ -28,6 +29,7 @@ mod tests;
 mod writer;
 
 pub use batches::{BatchFile, BatchHold, Batches, Key, OpenBatch, Share, TooMany, is_id};
+pub use denials::{DenialRecord, SANDBOX_FINDING};
 pub use error::{Exhausted, OpenError, ReserveError, Source, StoreError};
 pub use leases::{
     Granted, Held, Learned, LeaseHold, LeaseKey, LeaseRow, LeaseState, Low, Prepare, Room, Short,

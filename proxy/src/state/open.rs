@@ -164,6 +164,7 @@ fn prepare(connection: &mut Connection, options: Options, exists: bool) -> rusql
     transaction.execute_batch(schema::CREATE)?;
     transaction.execute_batch(schema::BATCHES)?;
     transaction.execute_batch(schema::LEASES)?;
+    transaction.execute_batch(schema::DENIALS)?;
     transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()

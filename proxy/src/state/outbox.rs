@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use iron_policy::control::{CallRecord, ExtraRecord, FindingCount};
 use rusqlite::{OptionalExtension, Row};
 
+use super::denials;
 use super::leases::{self, Order};
 use super::{Ledger, ReserveError, Store, StoreError};
 
@@ -23,7 +24,7 @@ pub struct Outbox {
 pub enum Told {
     /// A call that ended.
     Call(Box<CallRecord>),
-    /// A correction of an estimate.
+    /// A correction of an estimate, or what a sandbox refused.
     Extra(ExtraRecord),
     /// What is not there (any more): it is skipped.
     Nothing,
@@ -71,6 +72,7 @@ impl Store {
         let mut calls = snapshot.prepare(CALL)?;
         let mut corrections =
             snapshot.prepare("SELECT posted, reason, at FROM correction WHERE call = ?1")?;
+        let mut refused = snapshot.prepare(&format!("{} WHERE id = ?1", denials::COLUMNS))?;
         let mut rows = next.query([limit as i64])?;
         let mut outbox = Outbox::default();
         while let Some(row) = rows.next()? {
@@ -89,8 +91,12 @@ impl Store {
                             call: Some(id),
                             posted: Some(row.get(0)?),
                             detail: row.get(1)?,
+                            ..ExtraRecord::default()
                         }))
                     })
+                    .optional()?,
+                "denial" => refused
+                    .query_row([id], |row| Ok(Told::Extra(denials::extra(id, row)?)))
                     .optional()?,
                 _ => None,
             };

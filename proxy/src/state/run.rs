@@ -6,6 +6,7 @@ use iron_policy::types::{Name, NanoUsd};
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
+use super::denials::SANDBOX_FINDING;
 use super::{Store, StoreError, schema};
 
 /// A run that was announced before its first call.
@@ -54,6 +55,8 @@ pub struct Figures {
     pub findings: BTreeMap<String, u64>,
     /// What was found in answers, by kind.
     pub answer_findings: BTreeMap<String, u64>,
+    /// What its sandbox refused and which limits were reached there: `connect`, `limit/memory`.
+    pub denials: BTreeMap<String, u64>,
     /// Calls and what was charged for them, by upstream, of those that were sent.
     pub upstreams: BTreeMap<String, (u64, NanoUsd)>,
     /// How long each call that was sent was in the proxy before it was sent, in microseconds, in
@@ -112,6 +115,16 @@ impl Store {
             params![id.as_str()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
+        let mut denials = snapshot.prepare(&format!(
+            "{FAMILY} SELECT d.finding, COUNT(*) FROM denial d JOIN family f ON d.run = f.id
+             GROUP BY d.finding"
+        ))?;
+        let mut rows = denials.query([id.as_str()])?;
+        while let Some(row) = rows.next()? {
+            let finding: String = row.get(0)?;
+            let what = finding.strip_prefix(SANDBOX_FINDING).unwrap_or(&finding).to_owned();
+            figures.denials.insert(what, row.get::<_, i64>(1)?.unsigned_abs());
+        }
         figures.open = open as u64;
         figures.pending = NanoUsd(pending);
         Ok(figures)

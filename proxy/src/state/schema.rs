@@ -3,7 +3,7 @@
 /// `PRAGMA application_id`: "IRON" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x4952_4F4E;
 /// `PRAGMA user_version`: the schema that this version reads and writes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// What a kind's name begins with in `call.findings` where it was found in the answer.
 pub(super) const ANSWER_FINDING: &str = "answer/";
@@ -129,7 +129,31 @@ ALTER TABLE reservation ADD COLUMN token TEXT;
 ALTER TABLE call ADD COLUMN token TEXT;
 ",
     LEASES,
+    DENIALS,
 ];
+
+/// What sandboxes refused: what version 7 has more, in new files as in old ones.
+pub(super) const DENIALS: &str = "
+-- What a run's sandbox refused, and which of its limits were reached.
+CREATE TABLE denial (
+    id      INTEGER PRIMARY KEY,
+    -- `denial` or `limit`.
+    kind    TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    agent   TEXT NOT NULL,
+    project TEXT,
+    run     TEXT NOT NULL,
+    -- What it counts as among findings: `sandbox/connect`.
+    finding TEXT NOT NULL,
+    -- What was tried, what refused it and what would allow it, as JSON.
+    detail  TEXT NOT NULL
+) STRICT;
+CREATE INDEX denial_of_run ON denial (run);
+CREATE TRIGGER denial_to_panel AFTER INSERT ON denial WHEN EXISTS (SELECT 1 FROM reporting)
+BEGIN
+    INSERT INTO outbox (kind, id) VALUES ('denial', NEW.id);
+END;
+";
 
 /// Leases of a panel's budgets, and what the panel is still to be told: what version 6 has more, in
 /// new files as in old ones.

@@ -18,7 +18,8 @@ use super::checkpoint::Checkpoints;
 use super::leases::{Answer, Order};
 use super::open::Opened;
 use super::{
-    BatchFile, CallRecord, Held, Hold, OpenBatch, ReserveError, RunRecord, Settlement, schema,
+    BatchFile, CallRecord, DenialRecord, Held, Hold, OpenBatch, ReserveError, RunRecord,
+    Settlement, denials, schema,
 };
 
 /// What callers ask for.
@@ -39,6 +40,11 @@ pub(super) enum Command {
     Announce {
         run: Box<RunRecord>,
         answer: oneshot::Sender<Result<bool, ReserveError>>,
+    },
+    /// Keeps what a sandbox refused.
+    Deny {
+        denials: Vec<DenialRecord>,
+        answer: oneshot::Sender<Result<usize, ReserveError>>,
     },
     Settle(Box<Settlement>),
     Record(Box<CallRecord>),
@@ -66,6 +72,7 @@ impl Command {
                 | Self::Panel { .. }
                 | Self::Bind { .. }
                 | Self::Announce { .. }
+                | Self::Deny { .. }
                 | Self::Flush(_)
                 | Self::Close
         )
@@ -176,7 +183,8 @@ impl Writer {
         let mut answers = Vec::with_capacity(batch.len());
         let mut announced = Vec::new();
         let mut leases = Vec::new();
-        match self.transact(batch, &mut answers, &mut announced, &mut leases) {
+        let mut denied = Vec::new();
+        match self.transact(batch, &mut answers, &mut announced, &mut leases, &mut denied) {
             Ok(()) => {
                 if self.failures > 0 {
                     tracing::warn!("the state file can be written again");
@@ -187,6 +195,7 @@ impl Writer {
                 let mut answers = answers.into_iter();
                 let mut announced = announced.into_iter();
                 let mut leases = leases.into_iter();
+                let mut denied = denied.into_iter();
                 for command in batch.drain(..) {
                     match command {
                         Command::Reserve { answer, .. } => {
@@ -201,6 +210,9 @@ impl Writer {
                         }
                         Command::Announce { answer, .. } => {
                             let _ = answer.send(Ok(announced.next().unwrap_or(false)));
+                        }
+                        Command::Deny { answer, .. } => {
+                            let _ = answer.send(Ok(denied.next().unwrap_or(0)));
                         }
                         Command::Flush(answer) => {
                             let _ = answer.send(());
@@ -236,6 +248,9 @@ impl Writer {
                 Command::Announce { answer, .. } => {
                     let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
                 }
+                Command::Deny { answer, .. } => {
+                    let _ = answer.send(Err(ReserveError::Unavailable(error.to_string())));
+                }
                 Command::Close => self.closing = true,
                 other => self.kept.push_back(other),
             }
@@ -255,6 +270,7 @@ impl Writer {
         answers: &mut Vec<Result<Held, ReserveError>>,
         announced: &mut Vec<bool>,
         leases: &mut Vec<Answer>,
+        denied: &mut Vec<usize>,
     ) -> rusqlite::Result<()> {
         let connection: &Connection = &self.opened.connection;
         let writes =
@@ -286,6 +302,9 @@ impl Writer {
                     }
                     Command::Announce { run, .. } => {
                         announced.push(sql::announce(connection, run)?);
+                    }
+                    Command::Deny { denials, .. } => {
+                        denied.push(denials::keep(connection, denials)?);
                     }
                     Command::Settle(settlement) => sql::settle(connection, settlement)?,
                     Command::Record(record) => sql::record(connection, record)?,
