@@ -69,21 +69,23 @@ fn signals_are_passed_on(case: &Case) {
     assert_eq!(code_of(child.wait().unwrap()), 128 + 15);
 }
 
-/// Processes that left their session, that nobody waits for, and that are always on the move.
+/// Processes that left their session, that nobody waits for, and that are always on the move. They end by
+/// themselves after some time: where a test is killed, nobody else ends its control.
 const STORM: &str = "\
 import os, signal, sys, time\n\
 def storm():\n    \
     os.setsid()\n    \
     signal.signal(signal.SIGHUP, signal.SIG_IGN)\n    \
     signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    \
-    while True:\n        \
+    end = time.monotonic() + 90\n    \
+    while time.monotonic() < end:\n        \
         time.sleep(0.01)\n        \
         if os.fork():\n            os._exit(0)\n\
 for _ in range(4):\n    \
     if os.fork() == 0:\n        storm()\n\
 if os.fork() == 0:\n    \
     os.setsid()\n    \
-    if os.fork() == 0:\n        time.sleep(600)\n    \
+    if os.fork() == 0:\n        time.sleep(90)\n    \
     os._exit(0)\n\
 os.wait()\n\
 print('ready', flush=True)\n\
