@@ -41,6 +41,8 @@ pub enum Layer {
     NoNewPrivileges,
     /// Environment: an allow list.
     Environment,
+    /// Protected paths that could be written all the same are put back at the end.
+    Guard,
     /// Memory, files, processes and time, a process each.
     Rlimits,
     /// Memory, processes and time of all processes together.
@@ -59,7 +61,7 @@ impl Tier {
 
 impl Layer {
     /// All of them, the outermost first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::User,
         Self::Mount,
         Self::Network,
@@ -71,6 +73,7 @@ impl Layer {
         Self::Capabilities,
         Self::NoNewPrivileges,
         Self::Environment,
+        Self::Guard,
         Self::Rlimits,
         Self::Cgroup,
     ];
@@ -89,6 +92,7 @@ impl Layer {
             Self::Capabilities => "capabilities",
             Self::NoNewPrivileges => "no-new-privileges",
             Self::Environment => "environment",
+            Self::Guard => "guard",
             Self::Rlimits => "rlimits",
             Self::Cgroup => "cgroup",
         }
@@ -110,7 +114,7 @@ impl fmt::Display for Layer {
 /// A name that is no layer's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no layer: there are user, mount, network, process, ipc, landlock, seccomp, notify, capabilities, no-new-privileges, environment, rlimits, cgroup"
+    "`{0}` is no layer: there are user, mount, network, process, ipc, landlock, seccomp, notify, capabilities, no-new-privileges, environment, guard, rlimits, cgroup"
 )]
 pub struct NoSuchLayer(String);
 

@@ -1,17 +1,29 @@
-//! A sandbox's connections: introduced by its gate, and then its run's, whatever is said on them.
+//! Sandboxes: connections that are their run's whatever is said on them, what is told of refusals, and
+//! agents in real ones.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use iron_proxy::control::published;
+use iron_proxy::state::Told;
 use iron_sandbox::confinement::{Behind, Introduction};
+use iron_sandbox::event::{Action, Denial, Event, Remedy};
 use iron_sandbox::gate::{self, Gate};
+use iron_sandbox::layer::{Layer, Tier};
+use iron_sandbox::proxy;
 use iron_tests::client::{CALLER_KEY, chat, chat_stream};
 use iron_tests::socket::Socket;
 use iron_tests::{Answer, Client, Scripted, Site, Through, World};
+use iron_tests::{binary, python};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -246,10 +258,12 @@ async fn a_sandbox_that_takes_the_proxy_for_its_proxy_is_itself_there_too() {
     assert!(calls.iter().all(|call| call.agent == "boxed"), "{calls:?}");
     assert_eq!(site.received().len(), 2);
 
-    // A run that was announced as strict has providers alone.
-    let strict = Way::open(&world, "strict", &json!({"strict": true})).await;
-    let through = Through::at(strict.address, &ca);
-    assert_eq!(through.connect("elsewhere.example:443").await.unwrap_err().status, 403);
+    // What no list of the policy names is not reached from a sandbox, as from anywhere else.
+    let refused = through.connect("elsewhere.example:443").await.unwrap_err();
+    assert_eq!(refused.status, 403);
+    assert!(refused.reason.contains("denied by the sandbox"), "{}", refused.reason);
+    let refused = Through::new(&world).connect("elsewhere.example:443").await.unwrap_err();
+    assert_ne!(refused.status, 403, "{}", refused.body);
 }
 
 #[tokio::test]
@@ -296,4 +310,267 @@ async fn a_proxy_that_stops_waits_for_what_a_sandbox_has_begun() {
     // There is no proxy any more, and its agent is told so.
     let answer = way.client().chat("hello").await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (502, "proxy_unreachable"));
+}
+
+/// What a launcher tells of its sandbox.
+fn denial(action: Action, target: &str) -> Event {
+    Event::Denial(Denial {
+        action,
+        target: target.to_owned(),
+        layer: Layer::Network,
+        program: Some("curl".to_owned()),
+        remedy: Remedy::Allow {
+            flag: "--connect 127.0.0.1:5432".to_owned(),
+            profile: "[network] connect = [\"127.0.0.1:5432\"]".to_owned(),
+        },
+    })
+}
+
+#[tokio::test]
+async fn what_a_sandbox_refused_is_on_the_receipt_and_told_to_the_panel() {
+    let world = World::with("[[agent]]\nname = \"boxed\"\nproject = \"web\"\n").await;
+    world.shared.ledger.tell_panel(true).await.unwrap();
+    Way::open(&world, "run-1", &json!({})).await;
+    let introduction =
+        Introduction { address: world.address, state: world.state(), run: "run-1".to_owned() };
+    let tell = move |events: Vec<Event>| {
+        let introduction = introduction.clone();
+        tokio::task::spawn_blocking(move || proxy::tell(&introduction, &events))
+    };
+    let events = vec![
+        Event::Started { tier: Tier::Namespace, why: None },
+        denial(Action::Connect, "127.0.0.1:5432"),
+        denial(Action::Connect, "10.0.0.1:443"),
+        denial(Action::Read, "/home/u/.ssh/\u{1b}[2Jid"),
+        Event::Limit {
+            limit: "memory",
+            value: "512 MiB".to_owned(),
+            effect: "the program was ended",
+        },
+    ];
+    tell(events).await.unwrap().unwrap();
+    let told = receipt(&world, "run-1").await["denials"].clone();
+    assert_eq!(told, json!({"connect": 2, "limit/memory": 1, "read": 1}));
+    let outbox = world.shared.ledger.outbox(100).await.unwrap();
+    let extra: Vec<_> = outbox
+        .records
+        .into_iter()
+        .map(|(_, told)| match told {
+            Told::Extra(extra) => extra,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(extra.len(), 4);
+    assert_eq!(extra[0].finding.as_deref(), Some("sandbox/connect"));
+    for record in &extra {
+        let whose = [&record.agent, &record.project, &record.run];
+        assert_eq!(whose.map(|name| name.as_deref()), [Some("boxed"), Some("web"), Some("run-1")]);
+        assert!(!record.detail.contains('\u{1b}') && record.detail.len() < 2_000);
+    }
+    let detail: Value = serde_json::from_str(&extra[0].detail).unwrap();
+    assert_eq!(
+        detail,
+        json!({"target": "127.0.0.1:5432", "layer": "network", "program": "curl",
+               "remedy": "--connect 127.0.0.1:5432",
+               "profile": "[network] connect = [\"127.0.0.1:5432\"]"})
+    );
+    assert_eq!(
+        (extra[3].kind.as_str(), extra[3].finding.as_deref()),
+        ("limit", Some("sandbox/limit/memory"))
+    );
+
+    // An agent that tries and tries fills no disk.
+    let many: Vec<_> =
+        (0..1_200).map(|n| denial(Action::Connect, &format!("10.0.0.1:{n}"))).collect();
+    tell(many).await.unwrap().unwrap();
+    assert_eq!(receipt(&world, "run-1").await["denials"]["connect"], 998);
+    let path = "/_iron/control/runs/run-1/denials";
+    for (wrong, status) in [
+        (json!([{"event": "denial", "action": "no word", "target": "x", "layer": "y"}]), 400),
+        (json!({"event": "denial"}), 400),
+        (json!(vec![json!({"event": "started"}); 101]), 400),
+    ] {
+        assert_eq!(controller(&world).post(path, &wrong).await.status, status, "{wrong}");
+    }
+    let unknown = path.replace("run-1", "run-2");
+    assert_eq!(controller(&world).post(&unknown, &json!([])).await.status, 404);
+    assert_eq!(world.client().post(path, &json!([])).await.status, 401);
+}
+
+/// Calls a model as a stream and then tries what its sandbox does not allow: another port, a key.
+const AGENT: &str = r#"
+import socket, sys
+from openai import OpenAI
+said = ""
+for chunk in OpenAI().chat.completions.create(
+        model="gpt-4o-mini", max_tokens=64, stream=True,
+        messages=[{"role": "user", "content": "mail ada@example.org"}]):
+    if chunk.choices:
+        said += chunk.choices[0].delta.content or ""
+print(said)
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+    print("connected")
+except OSError as error:
+    print("refused")
+try:
+    print(open(sys.argv[2]).read())
+except OSError as error:
+    print("unread")
+"#;
+
+/// The same with what any Python has.
+const BARE: &str = r#"
+import json, os, urllib.request
+class OpenAI:
+    class Part:
+        def __init__(self, choices):
+            self.choices = [OpenAI.Part(0) for _ in choices] if choices else []
+            self.delta = self
+            self.content = choices
+    def __init__(self):
+        self.chat = self.completions = self
+    def create(self, **body):
+        request = urllib.request.Request(
+            os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode(),
+            {"content-type": "application/json",
+             "authorization": "Bearer " + os.environ["OPENAI_API_KEY"]})
+        for line in urllib.request.urlopen(request):
+            if line.startswith(b"data: {"):
+                for choice in json.loads(line[6:])["choices"]:
+                    part = OpenAI.Part([1])
+                    part.choices[0].content = choice["delta"].get("content")
+                    yield part
+"#;
+
+/// Somebody who runs an agent in a folder of theirs.
+struct Person {
+    folder: tempfile::TempDir,
+    /// Where the programs are.
+    programs: PathBuf,
+    /// Another user's id, where it is one.
+    user: Option<u32>,
+}
+
+impl Person {
+    /// Who runs the tests.
+    fn own() -> Self {
+        let programs = binary::sandbox().parent().unwrap().to_owned();
+        let person = Self { folder: tempfile::tempdir().unwrap(), programs, user: None };
+        person.make_folders();
+        person
+    }
+
+    /// Somebody without any rights; none where the tests have none to give away.
+    fn nobody() -> Option<Self> {
+        const NOBODY: u32 = 65_534;
+        if !is_root() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        // Where the build stands others need not come.
+        let programs = folder.path().join("bin");
+        fs::create_dir(&programs).unwrap();
+        for program in [binary::path(), binary::sandbox()] {
+            fs::copy(&program, programs.join(program.file_name().unwrap())).unwrap();
+        }
+        let person = Self { folder, programs, user: Some(NOBODY) };
+        person.make_folders();
+        Some(person)
+    }
+
+    fn make_folders(&self) {
+        for name in ["", "home", "home/.ssh", "work"] {
+            let folder = self.folder.path().join(name);
+            if !folder.exists() {
+                fs::create_dir(&folder).unwrap();
+            }
+            std::os::unix::fs::chown(&folder, self.user, self.user).unwrap();
+        }
+        fs::write(self.secret(), "the key of the story").unwrap();
+        std::os::unix::fs::chown(self.secret(), self.user, self.user).unwrap();
+        let agent = if self.user.is_some() {
+            AGENT.replace("from openai import OpenAI\n", BARE)
+        } else {
+            AGENT.to_owned()
+        };
+        fs::write(self.folder.path().join("work/agent.py"), agent).unwrap();
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.folder.path().join("home/.ssh/id")
+    }
+
+    /// `iron-sandbox exec --simulate ... -- COMMAND` in the folder; with the receipt.
+    fn exec(&self, tier: &str, command: &[&OsStr]) -> (Output, Value) {
+        let receipt = self.folder.path().join("receipt.json");
+        let mut exec = Command::new(self.programs.join("iron-sandbox"));
+        exec.args(["exec", "--simulate", "--tier", tier, "--receipt"]).arg(&receipt).arg("--");
+        exec.args(command).current_dir(self.folder.path().join("work")).env_clear();
+        exec.env("HOME", self.folder.path().join("home"))
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        if let Some(user) = self.user {
+            exec.uid(user).gid(user);
+        }
+        let output = exec.output().unwrap();
+        let receipt = fs::read(&receipt).unwrap_or_default();
+        (output, serde_json::from_slice(&receipt).unwrap_or_default())
+    }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// An agent comes to its model and nowhere else, and what it tried besides is told.
+fn an_agent_is_held(person: &Person, tier: &str, python: &Path) {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let (script, secret) = (OsStr::new("agent.py"), person.secret());
+    let command = [python.as_os_str(), script, OsStr::new(&port), secret.as_os_str()];
+    let (output, receipt) = person.exec(tier, &command);
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{tier}: {said}{told}");
+    assert_eq!(said, "You said: mail ada@example.org\nrefused\nunread\n", "{tier}: {told}");
+    other.set_nonblocking(true).unwrap();
+    assert!(other.accept().is_err(), "{tier}: it came to another port");
+    assert!(told.contains(&format!("--connect 127.0.0.1:{port}")), "{tier}: {told}");
+    assert_eq!(receipt["agent"], "python", "{tier}: {receipt}");
+    assert_eq!(receipt["outcomes"], json!({"ok": 1}), "{tier}: {receipt}");
+    assert_eq!(receipt["findings"], json!({"EMAIL": 1}), "{tier}: {receipt}");
+    assert!(receipt["denials"]["connect"].as_u64() >= Some(1), "{tier}: {receipt}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_official_sdk_streams_in_a_sandbox_which_is_its_agents_in_the_records() {
+    let python = python::with_requirements_of("sdk");
+    for tier in ["namespace", "fallback"] {
+        an_agent_is_held(&Person::own(), tier, &python);
+    }
+}
+
+#[test]
+fn somebody_without_rights_holds_an_agent_as_well() {
+    // Where the tests have no rights to give away, the story above has shown it.
+    let Some(person) = Person::nobody() else { return };
+    for tier in ["namespace", "fallback"] {
+        an_agent_is_held(&person, tier, Path::new("python3"));
+    }
+}
+
+#[test]
+fn an_agents_own_name_and_end_are_those_of_its_program() {
+    let person = Person::own();
+    for (command, code) in [("exit 7", 7), ("kill -TERM $$", 143)] {
+        let words = ["sh", "-c", command].map(OsStr::new);
+        let (output, receipt) = person.exec("auto", &words);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert_eq!((&receipt["agent"], &receipt["exit_code"]), (&json!("sh"), &json!(code)));
+    }
+    let (output, _) = person.exec("auto", &[OsStr::new("no-such-program")]);
+    assert_eq!(output.status.code(), Some(127), "{}", text(&output.stderr));
 }

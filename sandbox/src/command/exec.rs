@@ -211,11 +211,9 @@ fn put_back(telling: &Telling, restored: Option<std::io::Result<Vec<workspace::g
         }
         Some(Ok(restored)) => {
             for restored in restored {
-                tell(&restored.to_string());
                 let target = restored.path.display().to_string();
-                let remedy =
-                    Remedy::Never("it is protected, and was put back at the end".to_owned());
-                let (action, layer) = (Action::Write, Layer::Mount);
+                let remedy = Remedy::Never(restored.to_string());
+                let (action, layer) = (Action::Write, Layer::Guard);
                 let denial = Denial { action, target, layer, program: None, remedy };
                 let _ = telling.events.send(Event::Denial(denial));
             }

@@ -40,8 +40,8 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What an agent made unreadable stays; the folder is its user's alone.
-        let _ = fs::remove_dir_all(&self.0);
+        // However deep an agent made it, and whatever it made unreadable.
+        crate::workspace::remove(&self.0);
     }
 }
 
@@ -78,6 +78,7 @@ pub(super) fn adapt(confinement: &Confinement, temporary: &Path) -> Result<Confi
         Layout::Copy { copy } => {
             let original = &confinement.files.workspace;
             let moved = |path: &Path| match path.strip_prefix(original) {
+                Ok(rest) if rest.as_os_str().is_empty() => copy.clone(),
                 Ok(rest) => copy.join(rest),
                 Err(_) => path.to_owned(),
             };

@@ -103,8 +103,6 @@ pub enum By {
     Layer(Layer),
     /// No descriptor but the standard three is handed on.
     Descriptors,
-    /// It is put back as it was when the sandbox has ended.
-    PutBack,
 }
 
 /// What came of running an attempt's code, as it says itself.
@@ -302,7 +300,6 @@ impl By {
         let layer = match self {
             Self::Layer(layer) => layer,
             Self::Descriptors => return errno == libc::EBADF || errno == libc::ENOENT,
-            Self::PutBack => return errno == 0,
         };
         match layer {
             // EINVAL: no such user in the namespace.
@@ -344,7 +341,7 @@ impl By {
             Layer::Notify => {
                 [libc::EACCES, libc::EPERM, libc::ECONNREFUSED, libc::ENETUNREACH].contains(&errno)
             }
-            Layer::NoNewPrivileges | Layer::Environment => errno == 0,
+            Layer::NoNewPrivileges | Layer::Environment | Layer::Guard => errno == 0,
             Layer::Rlimits | Layer::Cgroup => {
                 [0, libc::EAGAIN, libc::ENOMEM, libc::EFBIG, libc::EMFILE, libc::EPERM]
                     .contains(&errno)
@@ -357,7 +354,6 @@ impl By {
         match self {
             Self::Layer(layer) => layer.name(),
             Self::Descriptors => "descriptors",
-            Self::PutBack => "put back",
         }
     }
 }
@@ -417,5 +413,5 @@ pub mod by {
     /// No other descriptors.
     pub const DESCRIPTORS: By = By::Descriptors;
     /// Put back at the end.
-    pub const PUT_BACK: By = By::PutBack;
+    pub const PUT_BACK: By = By::Layer(Layer::Guard);
 }

@@ -14,7 +14,7 @@ use super::verdict::{self, Answer, Wanted};
 use super::{Answering, Caller};
 use crate::confinement::{self, Files};
 use crate::event::Action;
-use crate::layer::Tier;
+use crate::layer::{Layer, Tier};
 use crate::sys::notify::Reply;
 
 /// Which names need no second look.
@@ -110,7 +110,8 @@ impl Answering {
         else {
             return;
         };
-        if !is_had_outside(&path, wanted) {
+        // What is put back at the end is told then: until then nothing was refused.
+        if layer == Layer::Guard || !is_had_outside(&path, wanted) {
             return;
         }
         let action = match wanted {

@@ -63,6 +63,14 @@ pub fn file(files: &Files, tier: Tier, path: &Path, wanted: Wanted) -> Answer {
     }
     if wanted == Wanted::Write {
         if let Some(protected) = within(&files.protect, path) {
+            if tier == Tier::Fallback && writing(files, tier, path) == Answer::Allowed {
+                let why = format!(
+                    "`{}` is protected by the profile (`protect`): it can be written while the sandbox \
+                     is there, and is put back at the end",
+                    show(protected)
+                );
+                return refused(Layer::Guard, Remedy::Never(why));
+            }
             let why = format!(
                 "`{}` is protected by the profile (`protect`): what runs outside the sandbox, or \
                  steers it, is not an agent's to change",

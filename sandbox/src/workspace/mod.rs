@@ -246,6 +246,12 @@ impl Ephemeral {
     }
 }
 
+/// Removes a folder of ours and all in it, as far as that can be done.
+pub(crate) fn remove(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let _ = Folder::open(parent).and_then(|place| scratch::remove_tree(&place, name));
+}
+
 /// Makes the folders of an overlay and tries whether it can be mounted.
 fn lay_over(workspace: &Path, scratch: &Scratch) -> io::Result<Layout> {
     // The workspace's own permissions are the upper folder's.

@@ -179,3 +179,59 @@ async fn beside_a_proxy_its_own_calls_are_listed() {
     assert_eq!(one.json["timeline"][0]["step"], "identify", "{}", one.text);
     assert_eq!(one.json["classes"][0]["units"], 7);
 }
+
+#[tokio::test]
+async fn what_sandboxes_refused_is_listed_and_counts_among_findings() {
+    for world in worlds().await {
+        let admin = world.signed_in(Role::Admin).await;
+        let now = world.panel.clock.now_ms();
+        let denial = |n: i64| ExtraRecord {
+            id: format!("denial:{n}"),
+            kind: if n == 0 { "limit" } else { "denial" }.to_owned(),
+            at: now - 1_000 * (n / 2),
+            detail: format!(
+                r#"{{"target":"10.0.0.{n}:443","layer":"network","remedy":"--connect"}}"#
+            ),
+            agent: Some(format!("agent-{}", n % 2)),
+            project: Some("p".to_owned()),
+            run: Some("run-1".to_owned()),
+            finding: Some(
+                if n == 0 { "sandbox/limit/memory" } else { "sandbox/connect" }.to_owned(),
+            ),
+            ..ExtraRecord::default()
+        };
+        let extra: Vec<_> = (0..9).map(denial).collect();
+        let told = Batch { extra, ..batch(&calls(3, now)) };
+        let before = summed(&world.panel.store, 60, "all").await;
+        assert_eq!(take(&world.panel, "p1", told.clone()).await.unwrap().new, 12);
+        assert_eq!(take(&world.panel, "p1", told).await.unwrap().new, 0, "each once");
+        let after = summed(&world.panel.store, 60, "all").await;
+        assert_eq!(after[0] - before[0], 3, "they are no calls");
+
+        let all = pages(&admin, "/api/v1/denials?limit=4").await;
+        assert_eq!(all.len(), 9);
+        let ids: BTreeSet<_> = all.iter().map(|denial| denial["id"].to_string()).collect();
+        assert_eq!(ids.len(), 9, "each once");
+        let newest = all.iter().find(|denial| denial["id"] == "denial:0").unwrap();
+        assert_eq!(
+            (&newest["kind"], &newest["target"], &newest["layer"], &newest["program"]),
+            (&"limit".into(), &"10.0.0.0:443".into(), &"network".into(), &Value::Null)
+        );
+        let some = pages(&admin, "/api/v1/denials?limit=50&agent=agent-1&finding=sandbox/connect");
+        assert_eq!(some.await.len(), 4);
+        assert!(pages(&admin, "/api/v1/denials?limit=50&run=run-2").await.is_empty());
+
+        let kinds = admin.get("/api/v1/findings").await.json;
+        let of = |kind: &str| {
+            let mut items = kinds["items"].as_array().unwrap().iter();
+            let item = items.find(|item| item["name"] == kind);
+            item.map(|item| (item["found"].as_i64(), item["calls"].as_i64()))
+        };
+        assert_eq!(of("sandbox/connect"), Some((Some(8), Some(0))));
+        assert_eq!(of("sandbox/limit/memory"), Some((Some(1), Some(0))));
+        assert_eq!(of("email"), Some((Some(6), Some(3))));
+        // Nobody else's to see.
+        let viewer = world.signed_in(Role::Viewer).await;
+        assert!(pages(&viewer, "/api/v1/denials?limit=50").await.is_empty());
+    }
+}

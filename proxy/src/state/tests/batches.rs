@@ -123,6 +123,7 @@ async fn a_file_from_before_batches_is_brought_along() {
     tamper(
         &path,
         "DROP TRIGGER call_to_panel; DROP TRIGGER correction_to_panel;
+         DROP TRIGGER denial_to_panel; DROP TABLE denial;
          DROP TABLE lease; DROP TABLE reporting; DROP TABLE outbox;
          DROP TABLE batch; DROP TABLE batch_file; DROP TABLE stopped;
          ALTER TABLE call DROP COLUMN attempt; ALTER TABLE call DROP COLUMN first_attempt;
