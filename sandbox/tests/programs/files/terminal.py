@@ -128,8 +128,9 @@ shell.type("echo code $?.\n")
 shell.until("code 5.")
 shell.until("READY> ")
 
-# What does not handle Ctrl-C is ended by it, with all that it started.
-shell.type(f"{LAUNCHER} sh -c 'echo started; sleep 600; echo not reached'\n")
+# What does not handle Ctrl-C is ended by it, with all that it started. The word comes from the program that
+# is then waited for: a shell that is just about to start one would swallow the signal.
+shell.type(f"{LAUNCHER} sh -c 'sh -c \"echo started; exec sleep 600\"; echo not reached'\n")
 shell.until("started")
 shell.type("\x03")
 shell.until("READY> ")
