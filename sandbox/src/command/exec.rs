@@ -1,11 +1,12 @@
 //! `iron-sandbox exec`: plans a sandbox, runs the command in it, and says what came of it.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use super::args::{EphemeralArg, ExecArgs, ReportArg};
+use super::args::{EphemeralArg, ExecArgs, NetworkArg, ReportArg};
 use super::plan::{self, Planned};
 use super::records::Records;
 use super::report_file::ReportFile;
@@ -22,7 +23,9 @@ use crate::workspace::{self, Ephemeral, conclude};
 
 /// Runs the command. Standard output is the command's alone, but for a difference that was asked for.
 pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Failure> {
+    check_words(&args.command)?;
     if plan::wants_run(&args.confine, here) {
+        check_before_run(args, here)?;
         return Err(through_iron(&args.confine, &args.run, &args.command));
     }
     end_with_the_run()?;
@@ -33,6 +36,32 @@ pub(super) fn exec(args: &ExecArgs, here: &Surroundings) -> Result<ExitCode, Fai
     }
     let (ended, _) = run(planned, args, told)?;
     Ok(ExitCode::from(ended.code()))
+}
+
+/// A mistyped flag is taken for the command by who reads the words: here it is told apart.
+pub(super) fn check_words(command: &[OsString]) -> Result<(), Failure> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let before = words.len().checked_sub(command.len() + 1).and_then(|at| words.get(at));
+    match command.first() {
+        Some(first)
+            if first.as_encoded_bytes().starts_with(b"-")
+                && before.is_none_or(|word| word != "--") =>
+        {
+            Err(Failure::Usage(format!(
+                "`{}` is no flag here: `iron-sandbox exec --help` lists them, and a program whose name begins \
+                 with a dash comes after `--`",
+                first.display()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What cannot be made is told before a proxy is started for it.
+pub(super) fn check_before_run(args: &ExecArgs, here: &Surroundings) -> Result<(), Failure> {
+    let mut without = args.clone();
+    without.confine.network = NetworkArg::None;
+    plan::confinement(&without, here).map(drop)
 }
 
 /// Runs what was planned; gives all events with the end.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::{ExecArgs, LearnArgs, ReportArg, WatchArg};
+use super::exec::{check_before_run, check_words};
 use super::surroundings::Surroundings;
 use super::through_iron::{end_with_the_run, through_iron};
 use super::{Failure, exec, plan, say};
@@ -35,7 +36,9 @@ pub(super) fn learn(args: &LearnArgs, here: &Surroundings) -> Result<ExitCode, F
         command: args.command.clone(),
         ..ExecArgs::default()
     };
+    check_words(&args.command)?;
     if plan::wants_run(&args.confine, here) {
+        check_before_run(&run, here)?;
         return Err(through_iron(&run.confine, &run.run, &run.command));
     }
     end_with_the_run()?;

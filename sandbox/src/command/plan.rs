@@ -248,6 +248,22 @@ fn tier(args: &ConfineArgs, files: &Files) -> Result<Option<Tier>, Failure> {
     };
     let hidden = files.hide.iter().find(|path| written(path) && path.symlink_metadata().is_ok());
     let wanted = args.tier.tier();
+    let steering = files.protect.iter().find(|path| {
+        let changed = files.workspace_access == Access::Write && path.starts_with(&files.workspace);
+        let changed = changed || files.write.iter().any(|folder| path.starts_with(folder));
+        path.ends_with("iron.toml") && changed && path.symlink_metadata().is_ok()
+    });
+    if let Some(path) = steering.filter(|_| !args.allow_degraded.contains(&Layer::Mount)) {
+        return match wanted {
+            Some(Tier::Fallback) => Err(Failure::Usage(format!(
+                "{} may steer the proxy, which reads it again while it runs, and the fallback tier keeps it from \
+                 being changed at the end alone: move it out of the workspace, or take that with \
+                 --allow-degraded=mount",
+                path.display()
+            ))),
+            _ => Ok(Some(Tier::Namespace)),
+        };
+    }
     match hidden {
         Some(path) if !args.allow_degraded.contains(&Layer::Mount) => match wanted {
             Some(Tier::Fallback) => Err(Failure::Usage(format!(

@@ -403,10 +403,15 @@ impl Launched<'_> {
 
     fn supervise(&mut self, listener: OwnedFd) -> Result<(), Error> {
         let Some(events) = self.events.clone() else { return Err(Error::Gone) };
+        let mut files = self.confinement.files.clone();
+        if self.tier == Tier::Namespace {
+            // No mount is on what is not there: it can be made, and is put away at the end.
+            files.protect.retain(|path| std::fs::symlink_metadata(path).is_ok());
+        }
         let scene = Scene {
             tier: self.tier,
             watch: self.confinement.watch,
-            files: self.confinement.files.clone(),
+            files,
             gates: self.addresses.clone(),
             events,
         };

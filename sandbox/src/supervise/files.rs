@@ -101,7 +101,10 @@ impl Answering {
 
     fn look(&self, program: Option<String>, path: &Path, wanted: Wanted) {
         let Some(path) = resolve(path, wanted) else { return };
-        if is_noise(&path) || verdict::is_own(self.scene.tier, &path) {
+        if is_noise(&path)
+            || verdict::is_own(self.scene.tier, &path)
+            || self.standard.contains(&path)
+        {
             return;
         }
         let files = &self.scene.files;

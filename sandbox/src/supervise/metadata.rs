@@ -108,8 +108,11 @@ impl Answering {
             });
         }
         !path.starts_with("/proc")
-            && verdict::file(&self.scene.files, self.scene.tier, path, Wanted::Write)
-                == Answer::Allowed
+            // What is put back at the end can be changed until then.
+            && matches!(
+                verdict::file(&self.scene.files, self.scene.tier, path, Wanted::Write),
+                Answer::Allowed | Answer::Refused { layer: Layer::Guard, .. }
+            )
     }
 }
 

@@ -22,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -100,6 +101,8 @@ struct Answering {
     duties: Vec<Option<(&'static str, Duty)>>,
     inside: Vec<SocketAddr>,
     quick: files::Quick,
+    /// What the command has as its standard input and outputs may be opened again.
+    standard: Vec<PathBuf>,
     told: Mutex<HashMap<Action, HashSet<Denial>>>,
     connecting: connect::Places,
 }
@@ -121,6 +124,10 @@ impl Answering {
             duties,
             inside: scene.gates.iter().map(|gate| gate.0).collect(),
             quick: files::Quick::new(&scene.files, scene.tier),
+            standard: (0..3)
+                .filter_map(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok())
+                .filter(|path| path.is_absolute())
+                .collect(),
             told: Mutex::default(),
             connecting: connect::Places::default(),
             scene,
