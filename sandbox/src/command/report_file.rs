@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use serde_json::json;
 
@@ -26,7 +27,13 @@ impl ReportFile {
     pub(super) fn open(name: &str) -> Result<Self, Failure> {
         let inherited = name.strip_prefix("fd:").and_then(|number| number.parse::<u16>().ok());
         let path = inherited.map_or_else(|| name.to_owned(), |fd| format!("/proc/self/fd/{fd}"));
-        let file = OpenOptions::new().append(true).create(inherited.is_none()).open(path);
+        let mut options = OpenOptions::new();
+        options.append(true).create(inherited.is_none());
+        if inherited.is_none() {
+            // A link may be an agent's of an earlier run.
+            options.custom_flags(libc::O_NOFOLLOW);
+        }
+        let file = options.open(path);
         let file =
             file.map_err(|error| Failure::Usage(format!("--report-file {name}: {error}")))?;
         Ok(Self(file))

@@ -90,7 +90,8 @@ fn in_path(path: &OsStr, agents: &[PathBuf]) -> Option<PathBuf> {
 /// The folders that an agent may have written to before: its own, else the current one.
 fn agents(confine: &ConfineArgs) -> Vec<PathBuf> {
     let folder = confine.workspace.as_deref().unwrap_or(Path::new("."));
-    folder.canonicalize().into_iter().collect()
+    let written = confine.write.iter().map(PathBuf::as_path);
+    written.chain([folder]).filter_map(|folder| folder.canonicalize().ok()).collect()
 }
 
 fn options(run: &RunArgs) -> Vec<OsString> {

@@ -62,7 +62,8 @@ impl Peers {
         let ends = (connection.peer_addr(), connection.local_addr());
         let (Ok(SocketAddr::V4(there)), Ok(SocketAddr::V4(here))) = ends else { return false };
         let known = self.look_up(there, here).ok().flatten();
-        known.is_some_and(|known| known.user == geteuid().as_raw())
+        // One that was closed on its side is nobody's any more, and told to be of user 0.
+        known.is_some_and(|known| known.inode != 0 && known.user == geteuid().as_raw())
     }
 
     /// The socket with this address of its own and this one at the other end.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Pid, Signal, set_dumpable_behavior, setpgid};
 
 use super::failure::{Failed, Step};
 use super::wire::{Message, Wire};
@@ -23,6 +23,8 @@ pub(super) struct Setting<'a> {
     pub(super) filter: &'a Filter,
     /// Whether the number of processes is bounded already.
     pub(super) bounded: bool,
+    /// The launcher's process group.
+    pub(super) group: Pid,
     /// Signals that were ignored when the launcher began.
     pub(super) ignored: &'a [i32],
     /// Puts back what it remembered, where the launcher is killed.
@@ -59,6 +61,9 @@ fn hold(setting: &Setting<'_>, wire: &Wire) -> Result<(), Failed> {
         }
     }
     if setting.tier == Tier::Fallback {
+        // The keeper left it; the terminal's signals are for the launcher's.
+        setpgid(None, Some(setting.group))
+            .step(Layer::Process, || "the launcher's group".to_owned())?;
         privileges::drop_all().step(Layer::Capabilities, || "to drop them".to_owned())?;
         // Where the keeper is killed, nobody is left who would end this.
         let signal = Some(Signal::KILL);

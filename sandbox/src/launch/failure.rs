@@ -22,8 +22,8 @@ pub enum Error {
     Tier(String),
     /// A standard file is a way out by itself.
     #[error(
-        "standard {0} is a socket that could be connected elsewhere from inside: hand it on through a pipe, as in \
-         `| cat`"
+        "standard {0} is a socket that could be connected elsewhere from inside, or a folder or a disk: hand it on \
+         through a pipe, as in `| cat`"
     )]
     Standard(&'static str),
     /// A gate cannot be opened.

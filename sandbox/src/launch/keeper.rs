@@ -12,7 +12,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open,
-    set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, wait, waitpid,
+    set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setpgid, wait,
+    waitpid,
 };
 
 use super::command::{self, Setting};
@@ -42,6 +43,8 @@ pub(super) fn begin(tier: Tier, wire: &Wire) -> Result<(), Failed> {
         Tier::Fallback => {
             signals::restore(END.as_raw());
             signals::block(&AWAITED).step(Layer::Process, || "signals".to_owned())?;
+            // Who ends the launcher's group does not end this: it has the rest to end then.
+            setpgid(None, None).step(Layer::Process, || "a group of its own".to_owned())?;
             set_child_subreaper(Some(getpid()))
                 .step(Layer::Process, || "to adopt processes".to_owned())?;
             END

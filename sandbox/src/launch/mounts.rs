@@ -25,7 +25,8 @@ use crate::layer::Layer;
 use crate::sys::mounts::{Change, change};
 
 /// Folders of which an agent sees nothing but what is put back.
-const COVERED: [&str; 8] = ["/home", "/root", "/tmp", "/var/tmp", "/run", "/mnt", "/media", "/srv"];
+const COVERED: [&str; 9] =
+    ["/home", "/root", "/tmp", "/var/tmp", "/run", "/mnt", "/media", "/srv", "/net"];
 
 /// Those of them that it may write to.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -50,6 +51,7 @@ pub(super) fn set_up(files: &Files) -> Result<Vec<PathBuf>, Failed> {
             .step(Layer::Mount, || "the overlay over the workspace".to_owned())?;
     }
     change(CWD, c"/", Change::ReadOnly).step(Layer::Mount, || "all read-only".to_owned())?;
+    super::standard::reopen().step(Layer::Mount, || "standard input and outputs".to_owned())?;
     let plan = Plan::of(files, std::env::home_dir().as_deref());
     // Taken before they are covered.
     let mut kept = Vec::new();
@@ -147,7 +149,13 @@ impl Put {
         }
         let tree = take(from)?;
         if self.access == Access::Write {
-            change(&tree, c"", Change::Writable)?;
+            match change(&tree, c"", Change::Writable) {
+                // What is mounted read-only below it stays so: that cannot be lifted here.
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                    change(&tree, c"", Change::WritableAlone)?;
+                }
+                changed => changed?,
+            }
         }
         Ok(Some(tree))
     }

@@ -1,38 +1,53 @@
-//! Bounds what a command writes to its standard output and error, where they are no terminal.
+//! Carries what a command writes to its standard output and error, where that is bounded or goes to a
+//! file.
 //!
 //! The launcher carries both by pipes then, and counts. What is over the limit is not written.
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
+use rustix::fs::{FileType, fstat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::isatty;
 
 /// The pipes, before there is somebody to write to them.
 pub(super) struct Pipes {
     limit: u64,
+    /// Whether standard error goes where standard output goes.
+    shared: bool,
     out: Option<(OwnedFd, OwnedFd)>,
     err: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Pipes {
-    /// Makes them where there is a limit.
-    pub(super) fn make(limit: Option<u64>) -> io::Result<Option<Self>> {
-        let Some(limit) = limit else { return Ok(None) };
-        let pipe = |terminal: bool| -> io::Result<Option<(OwnedFd, OwnedFd)>> {
-            Ok(if terminal { None } else { Some(pipe_with(PipeFlags::CLOEXEC)?) })
+    /// Makes them where there is a limit; and, where `files` is true, for outputs that are files: who has
+    /// such a file open could change its mode, owner and times, wherever it is.
+    pub(super) fn make(limit: Option<u64>, files: bool) -> io::Result<Option<Self>> {
+        let pipe = |output: BorrowedFd<'_>| -> io::Result<Option<(OwnedFd, OwnedFd)>> {
+            let limited = limit.is_some() && !isatty(output);
+            let wanted = limited || (files && is_file(output));
+            Ok(if wanted { Some(pipe_with(PipeFlags::CLOEXEC)?) } else { None })
         };
-        let out = pipe(isatty(rustix::stdio::stdout()))?;
-        Ok(Some(Self { limit, out, err: pipe(isatty(rustix::stdio::stderr()))? }))
+        let (stdout, stderr) = (rustix::stdio::stdout(), rustix::stdio::stderr());
+        let out = pipe(stdout)?;
+        // One file has one order.
+        let err = if out.is_some() && is_same(stdout, stderr) { None } else { pipe(stderr)? };
+        let shared = out.is_some() && err.is_none() && is_same(stdout, stderr);
+        let limit = limit.unwrap_or(u64::MAX);
+        let made = out.is_some() || err.is_some();
+        Ok(made.then_some(Self { limit, out, err, shared }))
     }
 
     /// In a process that was forked: what it and its children write goes into the pipes.
     pub(super) fn write_here(&self) -> io::Result<()> {
         if let Some((_, out)) = &self.out {
             rustix::stdio::dup2_stdout(out)?;
+            if self.shared {
+                rustix::stdio::dup2_stderr(out)?;
+            }
         }
         if let Some((_, err)) = &self.err {
             rustix::stdio::dup2_stderr(err)?;
@@ -66,6 +81,17 @@ impl Carrying {
             let _ = thread.join();
         }
     }
+}
+
+fn is_file(file: BorrowedFd<'_>) -> bool {
+    let found = fstat(file);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
+/// Whether both are one file; two of the same name that were opened one after the other count as well.
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let (Ok(one), Ok(other)) = (fstat(one), fstat(other)) else { return false };
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 fn spawn(

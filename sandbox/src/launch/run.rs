@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, pidfd_send_signal, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpgrp, kill_process, pidfd_send_signal, waitpid,
+};
 
 use super::cgroup::Group;
 use super::command::{Setting, code_of};
@@ -117,7 +119,7 @@ impl Error {
 }
 
 fn in_namespaces(confinement: &Confinement, host: &mut dyn Host) -> Result<Ended, Error> {
-    let making = Making::begin(confinement)?;
+    let making = Making::begin(confinement, Tier::Namespace)?;
     let ids = Ids::here();
     let child = fork(NAMESPACES).map_err(|why| Error::Layer {
         layer: Layer::User,
@@ -144,7 +146,7 @@ fn without_namespaces(
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         listeners.push(listener.map_err(|why| Error::Gate(gate.inside, why))?);
     }
-    let making = Making::begin(confinement)?;
+    let making = Making::begin(confinement, Tier::Fallback)?;
     // Before the fork: the keeper puts it back where the launcher is killed.
     host.remember(Tier::Fallback)?;
     let Fork::Parent(keeper) = fork(0)? else {
@@ -164,11 +166,12 @@ struct Making {
     ignored: Vec<i32>,
     filter_of: fn(Tier, &Confinement) -> Filter,
     group: Option<Group>,
+    process_group: Pid,
     pipes: Option<Pipes>,
 }
 
 impl Making {
-    fn begin(confinement: &Confinement) -> Result<Self, Error> {
+    fn begin(confinement: &Confinement, tier: Tier) -> Result<Self, Error> {
         let ignored = signals::usual().filter(|signal| signals::is_ignored(*signal));
         // Rust ignores it in every program of its own; it is nobody's wish.
         let ignored = ignored.filter(|signal| *signal != libc::SIGPIPE).collect();
@@ -182,7 +185,8 @@ impl Making {
             ignored,
             filter_of: |tier, confinement| Filter::new(tier, confinement.watch),
             group: if wanted { Group::make(limits).ok() } else { None },
-            pipes: Pipes::make(limits.output)?,
+            process_group: getpgrp(),
+            pipes: Pipes::make(limits.output, tier == Tier::Namespace)?,
         })
     }
 
@@ -198,6 +202,10 @@ impl Making {
         drop(self.here);
         let wire = &self.there;
         let filter = (self.filter_of)(tier, confinement);
+        // Before the mounts: of what is left then, each file is opened anew in the agent's view.
+        if self.pipes.as_ref().is_some_and(|pipes| pipes.write_here().is_err()) {
+            exit_now(127)
+        }
         let bounded = match set_up(wire) {
             Ok(bounded) => bounded,
             Err(failed) => {
@@ -206,14 +214,14 @@ impl Making {
                 exit_now(127)
             }
         };
-        let piped = self.pipes.as_ref().map_or(Ok(()), Pipes::write_here);
-        if piped.is_err() || wire.say(&Message::Ready).is_err() {
+        if wire.say(&Message::Ready).is_err() {
             exit_now(127)
         }
         let Ok(Some((Message::Go, _))) = wire.hear() else { exit_now(127) };
         let ignored = &self.ignored;
         let filter = &filter;
-        keeper::keep(&Setting { tier, confinement, filter, bounded, ignored, host }, wire)
+        let group = self.process_group;
+        keeper::keep(&Setting { tier, confinement, filter, bounded, group, ignored, host }, wire)
     }
 
     /// In the launcher: goes along with the keeper until the end.

@@ -4,11 +4,12 @@
 //! somewhere else; a datagram socket sends to whomever it names. A pair of UNIX streams, as many programs
 //! make for their children, can do neither.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fcntl_getfl, fstat, open, seek, tell};
 use rustix::net::{AddressFamily, SocketType, sockopt};
-use rustix::stdio::{stderr, stdin, stdout};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
 use super::Error;
 
@@ -25,12 +26,46 @@ pub(super) fn check() -> Result<(), Error> {
 fn is_way_out(file: BorrowedFd<'_>) -> bool {
     // One that is closed is nothing.
     let Ok(found) = fstat(file.as_fd()) else { return false };
-    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return false;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Socket => {}
+        // All that lies below it, and above, could be named from there.
+        FileType::Directory | FileType::BlockDevice => return true,
+        _ => return false,
     }
     let stays = [SocketType::STREAM, SocketType::SEQPACKET];
     sockopt::socket_domain(file) != Ok(AddressFamily::UNIX)
         || !sockopt::socket_type(file).is_ok_and(|kind| stays.contains(&kind))
+}
+
+/// Opens standard files anew in this process's own view of the files, which is read-only: by the one that
+/// it was started with, a terminal's or a file's mode, owner and times could be changed outside.
+///
+/// Outputs that are files are pipes by then ([`super::output`]). What has no name needs nothing.
+pub(super) fn reopen() -> io::Result<()> {
+    for (number, file) in [(0, stdin()), (1, stdout()), (2, stderr())] {
+        let Ok(found) = fstat(file) else { continue };
+        let kind = FileType::from_raw_mode(found.st_mode);
+        let named = matches!(kind, FileType::CharacterDevice | FileType::RegularFile);
+        if !named || found.st_nlink == 0 {
+            continue;
+        }
+        let path = std::fs::read_link(format!("/proc/self/fd/{number}"))?;
+        let flags = fcntl_getfl(file)? & (OFlags::RWMODE | OFlags::APPEND | OFlags::NONBLOCK);
+        let anew = open(&path, flags | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+        let again = fstat(&anew)?;
+        if (again.st_dev, again.st_ino) != (found.st_dev, found.st_ino) {
+            return Err(io::Error::other(format!("{} is another file by now", path.display())));
+        }
+        if kind == FileType::RegularFile {
+            seek(&anew, SeekFrom::Start(tell(file)?))?;
+        }
+        match number {
+            0 => dup2_stdin(&anew)?,
+            1 => dup2_stdout(&anew)?,
+            _ => dup2_stderr(&anew)?,
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -44,6 +79,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let connected = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let file = std::fs::File::open("/dev/null").unwrap();
+        let folder = std::fs::File::open("/").unwrap();
+        assert!(is_way_out(folder.as_fd()));
         assert!(!is_way_out(stream.as_fd()) && !is_way_out(file.as_fd()));
         assert!(is_way_out(datagram.as_fd()) && is_way_out(connected.as_fd()));
     }

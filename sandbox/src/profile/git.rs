@@ -160,10 +160,25 @@ fn setting(config: &str, section: &str, name: &str) -> Option<String> {
             && let Some((own, value)) = line.split_once('=')
             && own.trim().eq_ignore_ascii_case(name)
         {
-            found = Some(value.trim().trim_matches('"').to_owned());
+            found = Some(without_comment(value).trim().trim_matches('"').to_owned());
         }
     }
     found
+}
+
+/// What stands before a `#` or `;` that is not in quotes.
+fn without_comment(value: &str) -> &str {
+    let mut quoted = false;
+    let mut escaped = false;
+    let end = value.find(|c: char| {
+        let is_escaped = escaped;
+        escaped = c == '\\' && !is_escaped;
+        if c == '"' && !is_escaped {
+            quoted = !quoted;
+        }
+        !quoted && matches!(c, '#' | ';')
+    });
+    end.map_or(value, |end| &value[..end])
 }
 
 fn first_line(path: &Path) -> Option<String> {

@@ -188,7 +188,8 @@ pub fn from_file(path: &Path) -> Result<Loaded, Error> {
 
 /// A file's text, up to [`LARGEST`].
 pub fn read(path: &Path) -> io::Result<String> {
-    let file = fs::File::open(path)?;
+    // A pipe that nobody writes to is no reason to wait.
+    let file = open_at_once(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
@@ -198,6 +199,14 @@ pub fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::other(format!("it has more than {LARGEST} bytes")));
     }
     Ok(text)
+}
+
+/// O_NONBLOCK of Linux (asm-generic/fcntl.h) and of BSD.
+const NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+
+fn open_at_once(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)
 }
 
 #[cfg(test)]

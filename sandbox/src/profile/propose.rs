@@ -193,6 +193,19 @@ fn denial(event: &Event) -> Option<&Denial> {
     }
 }
 
+/// Where programs and their settings are that run for everybody.
+const SYSTEM: [&str; 9] =
+    ["/etc", "/usr", "/opt", "/bin", "/sbin", "/lib", "/lib64", "/var/spool", "/boot"];
+
+/// Whether it is a file right in the home folder whose name begins with a dot, or one of its programs.
+fn is_hidden_at_home(home: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(home) else { return false };
+    let first = below.components().next().map(|part| part.as_os_str().to_owned());
+    let is_file = below.components().count() == 1;
+    let hidden = first.as_ref().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    (is_file && hidden) || below.starts_with(".local/bin") || below.starts_with("bin")
+}
+
 fn note(programs: &mut Vec<String>, program: String) {
     if !programs.contains(&program) {
         programs.push(program);
@@ -213,7 +226,16 @@ impl Asked<'_> {
         if MACHINE.iter().any(|own| path.starts_with(own)) {
             return Some("it is the machine's own");
         }
+        if writes && SYSTEM.iter().any(|own| path.starts_with(own)) {
+            return Some("what stands there runs for everybody");
+        }
+        if self.is_in_another_home(path) {
+            return Some("it is somebody else's");
+        }
         let home = self.home?;
+        if writes && is_hidden_at_home(home, path) {
+            return Some("what stands there may run when you log in or start a program");
+        }
         // Also what holds one of them.
         let near = |name: &&str| {
             let own = home.join(name);
@@ -230,6 +252,12 @@ impl Asked<'_> {
             });
         }
         None
+    }
+
+    /// Whether a path is in a home that is not the user's.
+    fn is_in_another_home(&self, path: &Path) -> bool {
+        let own = self.home.is_some_and(|home| path.starts_with(home) || home.starts_with(path));
+        !own && (path.starts_with("/root") || path.starts_with("/home"))
     }
 
     /// Files of one folder as that folder, where they are many and it can be proposed; and nothing that

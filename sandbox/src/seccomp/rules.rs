@@ -416,14 +416,14 @@ fn namespace(told: Verdict) -> Vec<Entry> {
         tested(
             &["chmod", "fchmod"],
             Duty::Refuse,
-            vec![when(vec![has(1, SET_UID)], told)],
+            vec![when(vec![has(1, SET_UID | SET_GID)], told)],
             Verdict::Allow,
             "a setuid program would act for its owner outside",
         ),
         tested(
             &["fchmodat", "fchmodat2"],
             Duty::Refuse,
-            vec![when(vec![has(2, SET_UID)], told)],
+            vec![when(vec![has(2, SET_UID | SET_GID)], told)],
             Verdict::Allow,
             "a setuid program would act for its owner outside",
         ),

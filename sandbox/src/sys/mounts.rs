@@ -11,19 +11,22 @@ pub enum Change {
     ReadOnly,
     /// Written to again, still without effect of setuid bits and devices.
     Writable,
+    /// The same, without what is mounted below.
+    WritableAlone,
 }
 
 /// Changes a mount and all below it. `path` is taken from `folder`; an empty one is `folder` itself.
 pub fn change(folder: impl AsFd, path: &CStr, to: Change) -> io::Result<()> {
     let (set, clear) = match to {
         Change::ReadOnly => (libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID, 0),
-        Change::Writable => {
+        Change::Writable | Change::WritableAlone => {
             (libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV, libc::MOUNT_ATTR_RDONLY)
         }
     };
     let attributes =
         libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    let below = if to == Change::WritableAlone { 0 } else { libc::AT_RECURSIVE };
+    let flags = libc::AT_EMPTY_PATH | below;
     // SAFETY: the path ends with null, and the attributes are of the size that is told; both are only read.
     let done = unsafe {
         libc::syscall(
