@@ -21,9 +21,18 @@ const fn gap(name: &'static str, what: &'static str) -> Gap {
 }
 
 /// In both tiers.
-const ALWAYS: [Gap; 5] = [
+const ALWAYS: [Gap; 8] = [
     gap("terminal", "what it prints reaches your terminal, and it reads what you type there"),
     gap("workspace", "it changes your project; what it writes there may be run by you later"),
+    gap(
+        "repositories",
+        "a repository that it makes within yours has hooks and settings of its own, which your git may run",
+    ),
+    gap(
+        "settings",
+        "what you wrote into the settings of the tools of its profile is read, keys included",
+    ),
+    gap("memory", "it executes programs that it made in memory; they are confined as any other"),
     gap("providers", "what it sends to a provider through the proxy leaves the machine"),
     gap("timing", "it shares processors and caches with everything else on the machine"),
     gap("kernel", "a bug in the kernel's own walls is a way out"),
@@ -31,7 +40,10 @@ const ALWAYS: [Gap; 5] = [
 
 /// In the namespace tier alone.
 const NAMESPACE: [Gap; 2] = [
-    gap("names", "outside of home folders it can see which files there are and how large they are"),
+    gap(
+        "names",
+        "outside of home folders it can see which files there are, how large they are, and when they are changed",
+    ),
     gap(
         "absent-files",
         "a protected file that is not there yet can be made while it runs; it is put away at the end",

@@ -24,7 +24,7 @@ pub(super) struct Setting<'a> {
     /// Whether the number of processes is bounded already.
     pub(super) bounded: bool,
     /// The launcher's process group.
-    pub(super) group: Pid,
+    pub(super) group: Option<Pid>,
     /// Signals that were ignored when the launcher began.
     pub(super) ignored: &'a [i32],
     /// Puts back what it remembered, where the launcher is killed.
@@ -62,8 +62,10 @@ fn hold(setting: &Setting<'_>, wire: &Wire) -> Result<(), Failed> {
     }
     if setting.tier == Tier::Fallback {
         // The keeper left it; the terminal's signals are for the launcher's.
-        setpgid(None, Some(setting.group))
-            .step(Layer::Process, || "the launcher's group".to_owned())?;
+        if let Some(group) = setting.group {
+            setpgid(None, Some(group))
+                .step(Layer::Process, || "the launcher's group".to_owned())?;
+        }
         privileges::drop_all().step(Layer::Capabilities, || "to drop them".to_owned())?;
         // Where the keeper is killed, nobody is left who would end this.
         let signal = Some(Signal::KILL);

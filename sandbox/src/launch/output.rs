@@ -38,7 +38,7 @@ impl Pipes {
         let shared = out.is_some() && err.is_none() && is_same(stdout, stderr);
         let limit = limit.unwrap_or(u64::MAX);
         let made = out.is_some() || err.is_some();
-        Ok(made.then_some(Self { limit, out, err, shared }))
+        Ok(made.then_some(Self { limit, shared, out, err }))
     }
 
     /// In a process that was forked: what it and its children write goes into the pipes.

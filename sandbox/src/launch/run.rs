@@ -10,9 +10,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, Signal, WaitOptions, getpgrp, kill_process, pidfd_send_signal, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, pidfd_send_signal, waitpid};
 
 use super::cgroup::Group;
 use super::command::{Setting, code_of};
@@ -28,7 +26,7 @@ use crate::gate::{self, Gate};
 use crate::layer::{Layer, Tier};
 use crate::seccomp::Filter;
 use crate::supervise::{Scene, Supervisor};
-use crate::sys::process::{Fork, NAMESPACES, exit_now, fork};
+use crate::sys::process::{Fork, NAMESPACES, exit_now, fork, group as process_group};
 use crate::sys::signals;
 use crate::units;
 
@@ -166,7 +164,7 @@ struct Making {
     ignored: Vec<i32>,
     filter_of: fn(Tier, &Confinement) -> Filter,
     group: Option<Group>,
-    process_group: Pid,
+    process_group: Option<Pid>,
     pipes: Option<Pipes>,
 }
 
@@ -185,7 +183,7 @@ impl Making {
             ignored,
             filter_of: |tier, confinement| Filter::new(tier, confinement.watch),
             group: if wanted { Group::make(limits).ok() } else { None },
-            process_group: getpgrp(),
+            process_group: process_group(),
             pipes: Pipes::make(limits.output, tier == Tier::Namespace)?,
         })
     }

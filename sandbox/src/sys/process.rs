@@ -42,6 +42,12 @@ pub fn fork(flags: i32) -> io::Result<Fork> {
     }
 }
 
+/// The group of this process; none where it is of an outer pid namespace.
+pub fn group() -> Option<Pid> {
+    // SAFETY: it takes nothing and cannot fail.
+    Pid::from_raw(unsafe { libc::getpgrp() })
+}
+
 /// How many threads this process has.
 fn threads() -> io::Result<usize> {
     // The third link beside `.` and `..`: a count, not a listing.

@@ -1,12 +1,20 @@
 //! Standard input, output and error: pipes, much of it, readers that go away, and a limit.
 
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
-use std::process::{ChildStdin, Stdio};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{ChildStdin, Command, Stdio};
 
 use crate::ends::code_of;
 use crate::fixture::{Case, everywhere, python, told};
 
-everywhere!(much_goes_through, a_reader_that_goes_away, output_has_an_end, streams_are_kept_apart);
+everywhere!(
+    much_goes_through,
+    a_reader_that_goes_away,
+    output_has_an_end,
+    streams_are_kept_apart,
+    redirected_files_keep_their_modes
+);
 
 const MUCH: usize = 8 << 20;
 
@@ -50,6 +58,39 @@ fn streams_are_kept_apart(case: &Case) {
     let words = ["sh", "-c", script, "sh", "sh", "-c", "exit 6"];
     let status = case.command(&[], &words).status().unwrap();
     assert_eq!(code_of(status), 6);
+}
+
+/// Files outside that are its standard input and output are read and written, and not changed otherwise.
+fn redirected_files_keep_their_modes(case: &Case) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let script = "umask 077; echo hello > \"$1\"; : > \"$2\"";
+    let mut make = Command::new("sh");
+    make.args(["-c", script, "sh"]).args([&input, &output]);
+    assert!(case.as_user(&mut make).status().unwrap().success());
+    let program = "import os\n\
+                   print(os.read(0, 5).decode(), flush=True)\n\
+                   for file in (0, 1):\n    \
+                   try: os.fchmod(file, 0o666)\n    \
+                   except OSError: pass\n";
+    let status = case
+        .command(&["--report=off"], &[python(), "-c", program])
+        .stdin(File::open(&input).unwrap())
+        .stdout(OpenOptions::new().append(true).open(&output).unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "hello\n");
+    let expected = if case.confined() { 0o600 } else { 0o666 };
+    for file in [input, output] {
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            expected,
+            "{}",
+            file.display()
+        );
+    }
 }
 
 fn output_has_an_end(case: &Case) {

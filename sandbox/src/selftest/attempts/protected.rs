@@ -86,8 +86,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         use std::os::unix::fs::PermissionsExt as _;
         let hook = stage.workspace.join(".git/hooks/pre-commit");
         done(fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).at("chmod"))
-    })
-    .expecting(Expect::tiers(&[by::MOUNT], &[by::SECCOMP, by::NOTIFY])),
+    }),
     attempt("parent-renamed", "rename the workspace and put another in its place", |stage| {
         let parent = stage.workspace.with_file_name("moved");
         fs::rename(&stage.workspace, &parent).at("rename")?;
