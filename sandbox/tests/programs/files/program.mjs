@@ -35,10 +35,12 @@ async function main(address, other, options) {
 
   const workers = [1, 2, 3].map(async (factor) => {
     const worker = new Worker(self)
+    // Asked for at once: a worker's last message and its end can come in one go.
+    const ended = once(worker, 'exit')
     worker.postMessage([1, 2, 3].map((number) => number * factor))
     const [sum] = await once(worker, 'message')
     assert.equal(sum, 6 * factor)
-    await once(worker, 'exit')
+    await ended
   })
   await Promise.all(workers)
 
